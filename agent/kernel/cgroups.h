@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which cgroup is which: from unit names and paths of the policy to 64-bit cgroup ids, kept current
+ * by inotify on cgroupfs. An id dies with its directory, so a unit that restarts has a new one.
+ *
+ * A unit is found by name where the system manager puts it: below slices only. A directory of the
+ * same name that a user or a container made inside its own delegated subtree is not it.
+ */
+#pragma once
+
+#include "plan/plan.h"
+
+struct cgroups;
+
+/*
+ * cgroups_open - start watching below @root, a directory of a cgroup2 file system
+ * Returns 0, -ENOTDIR or -ENOENT, -EMEDIUMTYPE (not cgroup2), or inotify's errno.
+ */
+MUST_CHECK int cgroups_open(const char *root, struct cgroups **ret);
+void cgroups_close(struct cgroups *cgroups);		/* accepts NULL */
+
+/* From now on follow the cgroups that @model names (borrowed until the next call or close). */
+MUST_CHECK int cgroups_follow(struct cgroups *cgroups, const struct model *model);
+
+int cgroups_fd(const struct cgroups *cgroups);		/* poll for input, then cgroups_read() */
+
+/* Take in what happened; *ret_changed if an id that matters is another now. Queue overflow is
+ * handled inside by looking at everything again. */
+MUST_CHECK int cgroups_read(struct cgroups *cgroups, bool *ret_changed);
+
+/* Write ids and execs of @facts (its arrays are replaced). */
+void cgroups_facts(const struct cgroups *cgroups, struct facts *facts);
+
+/* Id of a directory given by path (absolute below the root), or -errno. */
+MUST_CHECK int cgroups_id(const struct cgroups *cgroups, const char *path, uint64_t *ret_id);
+
+/* Ids of the cgroup at @path and of its ancestors below the root, deepest first, 0 ends. */
+MUST_CHECK int cgroups_chain(const struct cgroups *cgroups, const char *path,
+			     uint64_t ret_ids[static 16]);
+
+/* Path below the root of the cgroup that process @pid is in (malloc'd), or -errno. */
+MUST_CHECK int cgroups_of_process(const struct cgroups *cgroups, int pid, char **ret_path);
+
+/* Path below the root of a unit name now, or NULL; valid until the next cgroups_read(). */
+const char *cgroups_unit_path(const struct cgroups *cgroups, const char *unit);
+
+/* Path below the cgroup2 mount of an id that was resolved for the model or an exec, or NULL. */
+const char *cgroups_path_of(const struct cgroups *cgroups, uint64_t id);
+
+/*
+ * The directory below the root whose children `outbindctl exec` runs commands in: EXEC_PARENT/NAME
+ * for binding NAME (a slash in it as "\x2f", a leading dot as "\x2e"), made if it is not there.
+ */
+#define EXEC_PARENT "outbind.exec"
+MUST_CHECK int cgroups_make_exec(struct cgroups *cgroups, const char *binding, char **ret_path);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The questions of cgroups.h. Those about the policy's cgroups are answered from what cgroups.c
+ * keeps current, without a system call; those about any other path or process ask the kernel.
+ */
+#include "kernel/cgroups_state.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* Where a unit is if several directories have its name: the one nearest the root, then by name. */
+static struct place *best_place(const struct unit *unit)
+{
+	struct place *best = NULL;
+
+	for (struct place *p = unit->first; p; p = p->next_rival) {
+		size_t len = strlen(p->path), best_len = best ? strlen(best->path) : SIZE_MAX;
+
+		if (p->id && (len < best_len || (len == best_len && strcmp(p->path, best->path) < 0)))
+			best = p;
+	}
+	return best;
+}
+
+struct execs {
+	struct facts *facts;
+	size_t room;
+};
+
+static void collect_exec(struct place *place, void *context)
+{
+	struct execs *execs = context;
+	struct facts *facts = execs->facts;
+
+	if (!place->id || place->exec == NO_INDEX)
+		return;
+	facts->execs = mem_grow(facts->execs, &execs->room, facts->n_execs + 1, sizeof *facts->execs);
+	facts->execs[facts->n_execs].id = place->id;
+	facts->execs[facts->n_execs++].binding = place->exec;
+}
+
+void cgroups_facts(const struct cgroups *cgroups, struct facts *facts)
+{
+	size_t n = cgroups->model ? cgroups->model->cgroups.n : 0;
+	struct execs execs = { .facts = facts };
+
+	free(facts->cgroup_ids);
+	free(facts->execs);
+	facts->execs = NULL;
+	facts->n_execs = 0;
+	facts->cgroup_ids = mem_zero(n, sizeof *facts->cgroup_ids);
+	for (size_t i = 0; i < n; i++)
+		if (cgroups->client_places[i])
+			facts->cgroup_ids[i] = cgroups->client_places[i]->id;
+	for (size_t i = 0; i < cgroups->n_units; i++) {
+		const struct place *place = best_place(&cgroups->units[i]);
+
+		if (place)
+			facts->cgroup_ids[cgroups->units[i].client] = place->id;
+	}
+	places_each(&cgroups->places, collect_exec, &execs);
+}
+
+int cgroups_id(const struct cgroups *cgroups, const char *path, uint64_t *ret_id)
+{
+	char *AUTO(mem_drop) clean = tree_clean_path(path);
+
+	return tree_id_of(&cgroups->tree, clean, ret_id);
+}
+
+int cgroups_chain(const struct cgroups *cgroups, const char *path, uint64_t ret_ids[static 16])
+{
+	char *AUTO(mem_drop) clean = tree_clean_path(path);
+
+	return tree_chain(&cgroups->tree, clean, ret_ids);
+}
+
+int cgroups_of_process(const struct cgroups *cgroups, int pid, char **ret_path)
+{
+	return tree_of_process(&cgroups->tree, pid, ret_path);
+}
+
+const char *cgroups_unit_path(const struct cgroups *cgroups, const char *unit)
+{
+	const struct place *name = places_find(&cgroups->unit_names, unit);
+	const struct place *place = name ? best_place(&cgroups->units[name->unit]) : NULL;
+
+	return place ? place->path : NULL;
+}
+
+const char *cgroups_path_of(const struct cgroups *cgroups, uint64_t id)
+{
+	const struct place *place = places_by_id(&cgroups->places, id);
+
+	return place ? place->full : NULL;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What cgroups.c keeps current and cgroups_query.c answers from; for these two only. */
+#pragma once
+
+#include "kernel/cgroups.h"
+#include "kernel/places.h"
+#include "kernel/tree.h"
+
+struct unit {
+	struct place *first;			/* directories of that name, by next_rival */
+	uint32_t client;			/* index into model->cgroups */
+};
+
+struct cgroups {
+	struct tree tree;
+	struct fd inotify;
+	const struct model *model;
+	struct places places;
+	struct places unit_names;		/* not places: path is the name, unit its number */
+	struct unit *units;
+	uint32_t n_units;
+	struct place **client_places;		/* by index into model->cgroups; NULL: a unit */
+	struct { char **at; size_t n, room; } to_scan;	/* paths of directories just watched */
+	char *found_path;			/* what cgroups_unit_path() found outside the model */
+	bool changed;
+	bool lost;				/* events were: look at everything again */
+};

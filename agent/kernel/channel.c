@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See channel.h. The protocol is net/netfilter/nfnetlink.c, nfnetlink_rcv_batch(). */
+#include "kernel/channel.h"
+
+#include "kernel/attributes.h"
+
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { ANSWER_ROOM = 128 * 1024, ANSWER_BUFFER = 4 * 1024 * 1024 };
+
+int channel_open(struct channel *ret)
+{
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	int on = 1, room = ANSWER_BUFFER;
+
+	if (!socket)
+		return -errno;
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int r = -errno;
+
+		mnl_socket_close(socket);
+		return r;
+	}
+	/* A kernel without one of these still answers; only the words are fewer. */
+	(void)mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &on, sizeof on);
+	(void)mnl_socket_setsockopt(socket, NETLINK_EXT_ACK, &on, sizeof on);
+	(void)setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+	*ret = (struct channel){
+		.socket = socket,
+		.port = mnl_socket_get_portid(socket),
+		.seq = (uint32_t)time(NULL),
+	};
+	return 0;
+}
+
+void channel_drop(struct channel *channel)
+{
+	if (channel->socket)
+		mnl_socket_close(channel->socket);
+	*channel = (struct channel){ 0 };
+}
+
+struct visiting { channel_visit *visit; void *context; int result; };
+
+static int visit_one(const struct nlmsghdr *message, void *context)
+{
+	struct visiting *v = context;
+
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		v->result = -EINTR;
+	else if (v->visit)
+		v->result = v->visit(message, v->context);
+	return v->result < 0 ? MNL_CB_ERROR : MNL_CB_OK;
+}
+
+int channel_ask(struct channel *channel, struct nlmsghdr *request, channel_visit *visit,
+		void *context)
+{
+	struct visiting v = { .visit = visit, .context = context };
+	char *AUTO(mem_drop) room = malloc(ANSWER_ROOM);
+	int r = MNL_CB_OK;
+
+	if (!room)
+		abort();
+	request->nlmsg_seq = ++channel->seq;
+	if (mnl_socket_sendto(channel->socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	while (r > MNL_CB_STOP) {
+		ssize_t n = mnl_socket_recvfrom(channel->socket, room, ANSWER_ROOM);
+
+		if (n < 0)
+			return -errno;
+		/* Left over from an answer that was given up half way: not ours. */
+		if (((struct nlmsghdr *)room)->nlmsg_seq != request->nlmsg_seq)
+			continue;
+		r = mnl_cb_run(room, (size_t)n, request->nlmsg_seq, channel->port, visit_one, &v);
+		if (r == MNL_CB_ERROR)
+			return v.result < 0 ? v.result : -errno;
+	}
+	return 0;
+}
+
+/* Take offset and words out of an extended acknowledgement. */
+static void read_words(const struct nlmsghdr *message, struct channel_error *reterr)
+{
+	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
+	size_t head = sizeof *error;
+	const struct nlattr *offset;
+	struct attributes words;
+
+	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	if (!(message->nlmsg_flags & NLM_F_CAPPED))
+		head += error->msg.nlmsg_len - sizeof(struct nlmsghdr);
+	words = attributes_of(message, head);
+	offset = attributes_find(words, NLMSGERR_ATTR_OFFS);
+	if (offset && mnl_attr_validate(offset, MNL_TYPE_U32) == 0)
+		reterr->offset = mnl_attr_get_u32(offset);
+	snprintf(reterr->text, sizeof reterr->text, "%s", attributes_text(words, NLMSGERR_ATTR_MSG));
+}
+
+/* Read one datagram of answers; *@first_error keeps the first refusal. True when @last_seq came. */
+static bool read_answers(const char *bytes, int len, uint32_t first_seq, uint32_t last_seq,
+			 int *first_error, struct channel_error *reterr)
+{
+	bool last = false;
+
+	for (const struct nlmsghdr *m = (const void *)bytes; mnl_nlmsg_ok(m, len);
+	     m = mnl_nlmsg_next(m, &len)) {
+		const struct nlmsgerr *error = mnl_nlmsg_get_payload(m);
+
+		if (m->nlmsg_type != NLMSG_ERROR || m->nlmsg_seq - first_seq > last_seq - first_seq ||
+		    mnl_nlmsg_get_payload_len(m) < sizeof *error)
+			continue;
+		if (error->error < 0 && *first_error == 0) {
+			*first_error = error->error;
+			*reterr = (struct channel_error){ .seq = m->nlmsg_seq };
+			read_words(m, reterr);
+		}
+		last = last || m->nlmsg_seq == last_seq || m->nlmsg_seq == first_seq;
+	}
+	return last;
+}
+
+int channel_commit(struct channel *channel, const void *bytes, size_t len, uint32_t last_seq,
+		   struct channel_error *reterr)
+{
+	int fd = mnl_socket_get_fd(channel->socket), first_error = 0;
+	int room = len > INT32_MAX / 4 ? INT32_MAX / 4 : (int)len + 4096;
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	char *AUTO(mem_drop) answers = malloc(ANSWER_ROOM);
+	uint32_t first_seq = ((const struct nlmsghdr *)bytes)->nlmsg_seq;
+	bool done = false;
+
+	if (!answers)
+		abort();
+	*reterr = (struct channel_error){ 0 };
+	/* One datagram, however large: nfnetlink takes a transaction whole or not at all. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+	if (sendto(fd, bytes, len, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0)
+		return -errno;
+	while (!done) {
+		ssize_t n = recv(fd, answers, ANSWER_ROOM, MSG_DONTWAIT);
+
+		/* Nothing more: the acknowledgement is missing, so what became of it is unknown. */
+		if (n < 0)
+			return first_error ? first_error : errno == EAGAIN ? -EIO : -errno;
+		done = read_answers(answers, (int)n, first_seq, last_seq, &first_error, reterr);
+	}
+	return first_error;
+}

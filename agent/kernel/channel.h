@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One netlink socket to nf_tables: requests, dumps and transactions, and the kernel's answers. */
+#pragma once
+
+#include "base/own.h"
+
+#include <stdint.h>
+
+struct nlmsghdr;
+
+struct channel {
+	struct mnl_socket *socket;
+	uint32_t port;				/* our netlink port: who owns the table */
+	uint32_t seq;				/* last used */
+};
+
+struct channel_error {				/* the first message of a transaction that was refused */
+	uint32_t seq;
+	uint32_t offset;			/* into the message, of the attribute at fault; 0 unknown */
+	char text[200];				/* the kernel's own words, or "" */
+};
+
+/* 0 or -errno. The socket reports extended acknowledgements, without echoing requests. */
+MUST_CHECK int channel_open(struct channel *ret);
+void channel_drop(struct channel *channel);
+
+/* Called for each message of an answer; a negative return ends it and is handed on. */
+typedef int channel_visit(const struct nlmsghdr *message, void *context);
+
+/*
+ * channel_ask - send one request (its seq is filled in) and visit every message of the answer
+ * A dump that other changes interrupted (NLM_F_DUMP_INTR) gives -EINTR: ask again. 0 or -errno of
+ * the request: -ENOENT if there is no such object.
+ */
+MUST_CHECK int channel_ask(struct channel *channel, struct nlmsghdr *request, channel_visit *visit,
+			   void *context);
+
+/*
+ * channel_commit - send a whole transaction in one sendmsg(2) and read what became of it
+ * @last_seq: of its last message, which asks for the acknowledgement
+ *
+ * The kernel works inside sendmsg, so every answer is there when it returns. Returns 0 if all was
+ * applied, else the errno of the first refusal, with *@reterr telling which message.
+ */
+MUST_CHECK int channel_commit(struct channel *channel, const void *bytes, size_t len,
+			      uint32_t last_seq, struct channel_error *reterr);

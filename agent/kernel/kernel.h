@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel as the agent sees it. kernel_open() talks to it; tests/unit/fake_kernel.c remembers,
+ * and fails on demand. No header of a netlink library is needed to use this one.
+ *
+ * One table, one writer: where the kernel has table flags owner and persist (6.9), the table is
+ * claimed by our socket, so that nobody else can change or flush it while we live, and it stays
+ * when we die. Elsewhere it is unowned, and the caller watches it (notices.h).
+ */
+#pragma once
+
+#include "plan/diff.h"
+
+enum { DIGEST_TEXT = 33 };
+
+struct kernel_error {				/* what the kernel refused */
+	const uint8_t *row;			/* the row, borrowed from the plan; NULL if not one row */
+	enum set_id set;			/* of @row */
+	char text[256];				/* one line with errno text and the kernel's own words */
+};
+
+enum table_state {
+	TABLE_ABSENT,
+	TABLE_OURS,				/* written by outbind, and not owned by another process */
+	TABLE_OWNED,				/* claimed by another socket: a second agent */
+	TABLE_STRANGE,				/* of our name, but not written by outbind */
+};
+
+struct table_about {
+	enum table_state state;
+	uint32_t owner;				/* TABLE_OWNED: netlink port, as a rule its process id */
+	uint32_t generation;			/* of the whole ruleset when this was read */
+	char template_digest[DIGEST_TEXT];	/* TABLE_OURS: as stored with the table; "" if none */
+	char plan_digest[DIGEST_TEXT];
+	bool damaged;				/* TABLE_OURS: has not the chains and rules it was made with */
+};
+
+struct kernel_counters {			/* packets, since the table was made */
+	uint64_t refused_rule, refused_unusable, dropped_stray, dropped_guard;
+};
+
+struct kernel_features { bool owner, persist, destroy; };
+
+struct kernel {
+	/* Look at our table. Cheap whatever its size: no elements are dumped. */
+	int (*read_table)(struct kernel *k, struct table_about *ret);
+	/*
+	 * Make the table anew from the template with all elements of @plan: old one deleted and new
+	 * one created in one transaction, so that there is no moment without translation; live
+	 * connections keep theirs. The table is claimed where the kernel can.
+	 */
+	int (*replace_table)(struct kernel *k, const struct plan *plan, struct kernel_error *reterr);
+	/*
+	 * Claim a TABLE_OURS table for this socket without touching what is in it; nothing to do where
+	 * the kernel cannot or the options say no. -EPERM: another socket owns it. -EOPNOTSUPP: it was
+	 * made without an owner and cannot get one now: replace it.
+	 */
+	int (*adopt_table)(struct kernel *k, const struct plan *plan, struct kernel_error *reterr);
+	int (*remove_table)(struct kernel *k);
+	/*
+	 * Apply every operation or none, in one transaction, and store @desired's digest.
+	 * -ERESTART: the ruleset has moved past @generation (0: do not check; NFNL_BATCH_GENID,
+	 * net/netfilter/nfnetlink.c). -ENFILE: a set is full, replace the table. -EEXIST, -ENOENT:
+	 * the table is not what we thought. Nothing was applied in any of these.
+	 */
+	int (*commit)(struct kernel *k, const struct ops *ops, const struct plan *desired,
+		      uint32_t generation, struct kernel_error *reterr);
+	/* One element by its key, from the kernel. *ret_found false if it has none. */
+	int (*read_element)(struct kernel *k, enum set_id set, const uint8_t *key, bool *ret_found,
+			    uint8_t ret_value[static DATA_MAX]);
+	int (*read_counters)(struct kernel *k, struct kernel_counters *ret);
+	/* Addresses, AnyIP and on-link prefixes, fwmark rules; not cgroup ids. Replaces *ret's. */
+	int (*read_facts)(struct kernel *k, struct facts *ret);
+	void (*close)(struct kernel *k);	/* frees @k; the table stays as it is */
+
+	struct kernel_features features;	/* found by trying, at open */
+	char template_digest[DIGEST_TEXT];	/* of the template this agent would load */
+};
+
+struct kernel_options {
+	const char *table;			/* name of the inet table, at most 31 bytes */
+	const char *template_path;		/* NULL: the one inside the program */
+	bool no_owner;				/* leave the table unowned also where we could own it */
+};
+
+/*
+ * kernel_open - connect to the network namespace of the calling process
+ * @ret: to be closed with (*ret)->close(*ret)
+ *
+ * Returns 0, -EPERM without CAP_NET_ADMIN, -ENOENT or -EINVAL for the template (said in
+ * @reterr->text), or the errno of the sockets.
+ */
+MUST_CHECK int kernel_open(const struct kernel_options *options, struct kernel **ret,
+			   struct kernel_error *reterr);
+
+/*
+ * kernel_render - the whole ruleset as text that `nft -f` accepts
+ * Pure but for the template's file; cgroup elements are written by path (@cgroup_path maps an id
+ * to a path below the cgroup2 mount, or NULL: the element is then written as a comment), since nft
+ * takes no other form. Returns a malloc'd text in *@ret_text.
+ */
+MUST_CHECK int kernel_render(const struct kernel_options *options, const struct plan *plan,
+			     const char *(*cgroup_path)(void *context, uint64_t id), void *context,
+			     char **ret_text, struct kernel_error *reterr);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See notices.h. Two netlink sockets: rtnetlink's multicast groups, and nf_tables' if the table
+ * needs watching. What a notice says is not believed but read again, so nothing is kept here.
+ *
+ * A host with a full BGP table sees hundreds of route changes a second. A filter in the kernel
+ * leaves out, before they are queued, all that facts.c would not look at: they neither wake the
+ * agent nor push what matters out of the queue.
+ */
+#include "kernel/notices.h"
+
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/filter.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+	READS_MAX = 64,				/* datagrams taken in by one call, of each socket */
+	READ_BYTES = 64 * 1024,
+	QUEUE_BYTES = 8 << 20,
+};
+
+struct notices {
+	struct fd route, nft;
+	char *table;
+	char buffer[READ_BYTES];
+};
+
+#define LOAD_TYPE	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type))
+#define LOAD(field)	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct rtmsg, field))
+#define EQUAL(v, t, f)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (v), (t), (f))
+
+/*
+ * Of routes, those of facts.c: local ones, and on-link ones of the main table. Anything that is
+ * not a route passes. Loads give network order, netlink's header is in host order. The last two
+ * columns are how many lines to skip if equal, if not.
+ */
+static int filter_routes(const struct fd *fd)
+{
+	struct sock_filter lines[] = {
+		/*  0 */ LOAD_TYPE,
+		/*  1 */ EQUAL(htons(RTM_NEWROUTE), 1, 0),
+		/*  2 */ EQUAL(htons(RTM_DELROUTE), 0, 13),
+		/*  3 */ LOAD(rtm_type),
+		/*  4 */ EQUAL(RTN_LOCAL, 11, 0),
+		/*  5 */ EQUAL(RTN_UNICAST, 0, 9),
+		/*  6 */ LOAD(rtm_table),
+		/*  7 */ EQUAL(RT_TABLE_MAIN, 0, 7),
+		/*  8 */ LOAD(rtm_scope),
+		/*  9 */ EQUAL(RT_SCOPE_LINK, 6, 0),
+		/* 10 */ LOAD(rtm_family),
+		/* 11 */ EQUAL(AF_INET6, 0, 3),
+		/* 12 */ LOAD(rtm_protocol),
+		/* 13 */ EQUAL(RTPROT_KERNEL, 2, 0),
+		/* 14 */ EQUAL(RTPROT_RA, 1, 0),
+		/* 15 */ BPF_STMT(BPF_RET | BPF_K, 0),
+		/* 16 */ BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = { .len = ARRAY_LEN(lines), .filter = lines };
+
+	return setsockopt(fd->n, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
+}
+
+static int subscribe(int protocol, const int *groups, size_t n, struct fd *ret_fd)
+{
+	AUTO(fd_drop) struct fd fd = FD_NONE;
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
+	int bytes = QUEUE_BYTES;
+	int r = 0;
+
+	fd.n = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	if (fd.n < 0)
+		return -errno;
+	if (setsockopt(fd.n, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
+		(void)setsockopt(fd.n, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+	if (protocol == NETLINK_ROUTE)
+		r = filter_routes(&fd);
+	if (r == 0 && bind(fd.n, (struct sockaddr *)&address, sizeof address) < 0)
+		r = -errno;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (setsockopt(fd.n, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
+			       sizeof groups[i]) < 0)
+			r = -errno;
+	if (r == 0)
+		*ret_fd = fd_take(&fd);
+	return r;
+}
+
+int notices_open(const char *table, struct notices **ret)
+{
+	static const int route_groups[] = {
+		RTNLGRP_LINK,	     RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+		RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,	  RTNLGRP_IPV6_RULE,
+	};
+	static const int nft_groups[] = { NFNLGRP_NFTABLES };
+	struct notices *notices = mem_zero(1, sizeof *notices);
+	int r;
+
+	notices->route = notices->nft = FD_NONE;
+	r = subscribe(NETLINK_ROUTE, route_groups, ARRAY_LEN(route_groups), &notices->route);
+	if (r == 0 && table) {
+		notices->table = mem_text(table, strlen(table));
+		r = subscribe(NETLINK_NETFILTER, nft_groups, ARRAY_LEN(nft_groups), &notices->nft);
+	}
+	if (r < 0)
+		notices_close(notices);
+	else
+		*ret = notices;
+	return r;
+}
+
+void notices_close(struct notices *notices)
+{
+	if (!notices)
+		return;
+	fd_drop(&notices->route);
+	fd_drop(&notices->nft);
+	free(notices->table);
+	free(notices);
+}
+
+void notices_fds(const struct notices *notices, int ret_fds[static 2])
+{
+	ret_fds[0] = notices->route.n;
+	ret_fds[1] = notices->nft.n;
+}
+
+/* The bits that one message stands for. */
+typedef unsigned judge_message(const struct notices *notices, const struct nlmsghdr *message,
+			       unsigned own_port);
+
+static unsigned judge_route(const struct notices *notices, const struct nlmsghdr *message,
+			    unsigned own_port)
+{
+	const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
+
+	(void)notices;
+	(void)own_port;				/* our own addresses and rules are facts like others' */
+	switch (message->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		/* of another family: a bridge port's state, for one */
+		return mnl_nlmsg_get_payload_len(message) >= sizeof *link &&
+				       link->ifi_family == AF_UNSPEC
+			       ? NOTICE_ADDRESSES
+			       : 0;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return NOTICE_ADDRESSES;
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		return NOTICE_RULES;
+	}
+	return 0;
+}
+
+/*
+ * The table is attribute 1 of every kind of message: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
+ * NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE, NFTA_FLOWTABLE_TABLE.
+ */
+static int find_table(const struct nlattr *attribute, void *context)
+{
+	const char **table = context;
+
+	if (mnl_attr_get_type(attribute) != NFTA_TABLE_NAME)
+		return MNL_CB_OK;
+	if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
+		*table = mnl_attr_get_str(attribute);
+	return MNL_CB_STOP;
+}
+
+/* A change of our table by somebody else. NEWGEN names no table; a packet trace is no change. */
+static unsigned judge_nft(const struct notices *notices, const struct nlmsghdr *message,
+			  unsigned own_port)
+{
+	const struct nfgenmsg *general = mnl_nlmsg_get_payload(message);
+	unsigned type = message->nlmsg_type & 0xffu;
+	const char *table = NULL;
+
+	if (message->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || type == NFT_MSG_NEWGEN ||
+	    type == NFT_MSG_TRACE || message->nlmsg_pid == own_port ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof *general ||
+	    general->nfgen_family != NFPROTO_INET)
+		return 0;
+	if (mnl_attr_parse(message, sizeof *general, find_table, &table) < 0)
+		return NOTICE_LOST;
+	return table && strcmp(table, notices->table) == 0 ? NOTICE_TABLE : 0;
+}
+
+/* One datagram: its notices, or -errno; -EAGAIN when there is none. */
+static int read_datagram(struct notices *notices, const struct fd *fd, judge_message *judge,
+			 unsigned own_port)
+{
+	struct sockaddr_nl from = { 0 };
+	struct iovec into = { .iov_base = notices->buffer, .iov_len = sizeof notices->buffer };
+	struct msghdr header = { .msg_name = &from, .msg_namelen = sizeof from,
+				 .msg_iov = &into, .msg_iovlen = 1 };
+	ssize_t n = recvmsg(fd->n, &header, MSG_DONTWAIT);
+	unsigned found = 0;
+	int left = (int)n;
+
+	if (n < 0)
+		return errno == ENOBUFS ? NOTICE_LOST : errno == EINTR ? 0 : -errno;
+	if (header.msg_flags & MSG_TRUNC)
+		return NOTICE_LOST;
+	if (from.nl_pid != 0)			/* only the kernel's word counts */
+		return 0;
+	for (const struct nlmsghdr *message = (const void *)notices->buffer;
+	     mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+		found |= judge(notices, message, own_port);
+	return (int)found;
+}
+
+/* What is left after READS_MAX keeps the descriptor readable, so the caller comes again. */
+static int read_socket(struct notices *notices, const struct fd *fd, judge_message *judge,
+		       unsigned own_port)
+{
+	int found = 0;
+
+	for (int i = 0; i < READS_MAX && fd->n >= 0; i++) {
+		int r = read_datagram(notices, fd, judge, own_port);
+
+		if (r == -EAGAIN)
+			break;
+		if (r < 0)
+			return r;
+		found |= r;
+	}
+	return found;
+}
+
+int notices_read(struct notices *notices, unsigned own_port)
+{
+	int found = read_socket(notices, &notices->route, judge_route, own_port);
+	int table = found < 0 ? found : read_socket(notices, &notices->nft, judge_nft, own_port);
+
+	return table < 0 ? table : found | table;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See table.h. A table is ours if its set `about` has one element whose comment table_print_about()
+ * wrote; the comment also says how many chains and rules there must be, so that a restarted agent
+ * sees damage without knowing the template that made it.
+ */
+#include "kernel/table.h"
+
+#include "kernel/attributes.h"
+
+#include <inttypes.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { REQUEST_ROOM = 1024, READ_TRIES = 16 };
+
+static struct nlmsghdr *request(char buffer[static REQUEST_ROOM], uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct nfgenmsg *generation;
+
+	message->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
+	message->nlmsg_flags = NLM_F_REQUEST | flags;
+	generation = mnl_nlmsg_put_extra_header(message, sizeof *generation);
+	*generation = (struct nfgenmsg){ .nfgen_family = NFPROTO_INET };
+	return message;
+}
+
+void table_print_about(char out[static TABLE_COMMENT], const char *template_digest,
+		       const char *plan_digest, struct table_size size)
+{
+	snprintf(out, TABLE_COMMENT, "outbind 1 template=%s plan=%s chains=%zu rules=%zu",
+		 template_digest, plan_digest, size.n_chains, size.n_rules);
+}
+
+static int visit_head(const struct nlmsghdr *message, void *context)
+{
+	struct table_head *head = context;
+	struct attributes all = attributes_of(message, sizeof(struct nfgenmsg));
+
+	*head = (struct table_head){
+		.exists = true,
+		.flags = attributes_be32(all, NFTA_TABLE_FLAGS),
+		.owner = attributes_be32(all, NFTA_TABLE_OWNER),
+	};
+	return 0;
+}
+
+int table_read_head(struct channel *channel, const char *table, struct table_head *ret)
+{
+	char buffer[REQUEST_ROOM];
+	struct nlmsghdr *message = request(buffer, NFT_MSG_GETTABLE, NLM_F_ACK);
+	struct table_head head = { 0 };
+	int r;
+
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, table);
+	r = channel_ask(channel, message, visit_head, &head);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret = head;
+	return 0;
+}
+
+static int visit_generation(const struct nlmsghdr *message, void *context)
+{
+	*(uint32_t *)context = attributes_be32(attributes_of(message, sizeof(struct nfgenmsg)),
+					       NFTA_GEN_ID);
+	return 0;
+}
+
+struct counting { const char *table; uint16_t attribute; size_t n; };
+
+static int visit_counted(const struct nlmsghdr *message, void *context)
+{
+	struct counting *c = context;
+	const struct nfgenmsg *generation = mnl_nlmsg_get_payload(message);
+	struct attributes all = attributes_of(message, sizeof *generation);
+
+	c->n += generation->nfgen_family == NFPROTO_INET &&
+		strcmp(attributes_text(all, c->attribute), c->table) == 0;
+	return 0;
+}
+
+/* How many objects of kind @type the table has. */
+static int count(struct channel *channel, const char *table, uint16_t type, uint16_t attribute,
+		 size_t *ret)
+{
+	struct counting c = { .table = table, .attribute = attribute };
+	char buffer[REQUEST_ROOM];
+	int r = -EINTR;
+
+	for (int i = 0; i < READ_TRIES && r == -EINTR; i++) {
+		struct nlmsghdr *message = request(buffer, type, NLM_F_DUMP);
+
+		mnl_attr_put_strz(message, attribute, table);
+		c.n = 0;
+		r = channel_ask(channel, message, visit_counted, &c);
+	}
+	*ret = c.n;
+	return r;
+}
+
+struct element { bool found; char comment[TABLE_COMMENT]; uint8_t value[DATA_MAX]; };
+
+static int visit_comment(const struct nftnl_udata *udata, void *context)
+{
+	struct element *element = context;
+
+	if (nftnl_udata_type(udata) == NFTNL_UDATA_SET_ELEM_COMMENT)
+		snprintf(element->comment, sizeof element->comment, "%.*s",
+			 nftnl_udata_len(udata), (const char *)nftnl_udata_get(udata));
+	return 0;
+}
+
+static int visit_element(const struct nlmsghdr *message, void *context)
+{
+	struct element *out = context;
+	struct attributes all = attributes_of(message, sizeof(struct nfgenmsg));
+	const struct nlattr *list = attributes_find(all, NFTA_SET_ELEM_LIST_ELEMENTS);
+	const struct nlattr *element, *part, *value;
+
+	element = list ? attributes_find(attributes_nested(list), NFTA_LIST_ELEM) : NULL;
+	if (!element)
+		return 0;
+	out->found = true;
+	part = attributes_find(attributes_nested(element), NFTA_SET_ELEM_USERDATA);
+	if (part)
+		(void)nftnl_udata_parse(mnl_attr_get_payload(part), mnl_attr_get_payload_len(part),
+					visit_comment, out);
+	part = attributes_find(attributes_nested(element), NFTA_SET_ELEM_DATA);
+	value = part ? attributes_find(attributes_nested(part), NFTA_DATA_VALUE) : NULL;
+	if (value && mnl_attr_get_payload_len(value) <= sizeof out->value)
+		memcpy(out->value, mnl_attr_get_payload(value), mnl_attr_get_payload_len(value));
+	return 0;
+}
+
+/* GETSETELEM of one key: a look-up in the kernel, not a dump. */
+static int read_element(struct channel *channel, const char *table, const char *set,
+			const uint8_t *key, size_t key_len, struct element *ret)
+{
+	char buffer[REQUEST_ROOM];
+	struct nlmsghdr *message = request(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
+	struct nlattr *list, *element, *nest;
+	int r;
+
+	*ret = (struct element){ 0 };
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set);
+	list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+	element = mnl_attr_nest_start(message, NFTA_LIST_ELEM);
+	nest = mnl_attr_nest_start(message, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(message, NFTA_DATA_VALUE, key_len, key);
+	mnl_attr_nest_end(message, nest);
+	mnl_attr_nest_end(message, element);
+	mnl_attr_nest_end(message, list);
+	r = channel_ask(channel, message, visit_element, ret);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Is @comment ours; if so its digests, and how large the table was made. */
+static bool read_comment(const char *comment, struct table_about *about, struct table_size *ret)
+{
+	return sscanf(comment, "outbind 1 template=%32[0-9a-f] plan=%32[0-9a-f] chains=%zu rules=%zu",
+		      about->template_digest, about->plan_digest, &ret->n_chains,
+		      &ret->n_rules) == 4;
+}
+
+/* The part of an answer that looks inside a table that exists. */
+static int look_inside(struct channel *channel, const char *table, struct table_about *about,
+		       struct table_size *ret_size)
+{
+	static const uint8_t key[4] = { 0 };
+	struct table_size made = { 0 }, now = { 0 };
+	struct element element;
+	int r = read_element(channel, table, "about", key, sizeof key, &element);
+
+	if (r == 0)
+		r = count(channel, table, NFT_MSG_GETCHAIN, NFTA_CHAIN_TABLE, &now.n_chains);
+	if (r == 0)
+		r = count(channel, table, NFT_MSG_GETRULE, NFTA_RULE_TABLE, &now.n_rules);
+	if (r < 0)
+		return r;
+	if (!element.found || !read_comment(element.comment, about, &made)) {
+		about->state = TABLE_STRANGE;
+		return 0;
+	}
+	about->state = TABLE_OURS;
+	about->damaged = made.n_chains != now.n_chains || made.n_rules != now.n_rules;
+	*ret_size = made;
+	return 0;
+}
+
+int table_read_about(struct channel *channel, const char *table, struct table_about *ret,
+		     struct table_size *ret_size)
+{
+	struct table_about about = { .state = TABLE_ABSENT };
+	char buffer[REQUEST_ROOM];
+	struct table_head head;
+	int r = channel_ask(channel, request(buffer, NFT_MSG_GETGEN, NLM_F_ACK), visit_generation,
+			    &about.generation);
+
+	if (r == 0)
+		r = table_read_head(channel, table, &head);
+	if (r == 0 && head.exists)
+		r = look_inside(channel, table, &about, ret_size);
+	if (r < 0)
+		return r;
+	if (head.exists && head.owner && head.owner != channel->port) {
+		about.state = TABLE_OWNED;
+		about.owner = head.owner;
+	}
+	*ret = about;
+	return 0;
+}
+
+int table_read_element(struct channel *channel, const char *table, enum set_id set,
+		       const uint8_t *key, bool *ret_found, uint8_t ret_value[static DATA_MAX])
+{
+	struct element element;
+	int r = read_element(channel, table, plan_shapes[set].name, key, plan_shapes[set].key_len,
+			     &element);
+
+	if (r < 0)
+		return r;
+	*ret_found = element.found;
+	memcpy(ret_value, element.value, DATA_MAX);
+	return 0;
+}
+
+static int visit_counter(const struct nlmsghdr *message, void *context)
+{
+	struct kernel_counters *counters = context;
+	const struct { const char *name; uint64_t *packets; } known[] = {
+		{ "refused_rule", &counters->refused_rule },
+		{ "refused_unusable", &counters->refused_unusable },
+		{ "dropped_stray", &counters->dropped_stray },
+		{ "dropped_guard", &counters->dropped_guard },
+	};
+	struct attributes all = attributes_of(message, sizeof(struct nfgenmsg));
+	const struct nlattr *body = attributes_find(all, NFTA_OBJ_DATA);
+	const struct nlattr *packets = body ? attributes_find(attributes_nested(body),
+							      NFTA_COUNTER_PACKETS) : NULL;
+
+	for (size_t i = 0; packets && i < ARRAY_LEN(known); i++)
+		if (strcmp(attributes_text(all, NFTA_OBJ_NAME), known[i].name) == 0 &&
+		    mnl_attr_validate(packets, MNL_TYPE_U64) == 0)
+			*known[i].packets = be64toh(mnl_attr_get_u64(packets));
+	return 0;
+}
+
+int table_read_counters(struct channel *channel, const char *table, struct kernel_counters *ret)
+{
+	struct kernel_counters counters = { 0 };
+	char buffer[REQUEST_ROOM];
+	int r = -EINTR;
+
+	for (int i = 0; i < READ_TRIES && r == -EINTR; i++) {
+		struct nlmsghdr *message = request(buffer, NFT_MSG_GETOBJ, NLM_F_DUMP);
+
+		mnl_attr_put_strz(message, NFTA_OBJ_TABLE, table);
+		r = channel_ask(channel, message, visit_counter, &counters);
+	}
+	if (r == 0)
+		*ret = counters;
+	return r;
+}

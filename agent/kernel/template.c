@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The template language: {{name}} is replaced, and the lines from "#for X in a, b" to its "#end"
+ * are repeated with {{X}} replaced; loops nest. An unknown name is an error, so that a slip in a
+ * template is found when it is loaded and not when a packet takes the wrong way. Lines that start
+ * with another "#" are comments and stay as they are.
+ */
+#include "kernel/template.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+extern const char template_text[];		/* nft-templates/embed.S */
+
+enum { TEMPLATE_MAX = 1024 * 1024, NESTING_MAX = 4, VALUE_MAX = 512, NAMES_MAX = 32 };
+
+struct variable { const char *name, *value; size_t name_len, value_len; };
+
+struct expansion {
+	FILE *out;
+	struct variable variables[NAMES_MAX];
+	size_t n;
+	const char *start;			/* of the whole text, to count lines for messages */
+	struct kernel_error *reterr;
+};
+
+int template_load(const char *path, char **ret_text)
+{
+	char *AUTO(mem_drop) text = NULL;
+	FILE *file;
+	size_t n;
+
+	if (!path) {
+		*ret_text = mem_text(template_text, strlen(template_text));
+		return 0;
+	}
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	text = mem_zero(TEMPLATE_MAX + 1, 1);
+	n = fread(text, 1, TEMPLATE_MAX, file);
+	if (ferror(file) || !feof(file) || strlen(text) != n) {
+		fclose(file);
+		return -EINVAL;
+	}
+	fclose(file);
+	*ret_text = text;
+	text = NULL;
+	return 0;
+}
+
+void template_digest(const char *text, char ret_digest[static DIGEST_TEXT])
+{
+	XXH128_hash_t hash = XXH3_128bits(text, strlen(text));
+
+	snprintf(ret_digest, DIGEST_TEXT, "%016llx%016llx", (unsigned long long)hash.high64,
+		 (unsigned long long)hash.low64);
+}
+
+size_t template_set_size(size_t n)
+{
+	size_t size = 1024;
+
+	while (size < 2 * n)
+		size *= 2;
+	return size;
+}
+
+static int refuse(struct expansion *x, const char *at, const char *problem)
+{
+	unsigned line = 1;
+
+	for (const char *c = x->start; c < at; c++)
+		line += *c == '\n';
+	snprintf(x->reterr->text, sizeof x->reterr->text, "template line %u: %s", line, problem);
+	return -EINVAL;
+}
+
+static const struct variable *find(const struct expansion *x, const char *name, size_t len)
+{
+	for (size_t i = x->n; i-- > 0;)
+		if (x->variables[i].name_len == len && memcmp(x->variables[i].name, name, len) == 0)
+			return &x->variables[i];
+	return NULL;
+}
+
+/* Copy @text up to @end with every {{name}} replaced. */
+static int substitute(struct expansion *x, const char *text, const char *end)
+{
+	while (text < end) {
+		const char *open = memmem(text, (size_t)(end - text), "{{", 2);
+		const char *close = open ? memmem(open, (size_t)(end - open), "}}", 2) : NULL;
+		const struct variable *v;
+
+		if (!close) {
+			fwrite(text, 1, (size_t)(end - text), x->out);
+			return 0;
+		}
+		fwrite(text, 1, (size_t)(open - text), x->out);
+		v = find(x, open + 2, (size_t)(close - open - 2));
+		if (!v)
+			return refuse(x, open, "unknown name in {{ }}");
+		fwrite(v->value, 1, v->value_len, x->out);
+		text = close + 2;
+	}
+	return 0;
+}
+
+static const char *line_end(const char *at, const char *end)
+{
+	const char *newline = memchr(at, '\n', (size_t)(end - at));
+
+	return newline ? newline + 1 : end;
+}
+
+/* Start of the "#end" line that closes the loop whose body starts at @body, or NULL. */
+static const char *loop_end(const char *body, const char *end)
+{
+	unsigned depth = 1;
+
+	for (const char *at = body; at < end; at = line_end(at, end)) {
+		if (strncmp(at, "#for ", 5) == 0)
+			depth++;
+		if (strncmp(at, "#end\n", 5) == 0 && --depth == 0)
+			return at;
+	}
+	return NULL;
+}
+
+static int expand(struct expansion *x, const char *text, const char *end, unsigned nesting);
+
+/* "#for NAME in LIST": @line to @body is that line, the body ends at @close. */
+static int repeat(struct expansion *x, const char *line, const char *body, const char *close,
+		  unsigned nesting)
+{
+	char list[VALUE_MAX], *rest = list;
+	const char *name = line + 5, *in = memmem(name, (size_t)(body - name), " in ", 4);
+	size_t name_len = in ? (size_t)(in - name) : 0;
+	FILE *out = x->out;
+	int r;
+
+	if (name_len == 0 || x->n == NAMES_MAX || nesting == NESTING_MAX)
+		return refuse(x, line, "expected '#for NAME in VALUE, VALUE', nested at most 4 deep");
+	x->out = fmemopen(list, sizeof list, "w");
+	if (!x->out)
+		abort();
+	r = substitute(x, in + 4, body - 1);
+	fputc('\0', x->out);
+	if (ferror(x->out) || ftell(x->out) >= (long)sizeof list)
+		r = refuse(x, line, "list of values too long");
+	fclose(x->out);
+	x->out = out;
+	x->n++;
+	for (char *value; r == 0 && (value = strsep(&rest, ","));) {
+		value += strspn(value, " ");
+		x->variables[x->n - 1] = (struct variable){ name, value, name_len, strlen(value) };
+		r = expand(x, body, close, nesting + 1);
+	}
+	x->n--;
+	return r;
+}
+
+static int expand(struct expansion *x, const char *text, const char *end, unsigned nesting)
+{
+	int r = 0;
+
+	while (r == 0 && text < end) {
+		const char *next = line_end(text, end);
+
+		if (strncmp(text, "#for ", 5) == 0) {
+			const char *close = loop_end(next, end);
+
+			if (!close)
+				return refuse(x, text, "#for without #end");
+			r = repeat(x, text, next, close, nesting);
+			next = line_end(close, end);
+		} else if (*text == '#') {
+			fwrite(text, 1, (size_t)(next - text), x->out);
+		} else {
+			r = substitute(x, text, next);
+		}
+		text = next;
+	}
+	return r;
+}
+
+static void define(struct expansion *x, const char *name, const char *value)
+{
+	x->variables[x->n++] = (struct variable){ name, value, strlen(name), strlen(value) };
+}
+
+/* "0x1, 0x2, 0x4": every bit of the mask alone. */
+static void print_bits(struct fwmark mask, char *out, size_t room)
+{
+	size_t n = 0;
+
+	for (unsigned bit = 0; bit < 32; bit++)
+		if (mask.host & 1u << bit)
+			n += (size_t)snprintf(out + n, room - n, "%s%#x", n ? ", " : "", 1u << bit);
+}
+
+int template_expand(const char *text, const char *table, const char *flags, const struct plan *plan,
+		    char **ret_text, struct kernel_error *reterr)
+{
+	char names[SETS][32], sizes[SETS][24], mask[16], pass[16], reject[16], bits[32 * 12 + 1];
+	struct expansion x = { .start = text, .reterr = reterr };
+	char *AUTO(mem_drop) out = NULL;
+	size_t len = 0;
+	int r;
+
+	snprintf(mask, sizeof mask, "%#x", plan->mask.host);
+	snprintf(pass, sizeof pass, "%#x", plan->pass.host);
+	snprintf(reject, sizeof reject, "%#x", plan->reject.host);
+	print_bits(plan->mask, bits, sizeof bits);
+	define(&x, "table", table);
+	define(&x, "flags", flags);
+	define(&x, "mask", mask);
+	define(&x, "pass", pass);
+	define(&x, "reject", reject);
+	define(&x, "bits", bits);
+	for (size_t i = 0; i < SETS; i++) {
+		if (plan_shapes[i].interval)
+			continue;
+		snprintf(names[i], sizeof names[i], "size.%s", plan_shapes[i].name);
+		snprintf(sizes[i], sizeof sizes[i], "%zu", template_set_size(plan->sets[i].n));
+		define(&x, names[i], sizes[i]);
+	}
+	x.out = open_memstream(&out, &len);
+	if (!x.out)
+		abort();
+	r = expand(&x, text, text + strlen(text), 0);
+	fclose(x.out);
+	if (r == 0) {
+		*ret_text = out;
+		out = NULL;
+	}
+	return r;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Configuration text to model, and back. The grammar is conf.y, the words are conf.l. */
+#pragma once
+
+#include "model/model.h"
+
+#include <stdio.h>
+
+enum { CONF_FILE_MAX = 512 << 20 };		/* bytes of one file */
+
+/* What reading a configuration needs from the world; tests and fuzzers bring their own. */
+struct conf_world {
+	/*
+	 * Whole text of @path into *@ret_text (malloc'd, NUL-terminated). 0 or -errno. A directory, a
+	 * device or more than CONF_FILE_MAX bytes is an error too.
+	 */
+	int (*read_file)(void *context, const char *path, char **ret_text, size_t *ret_len);
+	/* Paths that match @pattern, sorted, as a malloc'd NULL-terminated array of malloc'd strings. */
+	int (*expand)(void *context, const char *pattern, char ***ret_paths);
+	int (*user_id)(void *context, const char *name, uint32_t *ret_uid);	/* -ESRCH: none such */
+	int (*group_id)(void *context, const char *name, uint32_t *ret_gid);
+	void *context;
+};
+
+/* Real files, glob(3), getpwnam_r(3), getgrnam_r(3). */
+extern const struct conf_world conf_system;
+
+/*
+ * conf_read - read the configuration that starts at @path, with all its includes
+ * @ret_model: always written, so that diag's places can be printed; usable only on success; the
+ *             caller drops it in either case
+ * @diag:      receives every problem of every file, in order of place
+ *
+ * Includes are relative to the file that includes. Returns 0, or -EINVAL if @diag has errors.
+ */
+MUST_CHECK int conf_read(const char *path, const struct conf_world *world, struct model *ret_model,
+			 struct diag *diag);
+
+/*
+ * conf_print - the model in canonical text: bindings in order, policy sorted by kind and client,
+ * one statement a line, numbers and addresses in their shortest form. Reading the output gives an
+ * equal model, and printing that gives the same text.
+ */
+void conf_print(const struct model *model, FILE *out);
+void conf_print_binding(const struct model *model, uint32_t binding, FILE *out);
+void conf_print_rule(const struct model *model, const struct rule *rule, FILE *out);	/* no newline */

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration as a value: bindings, bypass list and policy, every item with its place in the
+ * text. Built by conf_read() in one go, then never changed; one generation is one arena plus flat
+ * arrays, so that a million bindings stay small. Pure: no kernel, no clock.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/types.h"
+
+enum { NAME_MAX_BYTES = 63 };			/* of a binding name */
+enum { ADDRESSES_MAX = 64 };			/* of one family in one binding: see plan/spread.h */
+#define NO_INDEX	UINT32_MAX
+#define DEFAULT_BINDING	"default"
+#define DEFAULT_MASK	0x1fffu
+
+enum unusable_action { UNUSABLE_REJECT, UNUSABLE_USE };	/* "unusable default" is USE of `default` */
+
+struct address {
+	struct ip ip;
+	uint32_t binding;			/* index of its owner */
+	struct where where;
+};
+
+enum peer_kind { PEER_USER, PEER_GROUP, PEER_CGROUP };
+
+struct allow {					/* who may tag a socket with this binding */
+	enum peer_kind kind;
+	struct id_range ids;			/* PEER_USER, PEER_GROUP */
+	const char *path;			/* PEER_CGROUP: absolute, below the cgroup root */
+	const char *text;			/* the name as written, or NULL for a number */
+};
+
+struct binding {
+	const char *name;
+	const char *ehlo;			/* NULL if not given */
+	const char *interface;			/* NULL if not given */
+	const struct allow *allows;
+	uint32_t n_allows;
+	uint32_t first_address, n_addresses;	/* in model->addresses, order as written */
+	uint32_t unusable_use;			/* index of OTHER, for UNUSABLE_USE */
+	enum unusable_action unusable;
+	struct where where, where_unusable;
+};
+
+enum protocol_number { PROTOCOL_ICMP = 1, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, PROTOCOL_DCCP = 33,
+		       PROTOCOL_ICMPV6 = 58, PROTOCOL_SCTP = 132, PROTOCOL_UDPLITE = 136 };
+
+/*
+ * Destination qualifiers: each list narrows, an empty list means any. `port` alone means the
+ * protocols that have ports. Canonical: sorted, no duplicates, port ranges merged, prefixes that
+ * another one covers dropped, so that two destinations are equal exactly if they match the same.
+ */
+struct destination {
+	struct prefix *prefixes;
+	struct port_range *ports;
+	uint8_t *protocols;			/* IANA numbers; `protocol icmp` is 1 and 58 */
+	uint32_t n_prefixes, n_ports, n_protocols;
+};
+
+enum client_kind { CLIENT_CGROUP, CLIENT_USER, CLIENT_GROUP, CLIENT_SOURCE, CLIENT_OTHERWISE };
+
+struct client {
+	enum client_kind kind;
+	union {
+		uint32_t cgroup;		/* CLIENT_CGROUP: index into model->cgroups */
+		struct id_range ids;		/* CLIENT_USER, CLIENT_GROUP */
+		struct prefix source;		/* CLIENT_SOURCE */
+	};
+	const char *text;			/* user or group name as written, or NULL */
+};
+
+/* A cgroup that rules speak of, once however many rules do: what the agent resolves and watches. */
+struct cgroup_client {
+	bool is_unit;				/* a unit name, else an absolute path */
+	const char *name;			/* "nginx.service", or "/tenants.slice/beta.slice" */
+};
+
+enum action { ACTION_USE, ACTION_PASS, ACTION_REJECT };
+
+struct rule {
+	struct client client;
+	const struct destination *to;		/* NULL if the rule has no qualifier */
+	enum action action;
+	uint32_t binding;			/* ACTION_USE: index into model->bindings */
+	struct where where;
+};
+
+struct bypass {
+	struct prefix prefix;
+	struct where where;
+};
+
+/* Arrays are owned, strings and what pointers in them lead to live in the arena. */
+struct model {
+	struct arena arena;
+	struct fwmark mask;
+	struct where where_mask;
+	bool bypass_connected;			/* also what is directly connected, followed live */
+	bool bypass_private;			/* also RFC 1918, RFC 6598 and RFC 4193 */
+	struct { const char **at; size_t n, room; } files;	/* paths, by where.file */
+	struct { struct binding *at; size_t n, room; } bindings;	/* in order of the text */
+	struct { struct address *at; size_t n, room; } addresses;
+	struct { struct bypass *at; size_t n, room; } bypasses;
+	struct { struct cgroup_client *at; size_t n, room; } cgroups;
+	struct { struct rule *at; size_t n, room; } rules;
+	uint32_t *names;			/* hash index of binding names; see model_find */
+	size_t names_room;
+};
+
+/* Free all of it; accepts an empty model, leaves an empty one. */
+void model_drop(struct model *model);
+
+/* Index of the binding called @name (case-sensitive), or NO_INDEX. Constant time. */
+uint32_t model_find(const struct model *model, const char *name);
+
+/*
+ * model_add_binding - append a binding and enter its name into the index
+ * Returns its index, or NO_INDEX if the name is taken; the model is then unchanged.
+ */
+uint32_t model_add_binding(struct model *model, const struct binding *binding);
+
+/* Highest number that a mask has room for, less the two kept for `pass` and `reject`. */
+uint32_t model_mask_capacity(struct fwmark mask);
+
+/* Two destinations that match the same; NULL is "no qualifier". */
+bool destination_equal(const struct destination *a, const struct destination *b);
+
+/* Everything that @inner matches, @outer matches too. NULL contains all. */
+bool destination_contains(const struct destination *outer, const struct destination *inner);
+
+/* "ADDRESS:LINE:COLUMN" prefix of a message: "path:line:column" into a caller's buffer. */
+const char *model_place(const struct model *model, struct where where, char *out, size_t room);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the data path would do with a first packet, answered from a plan's sets as the chains of
+ * nft-templates/ read them, in the same order. Pure. */
+#pragma once
+
+#include "plan/plan.h"
+
+struct packet {					/* a first packet; what is not known is left out */
+	struct fwmark mark;			/* SO_MARK of the socket; 0 = none */
+	uint64_t cgroups[16];			/* ids from the deepest level up; 0 ends */
+	bool has_uid, has_gid;
+	uint32_t uid, gid;
+	struct ip source;			/* len 0: a local sender; else forwarded */
+	struct ip to;				/* required */
+	uint8_t protocol;			/* required */
+	uint16_t port;				/* 0 for protocols without ports */
+};
+
+enum verdict {
+	VERDICT_BINDING,			/* leaves from @source */
+	VERDICT_BYPASS,				/* destination is never rewritten */
+	VERDICT_PASS, VERDICT_UNASSIGNED,	/* leaves from the host's own address */
+	VERDICT_REJECT,				/* by a rule */
+	VERDICT_UNUSABLE,			/* binding cannot carry this family: refused */
+	VERDICT_UNKNOWN_MARK,			/* a number that stands for nothing: refused */
+};
+
+struct lookup {					/* one element that the data path would look up */
+	enum set_id set;
+	uint8_t key[KEY_MAX];
+	const uint8_t *row;			/* what the plan has there, or NULL */
+};
+
+struct explanation {
+	enum verdict verdict;
+	uint32_t rule;				/* index of the rule that decided, or NO_INDEX */
+	uint32_t binding;			/* or NO_INDEX */
+	struct fwmark mark;
+	struct ip source;			/* VERDICT_BINDING: on the wire */
+	uint32_t bypass;			/* index of the bypass entry, NO_INDEX if built in */
+	struct lookup lookups[64];		/* in order, hits and misses: compare with the kernel */
+	size_t n_lookups;
+};
+
+void explain_packet(const struct model *model, const struct plan *plan, const struct packet *packet,
+		    struct explanation *ret);
+
+/* "leaves from the binding's address", ...: for people and for JSON ("binding", "bypass", ...). */
+const char *explain_verdict_text(enum verdict verdict);
+const char *explain_verdict_name(enum verdict verdict);

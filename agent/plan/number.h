@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which number stands for which binding. A number belongs to a name for as long as the state file
+ * lives, also after the binding is gone: a socket or a connection may still carry it. Only when a
+ * mask runs out of fresh numbers is the one that was retired longest ago given away.
+ */
+#pragma once
+
+#include "model/model.h"
+
+#include <stdio.h>
+
+struct numbers {
+	struct { char *name; uint32_t number; uint64_t retired; } *at;	/* retired: order, 0 = in use */
+	size_t n, room;
+	uint64_t retirements;			/* so far */
+	uint32_t *index;			/* hash of names */
+	size_t index_room;
+};
+
+void numbers_drop(struct numbers *numbers);
+
+/*
+ * numbers_assign - a number for every binding of @model
+ * @numbers:    what was given out so far; updated
+ * @ret_numbers: malloc'd array, one per binding, from 1
+ * @ret_changed: true if @numbers must be written to the state file again
+ *
+ * Returns 0, or -ENOSPC if the mask has fewer numbers than the model has bindings.
+ */
+MUST_CHECK int numbers_assign(struct numbers *numbers, const struct model *model,
+			      uint32_t **ret_numbers, bool *ret_changed);
+
+/* Text form: a version line, then "number retired name" a line. Read refuses what it cannot trust:
+ * -EINVAL with the line in *@reterr_line; an empty text is an empty table. */
+MUST_CHECK int numbers_read(const char *text, size_t len, struct numbers *ret_numbers,
+			    uint32_t *reterr_line);
+void numbers_write(const struct numbers *numbers, FILE *out);

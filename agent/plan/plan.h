@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The desired state of our table: for every set that nft-templates/ declares, its elements, as the
+ * kernel wants their bytes. A plan is a function of the model, the marks' numbers and the facts,
+ * and of nothing else; diff.h says what turns one plan into another.
+ *
+ * A row is key, for an interval the inclusive end of the key, data, then origin. Rows of a set are
+ * sorted by key bytes and have no key twice (no two intervals overlap), so a plan is searched,
+ * compared and hashed without an index: a million bindings cost three arrays.
+ */
+#pragma once
+
+#include "model/model.h"
+
+enum set_id {
+	SET_BYPASS4, SET_BYPASS6,		/* destinations that are never rewritten */
+	SET_TO4, SET_TO6,			/* destination address -> label */
+	SET_WHERE_PORT, SET_WHERE_PROTOCOL,	/* label . protocol [. port] -> class of destinations */
+	SET_BY_CGROUP, SET_BY_CGROUP_TO,	/* client [. class] -> mark */
+	SET_BY_USER, SET_BY_USER_TO,		/* one uid */
+	SET_BY_USERS, SET_BY_USERS_TO,		/* ranges of uids */
+	SET_BY_GROUP, SET_BY_GROUP_TO,
+	SET_BY_GROUPS, SET_BY_GROUPS_TO,
+	SET_SOURCES4, SET_SOURCES6,		/* every source prefix that some rule names */
+	SET_BY_SOURCE4, SET_BY_SOURCE4_TO,
+	SET_BY_SOURCE6, SET_BY_SOURCE6_TO,
+	SET_OTHERWISE,				/* class (0: none) -> mark */
+	SET_USABLE4, SET_USABLE6,		/* marks that may leave, by family */
+	SET_SNAT4, SET_SNAT6,			/* mark -> address */
+	SET_SPREAD4, SET_SPREAD6,		/* mark . slot of the destination -> address */
+	SET_OWN4, SET_OWN6,			/* mark . address that it may leave from */
+	SET_STEER,				/* marks that routing rules of the host look at */
+	SETS
+};
+
+enum field_kind {
+	FIELD_NONE,
+	FIELD_HOST32,				/* mark, uid, gid, class, slot: host order in the kernel */
+	FIELD_CGROUP,				/* u64, host order */
+	FIELD_IPV4, FIELD_IPV6,
+	FIELD_PROTOCOL,				/* one octet */
+	FIELD_PORT,				/* two octets, network order */
+};
+
+enum origin_kind { ORIGIN_NONE, ORIGIN_RULE, ORIGIN_ADDRESS, ORIGIN_BYPASS };
+
+enum { FIELDS_MAX = 3, KEY_MAX = 20, DATA_MAX = 16 };
+
+/*
+ * Bytes of a key: the fields in order, each padded with zero octets to a multiple of four when
+ * there is more than one (NFT_REG32 registers). In an interval set every field is in network
+ * order, because the kernel compares octets there (nft's byteorder expression converts).
+ */
+struct set_shape {
+	const char *name;			/* as in nft-templates/ */
+	enum field_kind key[FIELDS_MAX], value;	/* value FIELD_NONE: a set, else a map */
+	bool interval;
+	enum origin_kind origin;
+	uint8_t key_len, data_len, row_len;	/* row_len: with the end of an interval and origin */
+};
+
+extern const struct set_shape plan_shapes[SETS];
+
+struct rows {
+	uint8_t *at;
+	size_t n, room;				/* in rows */
+};
+
+/* Why a binding cannot carry a family now; the texts are in plan_reason_text(). */
+enum usable_reason {
+	USABLE, USABLE_BY_OTHER,		/* by `unusable use OTHER` */
+	UNUSABLE_NO_ADDRESS,			/* the binding has none of this family */
+	UNUSABLE_ABSENT,			/* none of its addresses is on this host */
+	UNUSABLE_TENTATIVE, UNUSABLE_DUPLICATE,	/* IPv6 duplicate address detection */
+	UNUSABLE_INTERFACE,			/* present, but on another interface than it says */
+};
+
+struct usability {
+	enum usable_reason reason[FAMILIES];
+	uint32_t by[FAMILIES];			/* USABLE_BY_OTHER: whose addresses it leaves from */
+};
+
+struct local_address {				/* one address of this host */
+	struct ip ip;
+	char interface[16];
+	bool tentative, duplicate;		/* IFA_F_TENTATIVE, IFA_F_DADFAILED */
+};
+
+struct fwmark_rule {				/* one `ip rule` that looks at the packet mark */
+	struct fwmark mark, mask;
+	uint32_t priority, table;
+	enum family family;
+};
+
+/* What the kernel said of itself: everything a plan depends on beyond the configuration. */
+struct facts {
+	struct { struct local_address *at; size_t n, room; } addresses;	/* sorted by ip */
+	struct { struct prefix *at; size_t n, room; } local;	/* AnyIP: `ip route add local` */
+	struct { struct prefix *at; size_t n, room; } connected;	/* on-link prefixes */
+	struct { struct fwmark_rule *at; size_t n, room; } fwmark_rules;
+	uint64_t *cgroup_ids;			/* by index into model->cgroups; 0 = not there now */
+	struct { uint64_t id; uint32_t binding; } *execs;	/* cgroups of `outbindctl exec` */
+	size_t n_execs;
+};
+
+void facts_drop(struct facts *facts);
+
+struct plan {
+	struct rows sets[SETS];
+	struct usability *usability;		/* by binding */
+	struct fwmark *marks;			/* by binding, within the mask */
+	size_t n_bindings;
+	struct fwmark mask, pass, reject;	/* the two reserved numbers, as marks */
+};
+
+/*
+ * plan_build - compile a model
+ * @numbers: number of each binding, from 1; see number.h
+ * @facts:   what the kernel has now
+ * @diag:    receives "two rules claim the same client and destination", both lines named
+ *
+ * Returns 0, -EINVAL if @diag has errors, or -E2BIG if qualifiers multiply beyond PLAN_ROWS_MAX
+ * rows (said in @diag too). The caller drops *@ret_plan, which is written on success only.
+ */
+MUST_CHECK int plan_build(const struct model *model, const uint32_t *numbers,
+			  const struct facts *facts, struct plan *ret_plan, struct diag *diag);
+enum { PLAN_ROWS_MAX = 16 * 1000 * 1000 };	/* in all sets that policy fills */
+
+void plan_drop(struct plan *plan);
+
+/* Order-independent of how it was built: 32 hex digits and a NUL; origins do not count. */
+void plan_digest(const struct plan *plan, char ret_text[static 33]);
+
+/* "usable", "no IPv4 address in the binding", ...: one line, lower case, no full stop. */
+const char *plan_reason_text(enum usable_reason reason, enum family family);
+
+/* The row of @set whose key is (or whose interval holds) @key, or NULL. */
+const uint8_t *plan_find(const struct plan *plan, enum set_id set, const uint8_t *key);
+
+/* Parts of a row. */
+static inline const uint8_t *row_end(const struct set_shape *shape, const uint8_t *row)
+{
+	return shape->interval ? row + shape->key_len : NULL;
+}
+
+static inline const uint8_t *row_value(const struct set_shape *shape, const uint8_t *row)
+{
+	return row + shape->key_len * (shape->interval ? 2 : 1);
+}
+
+uint32_t row_origin(const struct set_shape *shape, const uint8_t *row);	/* index, or NO_INDEX */
