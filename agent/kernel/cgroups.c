@@ -129,7 +129,8 @@ static struct place *add_place(struct cgroups *cgroups, const struct place *pare
 static int look_at_entry(struct cgroups *cgroups, const struct place *parent, const char *name)
 {
 	bool is_exec = strcmp(parent->path, "/" EXEC_PARENT) == 0;
-	bool is_unit = parent->slice && (tree_is_slice(name) || places_find(&cgroups->unit_names, name));
+	bool is_unit = parent->slice &&
+		       (tree_is_slice(name) || places_find(&cgroups->unit_names, name));
 	char path[PATH_MAX];
 	int len = snprintf(path, sizeof path, "%s/%s", parent->path, name);
 
@@ -139,6 +140,13 @@ static int look_at_entry(struct cgroups *cgroups, const struct place *parent, co
 	    !(is_exec && tree_exec_binding(cgroups->model, name) != NO_INDEX))
 		return 0;
 	return look_at(cgroups, add_place(cgroups, parent, path, name));
+}
+
+/* An error is kept and the rest done all the same: too few watches should not cost us the ids. */
+static void keep_first(int *error, int r)
+{
+	if (*error == 0)
+		*error = r;
 }
 
 static int scan(struct cgroups *cgroups, const char *path)
@@ -156,10 +164,10 @@ static int scan(struct cgroups *cgroups, const char *path)
 	r = tree_open_directory(&cgroups->tree, path, &directory);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	while (r == 0 && (entry = readdir(directory)))
+	while ((entry = readdir(directory)))
 		if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
 		    strcmp(entry->d_name, "..") != 0)
-			r = look_at_entry(cgroups, place, entry->d_name);
+			keep_first(&r, look_at_entry(cgroups, place, entry->d_name));
 	return r;
 }
 
@@ -171,8 +179,7 @@ static int scan_all(struct cgroups *cgroups)
 	while (cgroups->to_scan.n) {
 		char *AUTO(mem_drop) path = cgroups->to_scan.at[--cgroups->to_scan.n];
 
-		if (r == 0)
-			r = scan(cgroups, path);
+		keep_first(&r, scan(cgroups, path));
 	}
 	return r;
 }
@@ -191,14 +198,13 @@ static int look_at_all(struct cgroups *cgroups)
 	cgroups->lost = false;
 	places_each(&cgroups->places, collect, cgroups);
 	n = cgroups->to_scan.n;
-	for (size_t i = 0; r == 0 && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct place *place = places_find(&cgroups->places, cgroups->to_scan.at[i]);
 
 		if (place)
-			r = look_at(cgroups, place);
+			keep_first(&r, look_at(cgroups, place));
 	}
-	if (r < 0)
-		cgroups->lost = true;		/* the next call tries again */
+	keep_first(&r, scan_all(cgroups));
 	return r;
 }
 
@@ -226,16 +232,17 @@ static int take_events(struct cgroups *cgroups)
 	alignas(struct inotify_event) char buffer[READ_BYTES];
 	int r = 0;
 
-	for (int i = 0; r == 0 && i < READS_MAX; i++) {
+	for (int i = 0; i < READS_MAX; i++) {
 		ssize_t n = read(cgroups->inotify.n, buffer, sizeof buffer);
 
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		if (n < 0) {
+			keep_first(&r, errno == EAGAIN || errno == EINTR ? 0 : -errno);
+			break;
+		}
 		for (ssize_t at = 0; at < n;) {
 			const struct inotify_event *event = (const void *)(buffer + at);
 
-			/* After an error the rest is only skipped: look_at_all() makes up for it. */
-			r = r == 0 ? take_event(cgroups, event) : r;
+			keep_first(&r, take_event(cgroups, event));
 			at += (ssize_t)(sizeof *event + event->len);
 		}
 	}
@@ -346,7 +353,6 @@ void cgroups_close(struct cgroups *cgroups)
 		return;
 	forget(cgroups);
 	free(cgroups->to_scan.at);
-	free(cgroups->found_path);
 	fd_drop(&cgroups->inotify);
 	tree_drop(&cgroups->tree);
 	free(cgroups);
@@ -362,8 +368,6 @@ int cgroups_follow(struct cgroups *cgroups, const struct model *model)
 	name_place(cgroups, "")->above = true;	/* EXEC_PARENT may appear in it */
 	name_place(cgroups, "/" EXEC_PARENT)->above = true;
 	r = look_at_all(cgroups);
-	if (r == 0)
-		r = scan_all(cgroups);
 	cgroups->changed = false;		/* the caller knows nothing yet that could change */
 	cgroups->lost = cgroups->lost || r < 0;
 	return r;
@@ -378,14 +382,11 @@ int cgroups_read(struct cgroups *cgroups, bool *ret_changed)
 {
 	int r = take_events(cgroups);
 
-	if (r < 0)
-		cgroups->lost = true;
-	if (r == 0 && cgroups->lost)
-		r = look_at_all(cgroups);
-	if (r == 0)
-		r = scan_all(cgroups);
+	keep_first(&r, scan_all(cgroups));
+	if (cgroups->lost)
+		keep_first(&r, look_at_all(cgroups));
 	if (r < 0) {
-		cgroups->lost = true;
+		cgroups->lost = true;		/* the next call looks at everything */
 		return r;
 	}
 	*ret_changed = cgroups->changed;

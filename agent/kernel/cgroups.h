@@ -19,7 +19,11 @@ struct cgroups;
 MUST_CHECK int cgroups_open(const char *root, struct cgroups **ret);
 void cgroups_close(struct cgroups *cgroups);		/* accepts NULL */
 
-/* From now on follow the cgroups that @model names (borrowed until the next call or close). */
+/*
+ * From now on follow the cgroups that @model names (borrowed until the next call or close). On an
+ * error (-ENOSPC: fs.inotify.max_user_watches) ids are as of now, but not all are followed; the
+ * next cgroups_read() looks at everything again, and so does each one after an error.
+ */
 MUST_CHECK int cgroups_follow(struct cgroups *cgroups, const struct model *model);
 
 int cgroups_fd(const struct cgroups *cgroups);		/* poll for input, then cgroups_read() */
@@ -34,22 +38,28 @@ void cgroups_facts(const struct cgroups *cgroups, struct facts *facts);
 /* Id of a directory given by path (absolute below the root), or -errno. */
 MUST_CHECK int cgroups_id(const struct cgroups *cgroups, const char *path, uint64_t *ret_id);
 
-/* Ids of the cgroup at @path and of its ancestors below the root, deepest first, 0 ends. */
+/* Ids of the cgroup at @path and of its ancestors below the root, deepest first, 0 ends; of one
+ * more than 15 levels down those of its upper 15. */
 MUST_CHECK int cgroups_chain(const struct cgroups *cgroups, const char *path,
 			     uint64_t ret_ids[static 16]);
 
-/* Path below the root of the cgroup that process @pid is in (malloc'd), or -errno. */
+/* Path below the root of the cgroup that process @pid is in (malloc'd), or -errno: -ESRCH, -EXDEV
+ * (it is in none below the root), -ENOENT (that was removed). */
 MUST_CHECK int cgroups_of_process(const struct cgroups *cgroups, int pid, char **ret_path);
 
-/* Path below the root of a unit name now, or NULL; valid until the next cgroups_read(). */
+/* Path below the root, "/a.slice/b.service", of a unit that the model names, or NULL if it is not
+ * there now; valid until the next cgroups_read() or _follow(). */
 const char *cgroups_unit_path(const struct cgroups *cgroups, const char *unit);
 
-/* Path below the cgroup2 mount of an id that was resolved for the model or an exec, or NULL. */
+/* Path below the cgroup2 mount, with a slash in front, of an id that was resolved for the model or
+ * an exec, or NULL; valid as long. */
 const char *cgroups_path_of(const struct cgroups *cgroups, uint64_t id);
 
 /*
  * The directory below the root whose children `outbindctl exec` runs commands in: EXEC_PARENT/NAME
- * for binding NAME (a slash in it as "\x2f", a leading dot as "\x2e"), made if it is not there.
+ * for binding NAME (a slash in it as "\x2f", a backslash as "\x5c", a leading dot, or the one in
+ * names like "memory.max", as "\x2e"), made if it is not there. *@ret_path: in the file system,
+ * malloc'd. Its id is in the next cgroups_facts() already, and reported as a change later too.
  */
 #define EXEC_PARENT "outbind.exec"
 MUST_CHECK int cgroups_make_exec(struct cgroups *cgroups, const char *binding, char **ret_path);

@@ -17,7 +17,8 @@ static struct place *best_place(const struct unit *unit)
 	for (struct place *p = unit->first; p; p = p->next_rival) {
 		size_t len = strlen(p->path), best_len = best ? strlen(best->path) : SIZE_MAX;
 
-		if (p->id && (len < best_len || (len == best_len && strcmp(p->path, best->path) < 0)))
+		if (p->id && (len < best_len ||
+			      (len == best_len && best && strcmp(p->path, best->path) < 0)))
 			best = p;
 	}
 	return best;
@@ -35,7 +36,8 @@ static void collect_exec(struct place *place, void *context)
 
 	if (!place->id || place->exec == NO_INDEX)
 		return;
-	facts->execs = mem_grow(facts->execs, &execs->room, facts->n_execs + 1, sizeof *facts->execs);
+	facts->execs = mem_grow(facts->execs, &execs->room, facts->n_execs + 1,
+				sizeof *facts->execs);
 	facts->execs[facts->n_execs].id = place->id;
 	facts->execs[facts->n_execs++].binding = place->exec;
 }

@@ -21,7 +21,6 @@ struct cgroups {
 	uint32_t n_units;
 	struct place **client_places;		/* by index into model->cgroups; NULL: a unit */
 	struct { char **at; size_t n, room; } to_scan;	/* paths of directories just watched */
-	char *found_path;			/* what cgroups_unit_path() found outside the model */
 	bool changed;
 	bool lost;				/* events were: look at everything again */
 };

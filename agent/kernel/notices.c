@@ -35,7 +35,8 @@ struct notices {
 };
 
 #define LOAD_TYPE	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type))
-#define LOAD(field)	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct rtmsg, field))
+#define LOAD(field) \
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct rtmsg, field))
 #define EQUAL(v, t, f)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (v), (t), (f))
 
 /*
@@ -66,7 +67,9 @@ static int filter_routes(const struct fd *fd)
 	};
 	struct sock_fprog program = { .len = ARRAY_LEN(lines), .filter = lines };
 
-	return setsockopt(fd->n, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
+	return setsockopt(fd->n, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int subscribe(int protocol, const int *groups, size_t n, struct fd *ret_fd)
@@ -143,7 +146,7 @@ static unsigned judge_route(const struct notices *notices, const struct nlmsghdr
 	const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
 
 	(void)notices;
-	(void)own_port;				/* our own addresses and rules are facts like others' */
+	(void)own_port;				/* our own changes are facts as well */
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:

@@ -13,16 +13,16 @@
 
 struct place {
 	char *full;				/* below the mount */
-	const char *path;			/* below the root, into @full; "" is the root itself */
+	const char *path;			/* below the root, in @full; "" is the root */
 	uint64_t id;				/* 0 = not there now */
 	int watch;				/* inotify's number for it, or -1 */
 	bool named;				/* by a path client of the model */
-	bool above;				/* something that the model names may appear below it */
-	bool slice;				/* the root or slices all the way: units live here */
+	bool above;				/* something named may appear below it */
+	bool slice;				/* and so are all above it: units live here */
 	bool queued;				/* to be read */
 	bool rival;				/* a directory with the name of @unit */
 	uint32_t unit;				/* which of the followed units, if @rival */
-	uint32_t exec;				/* the binding that its processes use, or NO_INDEX */
+	uint32_t exec;				/* the binding it stands for, or NO_INDEX */
 	struct place *next_rival;		/* another directory with that name */
 	struct place *next[3];			/* in the buckets of struct places */
 };

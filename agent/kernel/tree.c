@@ -121,16 +121,14 @@ static int open_with(const struct tree *tree, const char *path, uint64_t flags, 
 	const char *relative = path[0] ? path + 1 : ".";
 	struct fd fd;
 
-	do
-		fd.n = (int)syscall(SYS_openat2, tree->root.n, relative, &how, sizeof how);
-	while (fd.n < 0 && errno == EAGAIN);	/* a rename or mount raced with RESOLVE_BENEATH */
+	fd.n = (int)syscall(SYS_openat2, tree->root.n, relative, &how, sizeof how);
 	if (fd.n >= 0) {
 		*ret_fd = fd;
 		return 0;
 	}
-	/* ENODEV is what kernfs says of a directory that is being removed */
+	/* ENODEV: being removed, as kernfs puts it. EAGAIN: only for "..", which no path has. */
 	if (errno == ENOTDIR || errno == ELOOP || errno == EXDEV || errno == ENAMETOOLONG ||
-	    errno == ENODEV)
+	    errno == ENODEV || errno == EAGAIN)
 		return -ENOENT;
 	return -errno;
 }
@@ -270,9 +268,10 @@ int tree_of_process(const struct tree *tree, int pid, char **ret_path)
 /* "memory.max" and the like are the names of files in a cgroup, and cannot be a directory's. */
 static bool is_like_file(const char *name)
 {
-	static const char *const owners[] = { "cgroup", "cpu", "cpuset", "debug", "dmem", "hugetlb",
-					      "io", "irq", "memory", "misc", "net_cls", "perf_event",
-					      "pids", "rdma" };
+	static const char *const owners[] = {
+		"cgroup", "cpu",    "cpuset", "debug",	 "dmem",       "hugetlb", "io",
+		"irq",	  "memory", "misc",   "net_cls", "perf_event", "pids",	  "rdma",
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(owners); i++)
 		if (strncmp(name, owners[i], strlen(owners[i])) == 0 &&

@@ -12,7 +12,7 @@
 struct tree {
 	struct fd root;				/* O_PATH */
 	char *root_path;			/* resolved, absolute */
-	char *mount_prefix;			/* from the mount point to the root; "" if they are one */
+	char *mount_prefix;			/* from mount to root; "" if they are one */
 };
 
 /* @root: any directory of a cgroup2 file system. -EMEDIUMTYPE: of another one. */

@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measure outbind against the bare kernel and against nft, and print ratios.
+
+  (a) connections set up per second: bind() by the client itself without nftables, against outbind
+      with 1, 1,000 and 100,000 bindings and rules, and one linear SNAT rule per binding;
+  (b) cold load of bindings from a configuration file, against `nft -f` of the same elements;
+  (c) one binding changed in 100,000: from the control call to the kernel's acknowledgement.
+
+Variants run interleaved, since machines are noisy; a ratio is taken within a round, and the median
+over the rounds is printed. Everything lives in network namespaces of its own. Needs root.
+"""
+
+import argparse
+import ipaddress
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(ROOT, "build")
+CONNECT = os.path.join(BUILD, "bench", "connect")
+POOL = ipaddress.ip_address("10.64.0.1")        # AnyIP below 10.64.0.0/10: four million addresses
+FIRST_UID = 100000
+START_SECONDS = 120
+
+
+def address(i):
+    return str(POOL + i)
+
+
+def write_configuration(path, bindings, with_rules):
+    with open(path, "w") as out:
+        out.write("mark-mask 0x3fffff;\n")
+        for i in range(bindings):
+            out.write(f"binding b{i} {{ address {address(i)}; }}\n")
+        if with_rules:
+            out.write("policy {\n")
+            for i in range(bindings):
+                out.write(f"\tuser {FIRST_UID + i} use b{i};\n")
+            out.write("}\n")
+
+
+class Place:
+    """A sender and a receiver namespace on one link, and what runs in them."""
+
+    def __init__(self, name, directory):
+        self.sender = f"ob-bench-{os.getpid()}-{name}-s"
+        self.receiver = f"ob-bench-{os.getpid()}-{name}-r"
+        self.directory = os.path.join(directory, name)
+        self.children = []
+        os.mkdir(self.directory)
+
+    def run(self, where, *command, **options):
+        return subprocess.run(["nsenter", f"--net=/run/netns/{where}", *command], check=True, **options)
+
+    def spawn(self, where, *command, **options):
+        child = subprocess.Popen(["nsenter", f"--net=/run/netns/{where}", *command], **options)
+        self.children.append(child)
+        return child
+
+    def build(self):
+        for namespace in (self.sender, self.receiver):
+            subprocess.run(["ip", "netns", "add", namespace], check=True)
+            self.run(namespace, "ip", "link", "set", "lo", "up")
+        subprocess.run(["ip", "link", "add", "v0", "netns", self.sender, "type", "veth",
+                        "peer", "name", "v0", "netns", self.receiver], check=True)
+        for namespace, host in ((self.sender, "198.51.100.1"), (self.receiver, "198.51.100.254")):
+            self.run(namespace, "ip", "address", "add", f"{host}/24", "dev", "v0")
+            self.run(namespace, "ip", "link", "set", "v0", "up")
+        self.run(self.sender, "ip", "route", "add", "local", "10.64.0.0/10", "dev", "lo")
+        self.run(self.receiver, "ip", "route", "add", "10.64.0.0/10", "via", "198.51.100.1")
+        self.spawn(self.receiver, CONNECT, "serve", "198.51.100.254", "8000")
+
+    def load(self, connections, uid, bind=None):
+        command = [CONNECT, "load", "198.51.100.254", "8000", str(connections), str(uid)]
+        done = self.run(self.sender, *command, *([bind] if bind else []), stdout=subprocess.PIPE, text=True)
+        return connections / float(done.stdout)
+
+    def start_agent(self, configuration):
+        """Start outbindd and wait until it says READY; returns the child and the seconds."""
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = os.path.join(self.directory, "notify")
+        if os.path.exists(path):
+            os.unlink(path)
+        notify.bind(path)
+        notify.settimeout(START_SECONDS)
+        start = time.monotonic()
+        child = self.spawn(self.sender, os.path.join(BUILD, "outbindd"), "--config", configuration,
+                           "--runtime-dir", os.path.join(self.directory, "run"),
+                           "--state-dir", os.path.join(self.directory, "state"),
+                           env={**os.environ, "NOTIFY_SOCKET": path}, stderr=subprocess.DEVNULL)
+        while b"READY=1" not in notify.recv(4096):
+            pass
+        seconds = time.monotonic() - start
+        notify.close()
+        return child, seconds
+
+    def stop(self, child):
+        child.send_signal(signal.SIGTERM)
+        child.wait(timeout=60)
+        self.children.remove(child)
+
+    def drop(self):
+        for child in self.children:
+            child.kill()
+            child.wait()
+        for namespace in (self.sender, self.receiver):
+            subprocess.run(["ip", "netns", "del", namespace], stderr=subprocess.DEVNULL, check=False)
+
+
+def peak_memory(pid):
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def linear_rules(bindings):
+    rules = "\n".join(f"\t\tmeta skuid {FIRST_UID + i} snat ip to {address(i)}" for i in range(bindings))
+    return ("table inet linear {\n\tchain post {\n\t\ttype nat hook postrouting priority srcnat;\n"
+            f"{rules}\n\t}}\n}}\n")
+
+
+def bench_connections(directory, places, args):
+    """(a): every variant in every round, in an order that turns."""
+    variants = {"bind": None, "outbind 1": 1, "outbind 1,000": 1000, "outbind 100,000": args.many,
+                "linear 1,000": 1000}
+    made = {}
+    for index, (name, bindings) in enumerate(variants.items()):
+        place = Place(f"a{index}", directory)
+        places.append(place)
+        place.build()
+        made[name] = place
+        if name.startswith("outbind"):
+            configuration = os.path.join(place.directory, "outbind.conf")
+            write_configuration(configuration, bindings, True)
+            place.start_agent(configuration)
+        elif name.startswith("linear"):
+            place.run(place.sender, "nft", "-f", "-", input=linear_rules(bindings), text=True)
+    rates = {name: [] for name in variants}
+    order = list(variants)
+    for turn in range(args.rounds + 1):
+        for name in order:
+            last = (variants[name] or 1) - 1     # the worst place for a linear search
+            rate = made[name].load(args.connections, FIRST_UID + last,
+                                   address(7) if name == "bind" else None)
+            if turn:                             # the first round warms caches
+                rates[name].append(rate)
+        order = order[1:] + order[:1]
+    ratio = {name: statistics.median(a / b for a, b in zip(rates[name], rates["bind"]))
+             for name in variants}
+    many_to_one = statistics.median(a / b for a, b in zip(rates["outbind 100,000"], rates["outbind 1"]))
+    return {"connections_per_second": {n: round(statistics.median(r)) for n, r in rates.items()},
+            "ratio_to_bind": ratio, "ratio_100000_to_1": many_to_one}
+
+
+def time_nft(place, text):
+    """Seconds and peak memory of `nft -f`; the table is removed after."""
+    start = time.monotonic()
+    child = subprocess.Popen(["nsenter", f"--net=/run/netns/{place.sender}", "nft", "-f", text])
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.monotonic() - start
+    if status:
+        raise RuntimeError("nft -f failed")
+    place.run(place.sender, "nft", "delete", "table", "inet", "outbind")
+    return seconds, usage.ru_maxrss * 1024
+
+
+def bench_load(directory, places, bindings, rounds):
+    """(b): agent from a configuration file to a live table, against nft -f of the same elements."""
+    place = Place(f"b{bindings}", directory)
+    places.append(place)
+    place.build()
+    configuration = os.path.join(place.directory, "outbind.conf")
+    text = os.path.join(place.directory, "elements.nft")
+    write_configuration(configuration, bindings, False)
+    with open(text, "w") as out:
+        subprocess.run([os.path.join(BUILD, "outbindctl"), "render", configuration], stdout=out, check=True)
+    ours, theirs, ours_memory, theirs_memory = [], [], [], []
+    for _ in range(rounds):
+        shutil.rmtree(os.path.join(place.directory, "state"), ignore_errors=True)
+        child, seconds = place.start_agent(configuration)
+        ours.append(seconds)
+        ours_memory.append(peak_memory(child.pid))
+        place.stop(child)
+        place.run(place.sender, "nft", "delete", "table", "inet", "outbind")
+        seconds, memory = time_nft(place, text)
+        theirs.append(seconds)
+        theirs_memory.append(memory)
+    return {"bindings": bindings, "seconds": statistics.median(ours),
+            "nft_seconds": statistics.median(theirs),
+            "ratio_time": statistics.median(a / b for a, b in zip(ours, theirs)),
+            "memory_mb": statistics.median(ours_memory) / 1e6,
+            "nft_memory_mb": statistics.median(theirs_memory) / 1e6,
+            "ratio_memory": statistics.median(a / b for a, b in zip(ours_memory, theirs_memory))}
+
+
+def varlink(connection, method, parameters):
+    connection.sendall(json.dumps({"method": f"org.outbind.{method}", "parameters": parameters}).encode() + b"\0")
+    answer = b""
+    while not answer.endswith(b"\0"):
+        answer += connection.recv(65536)
+    reply = json.loads(answer[:-1])
+    if "error" in reply:
+        raise RuntimeError(reply)
+    return reply["parameters"]
+
+
+def bench_change(directory, places, args):
+    """(c): suspend and resume one binding; the agent's own figure, and the caller's round trip."""
+    place = Place("c", directory)
+    places.append(place)
+    place.build()
+    configuration = os.path.join(place.directory, "outbind.conf")
+    write_configuration(configuration, args.many, True)
+    place.start_agent(configuration)
+    kernel, trip = [], []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(os.path.join(place.directory, "run", "org.outbind"))
+        for i in range(args.changes):
+            for method in ("SuspendBinding", "ResumeBinding"):
+                start = time.monotonic()
+                reply = varlink(connection, method, {"name": f"b{i * 7919 % args.many}"})
+                trip.append((time.monotonic() - start) * 1e6)
+                kernel.append(reply["microseconds"])
+    kernel.sort()
+    trip.sort()
+    return {"bindings": args.many, "changes": len(kernel),
+            "microseconds_median": statistics.median(kernel), "microseconds_p99": kernel[len(kernel) * 99 // 100],
+            "round_trip_median": statistics.median(trip)}
+
+
+def print_table(title, rows):
+    print(f"\n{title}")
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"  {name:<{width}}  {value}")
+
+
+def report(results):
+    a, c = results.get("connections"), results.get("change")
+    if a:
+        print_table("(a) connections set up, ratio to the client's own bind() without nftables",
+                    [(n, f"{r:.3f}   {a['connections_per_second'][n]}/s") for n, r in a["ratio_to_bind"].items()]
+                    + [("outbind 100,000 to 1", f"{a['ratio_100000_to_1']:.3f}")])
+    for b in results.get("load", []):
+        print_table(f"(b) cold load of {b['bindings']:,} bindings, ratio to nft -f of the same elements",
+                    [("time", f"{b['ratio_time']:.3f}   {b['seconds']:.2f} s, nft {b['nft_seconds']:.2f} s"),
+                     ("memory", f"{b['ratio_memory']:.3f}   {b['memory_mb']:.0f} MB, nft {b['nft_memory_mb']:.0f} MB")])
+    if c:
+        print_table(f"(c) one of {c['bindings']:,} bindings changed",
+                    [("control call to kernel's ACK, median", f"{c['microseconds_median']:.0f} us"),
+                     ("the same, 99th percentile", f"{c['microseconds_p99']:.0f} us"),
+                     ("round trip of the caller, median", f"{c['round_trip_median']:.0f} us")])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", choices=["connections", "load", "change"], action="append")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--connections", type=int, default=4000, help="in each round and variant")
+    parser.add_argument("--many", type=int, default=100000, help="bindings of the large variants")
+    parser.add_argument("--million", type=int, default=1000000, help="bindings of the largest load; 0: skip")
+    parser.add_argument("--changes", type=int, default=500)
+    parser.add_argument("--json", default=os.path.join(BUILD, "bench.json"))
+    args = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("bench: needs root, for network namespaces")
+    parts = args.only or ["connections", "load", "change"]
+    os.makedirs(os.path.dirname(CONNECT), exist_ok=True)
+    subprocess.run(["cc", "-O2", "-o", CONNECT, os.path.join(HERE, "connect.c")], check=True)
+    directory, places, results = tempfile.mkdtemp(prefix="ob-bench-"), [], {}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        os.chmod(directory, 0o755)
+        if "connections" in parts:
+            print(f"(a) {args.rounds} rounds of {args.connections} connections in 5 variants ...", flush=True)
+            results["connections"] = bench_connections(directory, places, args)
+        if "load" in parts:
+            print("(b) cold loads ...", flush=True)
+            results["load"] = [bench_load(directory, places, args.many, 5)]
+            if args.million:
+                results["load"].append(bench_load(directory, places, args.million, 3))
+        if "change" in parts:
+            print("(c) changes ...", flush=True)
+            results["change"] = bench_change(directory, places, args)
+    finally:
+        for place in places:
+            place.drop()
+        shutil.rmtree(directory, ignore_errors=True)
+    report(results)
+    with open(args.json, "w") as out:
+        json.dump(results, out, indent=2)
+    print(f"\nfigures as JSON: {os.path.relpath(args.json)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * connect serve ADDRESS PORT              accept, read one byte, answer it, wait for the end
+ * connect load ADDRESS PORT N [UID [BIND]] N connections one after the other: connect, a byte each
+ *                                         way, close; prints seconds. UID: run as it; BIND: bind() first
+ *
+ * The same client measures a plain bind() and everything that rewrites behind its back. The server
+ * closes first, so that TIME_WAIT is on its side and the client's ports stay free.
+ */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static struct sockaddr_in address_of(const char *ip, const char *port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+
+	address.sin_port = htons((unsigned short)atoi(port));
+	if (inet_pton(AF_INET, ip, &address.sin_addr) != 1)
+		fail(ip);
+	return address;
+}
+
+static void serve(struct sockaddr_in address)
+{
+	int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	char byte;
+
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+	    listen(listener, 4096) < 0)
+		fail("listen");
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (fd < 0)
+			continue;
+		if (read(fd, &byte, 1) == 1)
+			(void)!write(fd, &byte, 1);
+		close(fd);
+	}
+}
+
+static void one(struct sockaddr_in to, const char *from)
+{
+	struct linger abort_close = { .l_onoff = 0 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	char byte = 'x';
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort_close, sizeof abort_close);
+	if (from) {
+		struct sockaddr_in source = address_of(from, "0");
+
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+		if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0)
+			fail("bind");
+	}
+	if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+		fail("connect");
+	if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 0)
+		fail("exchange");
+	close(fd);
+}
+
+static void load(struct sockaddr_in to, long n, const char *uid, const char *from)
+{
+	struct timespec start, end;
+
+	if (uid && setuid((uid_t)atol(uid)) < 0)
+		fail("setuid");
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (long i = 0; i < n; i++)
+		one(to, from);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	printf("%.6f\n", (double)(end.tv_sec - start.tv_sec) +
+			 (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 4 && strcmp(argv[1], "serve") == 0)
+		serve(address_of(argv[2], argv[3]));
+	if (argc >= 5 && strcmp(argv[1], "load") == 0) {
+		load(address_of(argv[2], argv[3]), atol(argv[4]), argc > 5 ? argv[5] : NULL,
+		     argc > 6 ? argv[6] : NULL);
+		return 0;
+	}
+	fprintf(stderr, "usage: connect serve ADDRESS PORT | load ADDRESS PORT N [UID [BIND]]\n");
+	return 2;
+}
