@@ -11,11 +11,12 @@ enum { CONF_FILE_MAX = 512 << 20 };		/* bytes of one file */
 /* What reading a configuration needs from the world; tests and fuzzers bring their own. */
 struct conf_world {
 	/*
-	 * Whole text of @path into *@ret_text (malloc'd, NUL-terminated). 0 or -errno. A directory, a
-	 * device or more than CONF_FILE_MAX bytes is an error too.
+	 * Whole text of @path into *@ret_text (malloc'd, NUL-terminated). 0 or -errno. A directory,
+	 * a device or more than CONF_FILE_MAX bytes is an error too.
 	 */
 	int (*read_file)(void *context, const char *path, char **ret_text, size_t *ret_len);
-	/* Paths that match @pattern, sorted, as a malloc'd NULL-terminated array of malloc'd strings. */
+	/* Paths that match @pattern, sorted, as a malloc'd NULL-terminated array of malloc'd
+	 * strings; no match is no error. */
 	int (*expand)(void *context, const char *pattern, char ***ret_paths);
 	int (*user_id)(void *context, const char *name, uint32_t *ret_uid);	/* -ESRCH: none such */
 	int (*group_id)(void *context, const char *name, uint32_t *ret_gid);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Grammar of the configuration. It is a push parser, one for each open file: the reader hands it
+ * token by token, so that neither includes nor anything else nests on the C stack, and a list is
+ * always left-recursive. An action runs as soon as its statement is complete.
+ *
+ * After a syntax error conf_read.c decides how to go on (enum conf_recovery) and always gives `;`
+ * or `}`, to which the two `error` rules of each list answer.
+ */
+%code requires { #include "model/conf_build.h" }
+%define api.pure full
+%define api.push-pull push
+%define api.prefix {conf_}
+%define api.token.prefix {TOKEN_}
+%define api.value.type {struct word}
+%define api.location.type {struct where}
+%define parse.error custom
+%define parse.lac full
+%locations
+%parse-param { struct conf *conf }
+%code {
+#define YYLLOC_DEFAULT(current, rhs, n)	((current) = YYRHSLOC(rhs, (n) ? 1 : 0))
+#define WANT(text)	(conf->wanted = (text))
+
+static void conf_error(const struct where *where, struct conf *conf, const char *text)
+{
+	diag_error(conf->diag, *where, "%s", text);
+}
+}
+
+%token END 0		"the end of the file"
+%token WORD		"a word"
+%token STRING		"a string"
+%token MARK_MASK	"mark-mask"
+%token INCLUDE		"include"
+%token BYPASS		"bypass"
+%token BINDING		"binding"
+%token POLICY		"policy"
+%token ADDRESS		"address"
+%token EHLO		"ehlo"
+%token INTERFACE	"interface"
+%token UNUSABLE		"unusable"
+%token ALLOW		"allow"
+%token UNIT		"unit"
+%token CGROUP		"cgroup"
+%token USER		"user"
+%token GROUP		"group"
+%token SOURCE		"source"
+%token OTHERWISE	"otherwise"
+%token TO		"to"
+%token PORT		"port"
+%token PROTOCOL		"protocol"
+%token USE		"use"
+%token PASS		"pass"
+%token REJECT		"reject"
+%token DEFAULT		"default"
+%token COMMA		"','"
+%token SEMICOLON	"';'"
+%token OPEN		"'{'"
+%token CLOSE		"'}'"
+
+%%
+file:		statements ;
+statements:	%empty | statements statement ;
+statement:	MARK_MASK want_mask word SEMICOLON	{ conf_set_mask(conf, &$3, @1, @3); }
+	|	INCLUDE want_path word SEMICOLON	{ conf_file_include(conf, &$3, @3); }
+	|	BYPASS open bypasses close
+	|	BINDING want_name word			{ conf_binding_open(conf, &$3, @3); }
+		open settings close			{ conf_binding_close(conf); }
+	|	POLICY open rules close
+	|	error SEMICOLON				{ yyerrok; }
+	|	error CLOSE				{ yyerrok; } ;
+open:		OPEN					{ conf->brace = @1; } ;
+close:		CLOSE					{ conf->brace.line = 0; }
+	|	error CLOSE				{ conf->brace.line = 0; yyerrok; } ;
+
+bypasses:	want_bypass | bypasses bypass want_bypass ;
+bypass:		word SEMICOLON				{ conf_add_bypass(conf, &$1, @1); }
+	|	error SEMICOLON				{ yyerrok; } ;
+
+settings:	%empty | settings setting ;
+setting:	ADDRESS want_address addresses SEMICOLON
+	|	EHLO want_ehlo word SEMICOLON		{ conf_binding_ehlo(conf, &$3, @1, @3); }
+	|	INTERFACE want_interface word SEMICOLON
+			{ conf_binding_interface(conf, &$3, @1, @3); }
+	|	UNUSABLE REJECT SEMICOLON
+			{ conf_binding_unusable(conf, NULL, @1, @2); }
+	|	UNUSABLE DEFAULT SEMICOLON
+			{ conf_binding_unusable(conf, &$2, @1, @2); }
+	|	UNUSABLE USE want_name word SEMICOLON
+			{ conf_binding_unusable(conf, &$4, @1, @4); }
+	|	ALLOW USER want_user allow_users SEMICOLON
+	|	ALLOW GROUP want_group allow_groups SEMICOLON
+	|	ALLOW CGROUP want_cgroup allow_cgroups SEMICOLON
+	|	error SEMICOLON				{ yyerrok; } ;
+addresses:	address | addresses COMMA address ;
+address:	word		{ conf_binding_address(conf, &$1, @1); } ;
+allow_users:	allow_user | allow_users COMMA allow_user ;
+allow_user:	word		{ conf_binding_allow(conf, PEER_USER, &$1, @1); } ;
+allow_groups:	allow_group | allow_groups COMMA allow_group ;
+allow_group:	word		{ conf_binding_allow(conf, PEER_GROUP, &$1, @1); } ;
+allow_cgroups:	allow_cgroup | allow_cgroups COMMA allow_cgroup ;
+allow_cgroup:	word		{ conf_binding_allow(conf, PEER_CGROUP, &$1, @1); } ;
+
+rules:		%empty | rules rule ;
+rule:		client qualifiers action SEMICOLON	{ conf_rule_close(conf); }
+	|	error SEMICOLON				{ yyerrok; } ;
+client:		UNIT want_unit word	{ conf_rule_unit(conf, &$3, @1, @3); }
+	|	CGROUP want_cgroup word	{ conf_rule_cgroup(conf, &$3, @1, @3); }
+	|	USER want_user word	{ conf_rule_ids(conf, CLIENT_USER, &$3, @1, @3); }
+	|	GROUP want_group word	{ conf_rule_ids(conf, CLIENT_GROUP, &$3, @1, @3); }
+	|	SOURCE want_prefix word	{ conf_rule_source(conf, &$3, @1, @3); }
+	|	OTHERWISE		{ conf_rule_otherwise(conf, @1); } ;
+qualifiers:	%empty | qualifiers qualifier ;
+qualifier:	TO want_prefix		{ conf_rule_qualifier(conf, "to", @1); } prefixes
+	|	PORT want_port		{ conf_rule_qualifier(conf, "port", @1); } ports
+	|	PROTOCOL want_protocol	{ conf_rule_qualifier(conf, "protocol", @1); } protocols ;
+prefixes:	prefix | prefixes COMMA prefix ;
+prefix:		word		{ conf_rule_to(conf, &$1, @1); } ;
+ports:		port | ports COMMA port ;
+port:		word		{ conf_rule_port(conf, &$1, @1); } ;
+protocols:	protocol | protocols COMMA protocol ;
+protocol:	word		{ conf_rule_protocol(conf, &$1, @1); } ;
+action:		USE want_name word	{ conf_rule_action(conf, ACTION_USE, &$3, @3); }
+	|	PASS			{ conf_rule_action(conf, ACTION_PASS, NULL, @1); }
+	|	REJECT			{ conf_rule_action(conf, ACTION_REJECT, NULL, @1); } ;
+
+want_mask:	%empty	{ WANT("a number such as 0x1fff"); } ;
+want_path:	%empty	{ WANT("a file name or a pattern such as \"conf.d/*.conf\""); } ;
+want_bypass:	%empty	{ WANT("a prefix, 'connected', 'private' or '}'"); } ;
+want_name:	%empty	{ WANT("the name of a binding"); } ;
+want_address:	%empty	{ WANT("an IPv4 or IPv6 address"); } ;
+want_ehlo:	%empty	{ WANT("a host name such as mx.example.net"); } ;
+want_interface:	%empty	{ WANT("the name of a network interface"); } ;
+want_unit:	%empty	{ WANT("a unit name such as nginx.service"); } ;
+want_cgroup:	%empty	{ WANT("a path below the cgroup root such as \"/tenants.slice\""); } ;
+want_user:	%empty	{ WANT("a user name, a number or a range of numbers"); } ;
+want_group:	%empty	{ WANT("a group name, a number or a range of numbers"); } ;
+want_prefix:	%empty	{ WANT("a prefix such as 192.0.2.0/24"); } ;
+want_port:	%empty	{ WANT("a port or a range of ports"); } ;
+want_protocol:	%empty	{ WANT("a protocol name or a number from 0 to 255"); } ;
+
+word:		WORD | STRING | MARK_MASK | INCLUDE | BYPASS | BINDING | POLICY | ADDRESS | EHLO
+	|	INTERFACE | UNUSABLE | ALLOW | UNIT | CGROUP | USER | GROUP | SOURCE | OTHERWISE
+	|	TO | PORT | PROTOCOL | USE | PASS | REJECT | DEFAULT ;
+%%
+static int yyreport_syntax_error(const yypcontext_t *context, struct conf *conf)
+{
+	yysymbol_kind_t kinds[YYNTOKENS];
+	const char *names[YYNTOKENS];
+	int n = yypcontext_expected_tokens(context, kinds, YYNTOKENS);
+
+	for (int i = 0; i < n; i++)
+		names[i] = yysymbol_name(kinds[i]);
+	conf_syntax_error(conf, names, n > 0 ? (size_t)n : 0);
+	return 0;
+}

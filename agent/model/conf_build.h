@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside the reader: what scanner, grammar and actions share. Every action takes the words of a
+ * statement as they were read and fills the model at once; nothing of the text is kept.
+ */
+#pragma once
+
+#include "model/conf.h"
+#include "model/destination.h"
+#include "model/index.h"
+
+struct word {					/* borrowed from the text of its file */
+	const char *at;
+	size_t len;
+	bool quoted;
+};
+
+struct conf_token {
+	int kind;				/* enum conf_tokentype */
+	struct word word;
+	struct where where;
+	bool first_on_line;
+};
+
+/* How to go on after a syntax error, so that the next statement is read as itself. */
+enum conf_recovery {
+	RECOVER_NOT,				/* there was no error */
+	RECOVER_SKIP,				/* drop everything up to the end of the statement */
+	RECOVER_STATEMENT,			/* as if `;` stood before the token: it was forgotten */
+	RECOVER_BLOCK,				/* as if `}` stood before the token */
+};
+
+struct conf_use {				/* a binding's name that was used before it was defined */
+	const char *name;
+	struct where where;
+	uint32_t rule;				/* the user: a rule, or if NO_INDEX a binding, or none */
+	uint32_t binding;
+};
+
+struct conf_include { char *path; struct where where; };
+
+struct conf {
+	const struct conf_world *world;
+	struct model *model;
+	struct diag *diag;
+	struct arena scratch;			/* until the reading ends */
+
+	const char *wanted;			/* which value belongs here, for syntax errors */
+	struct where brace;			/* of the block that is open; line 0: none */
+	struct conf_token token;		/* the one that the parser has got last */
+	enum conf_recovery recovery;
+
+	struct {
+		struct binding binding;
+		uint32_t index;			/* NO_INDEX: not in the model, its name is taken */
+		uint32_t n_by_family[FAMILIES];
+		struct where ehlo, interface;	/* line 0: not given yet */
+		struct { struct allow *at; size_t n, room; } allows;
+	} open;
+	struct {
+		struct rule rule;
+		struct where to, port, protocol;
+		struct destination_lists lists;
+		bool broken;			/* reported; not for the model */
+	} rule;
+	struct { struct conf_use *at; size_t n, room; } uses;
+	struct { struct conf_include *at; size_t n, room; } includes;	/* to be opened next */
+	struct destination_pool destinations;
+	struct index cgroups, files;
+	size_t suggestions;			/* names compared so far: near names cost time */
+};
+
+/* conf_word.c: words as values, and as they are shown in messages. */
+enum { WORD_SHOWN = 80 };
+bool conf_word_is(const struct word *word, const char *text);
+bool conf_word_copy(const struct word *word, char *out, size_t room);	/* false: too long */
+/* Is the character at @at, of @left bytes, a C0 or C1 control or DEL? */
+bool conf_is_control(const char *at, size_t left);
+const char *conf_word_show(const struct word *word, char out[static WORD_SHOWN]);
+const char *conf_text_show(const char *text, char out[static WORD_SHOWN]);
+const char *conf_word_keep(struct conf *conf, const struct word *word);
+enum { PLACE_SHOWN = 4200 };			/* PATH_MAX and two numbers */
+/* For the arguments of a message; the text lives as long as the block around it. */
+#define SHOW(word)		conf_word_show((word), (char[WORD_SHOWN]){ 0 })
+#define SHOW_TEXT(text)		conf_text_show((text), (char[WORD_SHOWN]){ 0 })
+#define PLACE(conf, where)	model_place((conf)->model, (where), (char[PLACE_SHOWN]){ 0 }, \
+					    PLACE_SHOWN)
+/* 0, -EINVAL (not a decimal number) or -ERANGE (above @max). */
+MUST_CHECK int conf_word_number(const struct word *word, uint64_t max, uint64_t *ret);
+/* "N" or "N-M": 0, -EINVAL, -ERANGE or -EDOM (reversed; @ret_first and @ret_last are written). */
+MUST_CHECK int conf_word_range(const struct word *word, uint64_t max, uint64_t *ret_first,
+			       uint64_t *ret_last);
+/* Length of the UTF-8 character at @at (of @len bytes), 0 if it is none; RFC 3629 section 4. */
+size_t conf_utf8_len(const char *at, size_t len);
+
+/* conf_near.c: names that were probably meant. Returns NULL if nothing is near. */
+const char *conf_near(const struct word *word, const char *const *names, size_t n);
+const char *conf_near_binding(struct conf *conf, const char *name);
+
+/* conf_form.c: the form of names; false after having reported what is wrong. */
+bool conf_form_binding(struct conf *conf, const struct word *word, struct where where);
+bool conf_form_unit(struct conf *conf, const struct word *word, struct where where);
+bool conf_form_cgroup(struct conf *conf, const struct word *word, struct where where);
+bool conf_form_ehlo(struct conf *conf, const struct word *word, struct where where);
+bool conf_form_interface(struct conf *conf, const struct word *word, struct where where);
+bool conf_form_prefix(struct conf *conf, const struct word *word, struct where where,
+		      const char *wanted, struct prefix *ret);
+bool conf_form_address(struct conf *conf, const struct word *word, struct where where,
+		       struct ip *ret);
+bool conf_form_protocol(struct conf *conf, const struct word *word, struct where where,
+			uint8_t *ret);	/* `icmp` gives PROTOCOL_ICMP */
+extern const char *const conf_protocol_names[256];	/* NULL where there is none */
+/* A user or group: a name, a number or a range; *@ret_text is NULL for numbers. */
+bool conf_form_ids(struct conf *conf, bool is_user, const struct word *word, struct where where,
+		   struct id_range *ret, const char **ret_text);
+
+/* conf_setting.c: statements outside policy. */
+void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
+		   struct where where);
+void conf_add_bypass(struct conf *conf, const struct word *word, struct where where);
+void conf_binding_open(struct conf *conf, const struct word *name, struct where where);
+void conf_binding_address(struct conf *conf, const struct word *word, struct where where);
+void conf_binding_ehlo(struct conf *conf, const struct word *word, struct where key,
+		       struct where where);
+void conf_binding_interface(struct conf *conf, const struct word *word, struct where key,
+			    struct where where);
+/* @other: NULL for `reject`. */
+void conf_binding_unusable(struct conf *conf, const struct word *other, struct where key,
+			   struct where where);
+void conf_binding_allow(struct conf *conf, enum peer_kind kind, const struct word *word,
+			struct where where);
+void conf_binding_close(struct conf *conf);
+bool conf_given_twice(struct conf *conf, const char *key, struct where where, struct where *seen);
+
+/* conf_rule.c: policy. */
+void conf_rule_unit(struct conf *conf, const struct word *word, struct where key,
+		    struct where where);
+void conf_rule_cgroup(struct conf *conf, const struct word *word, struct where key,
+		      struct where where);
+void conf_rule_ids(struct conf *conf, enum client_kind kind, const struct word *word,
+		   struct where key, struct where where);
+void conf_rule_source(struct conf *conf, const struct word *word, struct where key,
+		      struct where where);
+void conf_rule_otherwise(struct conf *conf, struct where key);
+void conf_rule_qualifier(struct conf *conf, const char *name, struct where key);
+void conf_rule_to(struct conf *conf, const struct word *word, struct where where);
+void conf_rule_port(struct conf *conf, const struct word *word, struct where where);
+void conf_rule_protocol(struct conf *conf, const struct word *word, struct where where);
+/* @name: the binding's, for ACTION_USE. */
+void conf_rule_action(struct conf *conf, enum action action, const struct word *name,
+		      struct where where);
+void conf_rule_close(struct conf *conf);
+
+/* conf_file.c: which files, and their text. */
+void conf_file_include(struct conf *conf, const struct word *word, struct where where);
+/* Index of the file @path if it was read before, or NO_INDEX. */
+uint32_t conf_file_find(const struct conf *conf, const char *path);
+uint32_t conf_file_add(struct conf *conf, const char *path);
+/* Text that can be scanned: UTF-8 without NUL. False after having reported what is wrong. */
+bool conf_file_check(struct conf *conf, const char *text, size_t len, uint32_t file);
+
+/* conf_syntax.c: a token that does not belong; @expected are names as conf.y gives them. */
+void conf_syntax_error(struct conf *conf, const char *const *expected, size_t n);
+void conf_syntax_unclosed(struct conf *conf, struct where brace);
+
+/* conf.l */
+struct conf_scan {
+	struct conf *conf;
+	const char *line_start, *end;
+	uint32_t file, line, token_line;	/* token_line: of the token before */
+	void *scanner;
+};
+
+/* @text: @len bytes and two NULs after them; changed while it is read. */
+void conf_scan_open(struct conf_scan *scan, struct conf *conf, char *text, size_t len,
+		    uint32_t file);
+struct conf_token conf_scan_next(struct conf_scan *scan);
+void conf_scan_close(struct conf_scan *scan);
+
+/* conf_check.c: what can be said only when everything is read. */
+void conf_check(struct conf *conf);

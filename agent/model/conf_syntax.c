@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A token that does not belong: the message, and how to go on. A forgotten `;` or `}` is the usual
+ * cause when a statement's first word stands where none can be, at the start of a line; then the
+ * reading goes on as if it had been there, and what follows is not blamed.
+ */
+#include "model/conf_build.h"
+#include "model/conf_parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool expects(const char *const *expected, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(expected[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* As conf.y names them: words of the grammar are bare, everything else has a space or quotes. */
+static bool is_keyword(const char *name)
+{
+	return !strpbrk(name, " '");
+}
+
+static void found(const struct conf_token *token, char out[static WORD_SHOWN])
+{
+	if (token->kind == TOKEN_END)
+		snprintf(out, WORD_SHOWN, "the end of the file");
+	else if (token->kind == TOKEN_STRING)
+		snprintf(out, WORD_SHOWN, "a string");
+	else
+		conf_word_show(&token->word, out);
+}
+
+static void list_expected(const struct conf *conf, const char *const *expected, size_t n, char *out,
+			  size_t room)
+{
+	size_t used = 0, listed = 0, n_listed = n;
+
+	if (expects(expected, n, "a word")) {
+		snprintf(out, room, "%s", conf->wanted ? conf->wanted : "a word");
+		return;
+	}
+	/* where a statement may begin, the file may end as well: true, but no help */
+	if (n > 1 && expects(expected, n, "the end of the file"))
+		n_listed--;
+	out[0] = '\0';
+	for (size_t i = 0; i < n && used < room; i++) {
+		const char *quote = is_keyword(expected[i]) ? "'" : "";
+		int len;
+
+		if (n_listed < n && strcmp(expected[i], "the end of the file") == 0)
+			continue;
+		len = snprintf(out + used, room - used, "%s%s%s%s",
+			       listed == 0		? ""
+			       : listed + 1 == n_listed ? " or "
+							: ", ",
+			       quote, expected[i], quote);
+		used += len > 0 ? (size_t)len : 0;
+		listed++;
+	}
+}
+
+static const char *near_keyword(const struct conf_token *token, const char *const *expected,
+				size_t n)
+{
+	const char *keywords[64];
+	size_t n_keywords = 0;
+
+	if (token->kind != TOKEN_WORD || expects(expected, n, "a word"))
+		return NULL;
+	for (size_t i = 0; i < n && n_keywords < ARRAY_LEN(keywords); i++)
+		if (is_keyword(expected[i]))
+			keywords[n_keywords++] = expected[i];
+	return conf_near(&token->word, keywords, n_keywords);
+}
+
+static enum conf_recovery recovery_for(const struct conf *conf, const char *const *expected,
+				       size_t n)
+{
+	static const int outermost[] = { TOKEN_MARK_MASK, TOKEN_INCLUDE, TOKEN_BYPASS,
+					 TOKEN_BINDING, TOKEN_POLICY };
+	const struct conf_token *token = &conf->token;
+	bool starts_section = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(outermost); i++)
+		starts_section = starts_section || token->kind == outermost[i];
+	if (!token->first_on_line || token->word.quoted || token->kind == TOKEN_WORD)
+		return RECOVER_SKIP;
+	if (starts_section && conf->brace.line)
+		return RECOVER_BLOCK;
+	return expects(expected, n, "';'") && token->kind != TOKEN_OPEN ? RECOVER_STATEMENT
+									: RECOVER_SKIP;
+}
+
+void conf_syntax_unclosed(struct conf *conf, struct where brace)
+{
+	diag_error(conf->diag, brace,
+		   "'{' is never closed: expected '}' before the end of the file");
+}
+
+void conf_syntax_error(struct conf *conf, const char *const *expected, size_t n)
+{
+	const struct conf_token *token = &conf->token;
+	char what[WORD_SHOWN], wanted[512], open[PLACE_SHOWN + 32] = "";
+	const char *near = near_keyword(token, expected, n);
+
+	conf->recovery = recovery_for(conf, expected, n);
+	found(token, what);
+	list_expected(conf, expected, n, wanted, sizeof wanted);
+	if (token->kind == TOKEN_END && conf->brace.line) {
+		conf_syntax_unclosed(conf, conf->brace);
+		return;
+	}
+	if (conf_word_is(&token->word, "mark") && expects(expected, n, "unit")) {
+		diag_error(
+			conf->diag, token->where,
+			"a marked socket needs no rule: a socket that "
+			"carries the binding's own mark, shown by 'outbindctl binding show', uses "
+			"it; expected %s",
+			wanted);
+		return;
+	}
+	if (conf->recovery == RECOVER_BLOCK)
+		snprintf(open, sizeof open, " to close the '{' at %s", PLACE(conf, conf->brace));
+	diag_error(conf->diag, token->where, "found %s%s, expected %s%s%s%s%s", what,
+		   token->kind == TOKEN_CLOSE && !conf->brace.line ? ", which closes nothing" : "",
+		   wanted, open, near ? "; did you mean '" : "", near ? near : "",
+		   near ? "'?" : "");
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model's own operations: ownership, binding names and their index, the mask's arithmetic,
+ * places as text. The index of names is open addressing over model->bindings, slots hold the
+ * binding's index plus one; it is at most half full, so that a search ends.
+ */
+#include "model/model.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+void model_drop(struct model *model)
+{
+	arena_drop(&model->arena);
+	free(model->files.at);
+	free(model->bindings.at);
+	free(model->addresses.at);
+	free(model->bypasses.at);
+	free(model->cgroups.at);
+	free(model->rules.at);
+	free(model->names);
+	*model = (struct model){ 0 };
+}
+
+/* Slot where @name is, or the free one where it would be. The index has room. */
+static size_t slot_of(const struct model *model, const char *name)
+{
+	size_t i = XXH3_64bits(name, strlen(name)) & (model->names_room - 1);
+
+	while (model->names[i] && strcmp(model->bindings.at[model->names[i] - 1].name, name) != 0)
+		i = (i + 1) & (model->names_room - 1);
+	return i;
+}
+
+uint32_t model_find(const struct model *model, const char *name)
+{
+	uint32_t found;
+
+	if (model->names_room == 0)
+		return NO_INDEX;
+	found = model->names[slot_of(model, name)];
+	return found ? found - 1 : NO_INDEX;
+}
+
+static void grow_names(struct model *model)
+{
+	model->names_room = model->names_room ? model->names_room * 2 : 64;
+	free(model->names);
+	model->names = mem_zero(model->names_room, sizeof *model->names);
+	for (uint32_t i = 0; i < model->bindings.n; i++)
+		model->names[slot_of(model, model->bindings.at[i].name)] = i + 1;
+}
+
+uint32_t model_add_binding(struct model *model, const struct binding *binding)
+{
+	uint32_t index = (uint32_t)model->bindings.n;
+
+	if (model_find(model, binding->name) != NO_INDEX)
+		return NO_INDEX;
+	PUSH(&model->bindings, *binding);
+	if (model->bindings.n > model->names_room / 2)
+		grow_names(model);
+	else
+		model->names[slot_of(model, binding->name)] = index + 1;
+	return index;
+}
+
+uint32_t model_mask_capacity(struct fwmark mask)
+{
+	uint64_t numbers = UINT64_C(1) << __builtin_popcount(mask.host);
+
+	/* number 0 is "untagged", and two are kept for `pass` and `reject` */
+	return numbers > 3 ? (uint32_t)(numbers - 3) : 0;
+}
+
+const char *model_place(const struct model *model, struct where where, char *out, size_t room)
+{
+	const char *path = where.file < model->files.n ? model->files.at[where.file] : "?";
+
+	if (where.line)
+		snprintf(out, room, "%s:%u:%u", path, where.line, where.column);
+	else
+		snprintf(out, room, "%s", path);
+	return out;
+}
