@@ -30,6 +30,10 @@ void plan_classes_drop(struct classes *classes);
 MUST_CHECK int plan_classes_build(const struct model *model, struct plan *plan,
 				  struct classes *ret_classes);
 
+/* First step of it: fill of_rule, destinations, labels and label_families, and the sets to4, to6. */
+MUST_CHECK int plan_labels_build(const struct model *model, struct plan *plan,
+				 struct classes *classes);
+
 /* How many classes a destination is part of: a narrower destination has fewer. */
 static inline size_t plan_classes_breadth(const struct classes *classes, uint32_t id)
 {

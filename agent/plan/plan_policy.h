@@ -32,8 +32,11 @@ MUST_CHECK int plan_policy_build(const struct model *model, const struct facts *
 struct fwmark plan_policy_mark(const struct policy *policy, uint32_t rule);
 
 /* Both rules have qualifiers, and what @a matches is part of what @b matches and not all of it. */
-bool plan_policy_narrower(struct policy *policy, uint32_t a, uint32_t b);
-void plan_policy_conflict(struct policy *policy, uint32_t a, uint32_t b);
+bool plan_conflict_narrower(struct policy *policy, uint32_t a, uint32_t b);
+
+/* Note that neither of two rules is narrower; report tells each pair once, at the later rule. */
+void plan_conflict_add(struct policy *policy, uint32_t a, uint32_t b);
+void plan_conflict_report(struct policy *policy, struct diag *diag);
 
 /*
  * plan_overlay_resolve - ranges of clients, nested as they come, to disjoint rows

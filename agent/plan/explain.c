@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The chains of nft-templates/ once more, over a plan instead of the kernel's sets: same order,
+ * same keys, first hit decides. Each question is noted with its key and what the plan has there, so
+ * that the caller can ask the kernel the same ones and compare.
+ */
+#include "plan/explain.h"
+
+#include "plan/plan_rows.h"
+#include "plan/spread.h"
+
+#include <assert.h>
+
+enum { CGROUP_LEVELS = 8 };			/* from the root down; deeper ones are not looked at */
+
+struct asking {
+	const struct plan *plan;
+	const struct packet *packet;
+	struct explanation *out;
+	bool ipv4;				/* family of the destination */
+	uint32_t class;
+};
+
+/* Look up @len octets at @key and note it. */
+static const uint8_t *ask(struct asking *asking, enum set_id set, const uint8_t *key)
+{
+	struct lookup *lookup = &asking->out->lookups[asking->out->n_lookups++];
+
+	assert(asking->out->n_lookups <= ARRAY_LEN(asking->out->lookups));
+	lookup->set = set;
+	memcpy(lookup->key, key, plan_shapes[set].key_len);
+	lookup->row = plan_find(asking->plan, set, key);
+	return lookup->row;
+}
+
+static uint32_t value_of(enum set_id set, const uint8_t *row)
+{
+	return get_host32(row_value(&plan_shapes[set], row));
+}
+
+static bool is_bypassed(struct asking *asking)
+{
+	enum set_id set = asking->ipv4 ? SET_BYPASS4 : SET_BYPASS6;
+	const uint8_t *row = ask(asking, set, asking->packet->to.octet);
+
+	if (!row)
+		return false;
+	asking->out->verdict = VERDICT_BYPASS;
+	asking->out->bypass = row_origin(&plan_shapes[set], row);
+	return true;
+}
+
+static bool has_port(uint8_t protocol)
+{
+	return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP ||
+	       protocol == PROTOCOL_DCCP || protocol == PROTOCOL_UDPLITE;
+}
+
+static void classify(struct asking *asking)
+{
+	enum set_id to = asking->ipv4 ? SET_TO4 : SET_TO6;
+	enum set_id where = SET_WHERE_PORT;
+	const uint8_t *row = ask(asking, to, asking->packet->to.octet);
+	uint8_t key[KEY_MAX] = { 0 };
+
+	put_net32(key, row ? value_of(to, row) : 0);
+	key[4] = asking->packet->protocol;
+	put_place(key + 8, asking->packet->port, 2);
+	row = has_port(asking->packet->protocol) ? ask(asking, where, key) : NULL;
+	if (!row) {
+		where = SET_WHERE_PROTOCOL;
+		row = ask(asking, where, key);
+	}
+	asking->class = row ? value_of(where, row) : 0;
+}
+
+/* A client's maps: the one with the class first (@plain + 1), then the plain one. */
+static const uint8_t *ask_client(struct asking *asking, enum set_id plain, const uint8_t *client,
+				 size_t len)
+{
+	enum set_id set = plain + 1;
+	const uint8_t *row = NULL;
+	uint8_t key[KEY_MAX] = { 0 };
+
+	memcpy(key, client, len);
+	if (asking->class != 0) {
+		if (plan_shapes[set].interval)
+			put_net32(key + len, asking->class);
+		else
+			put_host32(key + len, asking->class);
+		row = ask(asking, set, key);
+	}
+	if (!row) {
+		set = plain;
+		row = ask(asking, set, key);
+	}
+	if (!row)
+		return NULL;
+	asking->out->rule = row_origin(&plan_shapes[set], row);
+	return row_value(&plan_shapes[set], row);
+}
+
+static const uint8_t *ask_cgroups(struct asking *asking)
+{
+	const uint64_t *ids = asking->packet->cgroups;
+	const uint8_t *value = NULL;
+	uint8_t key[8];
+	size_t n = 0;
+
+	while (n < ARRAY_LEN(asking->packet->cgroups) && ids[n] != 0)
+		n++;
+	for (size_t i = n > CGROUP_LEVELS ? n - CGROUP_LEVELS : 0; i < n && !value; i++) {
+		put_host64(key, ids[i]);
+		value = ask_client(asking, SET_BY_CGROUP, key, sizeof key);
+	}
+	return value;
+}
+
+static const uint8_t *ask_id(struct asking *asking, enum set_id one, enum set_id ranges,
+			     uint32_t id)
+{
+	const uint8_t *value;
+	uint8_t key[4];
+
+	put_host32(key, id);
+	value = ask_client(asking, one, key, sizeof key);
+	put_net32(key, id);
+	return value ? value : ask_client(asking, ranges, key, sizeof key);
+}
+
+static const uint8_t *ask_otherwise(struct asking *asking)
+{
+	const uint8_t *row = NULL;
+	uint8_t key[4];
+
+	put_host32(key, asking->class);
+	if (asking->class != 0)
+		row = ask(asking, SET_OTHERWISE, key);
+	if (!row) {
+		put_host32(key, 0);
+		row = ask(asking, SET_OTHERWISE, key);
+	}
+	if (!row)
+		return NULL;
+	asking->out->rule = row_origin(&plan_shapes[SET_OTHERWISE], row);
+	return row_value(&plan_shapes[SET_OTHERWISE], row);
+}
+
+/* The mark for a local sender, or NULL. */
+static const uint8_t *ask_local(struct asking *asking)
+{
+	const struct packet *packet = asking->packet;
+	const uint8_t *value = ask_cgroups(asking);
+
+	if (!value && packet->has_uid)
+		value = ask_id(asking, SET_BY_USER, SET_BY_USERS, packet->uid);
+	if (!value && packet->has_gid)
+		value = ask_id(asking, SET_BY_GROUP, SET_BY_GROUPS, packet->gid);
+	return value ? value : ask_otherwise(asking);
+}
+
+/* What a binding's packet leaves from: what it has, if that is the binding's own; else by map. */
+static void rewrite(struct asking *asking)
+{
+	struct explanation *out = asking->out;
+	const struct ip *source = &asking->packet->source;
+	enum set_id set = asking->ipv4 ? SET_SPREAD4 : SET_SPREAD6;
+	uint8_t key[KEY_MAX] = { 0 };
+	const uint8_t *row;
+
+	put_host32(key, out->mark.host);
+	if (source->len == asking->packet->to.len) {
+		put_ip(key + 4, source);
+		out->source = *source;
+		if (ask(asking, asking->ipv4 ? SET_OWN4 : SET_OWN6, key))
+			return;
+	}
+	put_host32(key + 4, spread_slot(&asking->packet->to));
+	row = ask(asking, set, key);
+	if (!row) {
+		set = asking->ipv4 ? SET_SNAT4 : SET_SNAT6;
+		row = ask(asking, set, key);
+	}
+	out->source = (struct ip){ .len = asking->packet->to.len };
+	if (row)
+		memcpy(out->source.octet, row_value(&plan_shapes[set], row), out->source.len);
+	else
+		out->verdict = VERDICT_UNUSABLE;
+}
+
+/* From a mark to the end: reserved numbers, then whether its binding is usable. */
+static void follow_mark(struct asking *asking, struct fwmark mark)
+{
+	struct explanation *out = asking->out;
+	uint8_t key[4];
+
+	out->mark = mark;
+	for (uint32_t i = 0; i < asking->plan->n_bindings && out->binding == NO_INDEX; i++)
+		if (asking->plan->marks[i].host == mark.host)
+			out->binding = i;
+	put_host32(key, mark.host);
+	if (ask(asking, asking->ipv4 ? SET_USABLE4 : SET_USABLE6, key)) {
+		out->verdict = VERDICT_BINDING;
+		rewrite(asking);
+	} else {
+		out->verdict = out->binding == NO_INDEX ? VERDICT_UNKNOWN_MARK : VERDICT_UNUSABLE;
+	}
+}
+
+static void follow_value(struct asking *asking, const uint8_t *value)
+{
+	struct fwmark mark;
+
+	if (!value) {
+		asking->out->verdict = VERDICT_UNASSIGNED;
+		return;
+	}
+	mark.host = get_host32(value);
+	if (mark.host == asking->plan->pass.host)
+		asking->out->verdict = VERDICT_PASS;
+	else if (mark.host == asking->plan->reject.host)
+		asking->out->verdict = VERDICT_REJECT;
+	else
+		follow_mark(asking, mark);
+}
+
+static void explain_local(struct asking *asking)
+{
+	struct fwmark mark = { asking->packet->mark.host & asking->plan->mask.host };
+
+	if (is_bypassed(asking))
+		return;
+	if (mark.host != 0) {
+		follow_mark(asking, mark);
+		return;
+	}
+	classify(asking);
+	follow_value(asking, ask_local(asking));
+}
+
+static void explain_forwarded(struct asking *asking)
+{
+	const struct ip *source = &asking->packet->source;
+
+	asking->out->verdict = VERDICT_UNASSIGNED;
+	if (source->len != asking->packet->to.len ||
+	    !ask(asking, asking->ipv4 ? SET_SOURCES4 : SET_SOURCES6, source->octet))
+		return;
+	if (is_bypassed(asking))
+		return;
+	classify(asking);
+	follow_value(asking, ask_client(asking, asking->ipv4 ? SET_BY_SOURCE4 : SET_BY_SOURCE6,
+					source->octet, source->len));
+}
+
+void explain_packet(const struct model *model, const struct plan *plan, const struct packet *packet,
+		    struct explanation *ret)
+{
+	struct asking asking = { .plan = plan, .packet = packet, .out = ret,
+				 .ipv4 = packet->to.len == 4 };
+
+	(void)model;				/* the plan alone answers, as in the kernel */
+	*ret = (struct explanation){ .rule = NO_INDEX, .binding = NO_INDEX, .bypass = NO_INDEX };
+	if (packet->source.len == 0)
+		explain_local(&asking);
+	else
+		explain_forwarded(&asking);
+}
+
+static const struct { const char *text, *name; } verdicts[] = {
+	[VERDICT_BINDING] = { "leaves from the binding's address", "binding" },
+	[VERDICT_BYPASS] = { "destination is never rewritten", "bypass" },
+	[VERDICT_PASS] = { "leaves from the host's own address, by a rule", "pass" },
+	[VERDICT_UNASSIGNED] = { "no rule applies: leaves from the host's own address",
+				 "unassigned" },
+	[VERDICT_REJECT] = { "refused by a rule", "reject" },
+	[VERDICT_UNUSABLE] = { "refused: the binding cannot carry this family now", "unusable" },
+	[VERDICT_UNKNOWN_MARK] = { "refused: the mark stands for no binding", "unknown-mark" },
+};
+
+const char *explain_verdict_text(enum verdict verdict)
+{
+	return verdicts[verdict].text;
+}
+
+const char *explain_verdict_name(enum verdict verdict)
+{
+	return verdicts[verdict].name;
+}

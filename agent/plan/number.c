@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See number.h. Entries stay in the order in which they came, an open-addressing hash of names
+ * finds them; a removed binding keeps its entry as retired. Reading is strict: a number that two
+ * names share would send one customer's connections from another's address.
+ */
+#include "plan/number.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+#define VERSION_LINE	"outbind-numbers 1\n"
+
+void numbers_drop(struct numbers *numbers)
+{
+	for (size_t i = 0; i < numbers->n; i++)
+		free(numbers->at[i].name);
+	free(numbers->at);
+	free(numbers->index);
+	*numbers = (struct numbers){ 0 };
+}
+
+/* Slot of a name in the index: its entry's, or the free one where it belongs. */
+static size_t slot_of(const struct numbers *numbers, const char *name, size_t len)
+{
+	size_t mask = numbers->index_room - 1;
+	size_t slot = XXH3_64bits(name, len) & mask;
+
+	for (; numbers->index[slot] != 0; slot = (slot + 1) & mask) {
+		const char *there = numbers->at[numbers->index[slot] - 1].name;
+
+		if (strncmp(there, name, len) == 0 && there[len] == '\0')
+			break;
+	}
+	return slot;
+}
+
+static void index_entry(struct numbers *numbers, size_t entry)
+{
+	const char *name = numbers->at[entry].name;
+
+	numbers->index[slot_of(numbers, name, strlen(name))] = (uint32_t)entry + 1;
+}
+
+/* Make the index anew with room for @n names, none of which is there twice. */
+static void index_all(struct numbers *numbers, size_t n)
+{
+	size_t room = 64;
+
+	while (room < n * 2)
+		room *= 2;
+	free(numbers->index);
+	numbers->index = mem_zero(room, sizeof *numbers->index);
+	numbers->index_room = room;
+	for (size_t i = 0; i < numbers->n; i++)
+		index_entry(numbers, i);
+}
+
+static void add_entry(struct numbers *numbers, const char *name, size_t len, uint32_t number,
+		      uint64_t retired)
+{
+	numbers->at = mem_grow(numbers->at, &numbers->room, numbers->n + 1, sizeof *numbers->at);
+	numbers->at[numbers->n].name = mem_text(name, len);
+	numbers->at[numbers->n].number = number;
+	numbers->at[numbers->n++].retired = retired;
+}
+
+struct giving {					/* one numbers_assign() */
+	struct numbers *numbers;
+	uint32_t capacity;
+	uint8_t *taken;				/* by number, up to n_taken */
+	size_t n_taken;
+	size_t next;				/* lowest number that may be fresh */
+	struct oldest { uint64_t retired; size_t entry; } *oldest;
+	size_t n_oldest, next_oldest;
+	bool changed, renamed;
+};
+
+static int by_retired(const void *left, const void *right)
+{
+	const struct oldest *a = left, *b = right;
+
+	return a->retired < b->retired ? -1 : a->retired > b->retired;
+}
+
+/* Retired entries whose number fits the mask, the one retired longest ago first. */
+static void gather_oldest(struct giving *giving)
+{
+	const struct numbers *numbers = giving->numbers;
+
+	giving->oldest = mem_zero(numbers->n, sizeof *giving->oldest);
+	for (size_t i = 0; i < numbers->n; i++)
+		if (numbers->at[i].retired != 0 && numbers->at[i].number <= giving->capacity)
+			giving->oldest[giving->n_oldest++] =
+				(struct oldest){ numbers->at[i].retired, i };
+	qsort(giving->oldest, giving->n_oldest, sizeof *giving->oldest, by_retired);
+}
+
+/* A number that nobody ever had, or 0. */
+static uint32_t fresh(struct giving *giving)
+{
+	while (giving->next < giving->n_taken && giving->taken[giving->next])
+		giving->next++;
+	if (giving->next >= giving->n_taken)
+		return 0;
+	giving->changed = true;
+	return (uint32_t)giving->next++;
+}
+
+/*
+ * The entry retired longest ago; the caller gives its number to somebody else. There is one, as the
+ * mask has room for all bindings and no number is fresh.
+ */
+static size_t reuse(struct giving *giving)
+{
+	if (!giving->oldest)
+		gather_oldest(giving);
+	giving->changed = giving->renamed = true;
+	return giving->oldest[giving->next_oldest++].entry;
+}
+
+/* A number for a name that has no entry. */
+static uint32_t give(struct giving *giving, const char *name)
+{
+	struct numbers *numbers = giving->numbers;
+	uint32_t number = fresh(giving);
+	size_t entry;
+
+	if (number != 0) {
+		add_entry(numbers, name, strlen(name), number, 0);
+		if (!giving->renamed)
+			index_entry(numbers, numbers->n - 1);
+		return number;
+	}
+	entry = reuse(giving);
+	free(numbers->at[entry].name);
+	numbers->at[entry].name = mem_text(name, strlen(name));
+	numbers->at[entry].retired = 0;
+	return numbers->at[entry].number;
+}
+
+/* Another number for an entry whose own does not fit the mask any more. */
+static uint32_t give_again(struct giving *giving, size_t entry)
+{
+	struct numbers *numbers = giving->numbers;
+	uint32_t number = fresh(giving);
+
+	if (number == 0) {			/* swap: the retired name takes the one that is no use */
+		size_t old = reuse(giving);
+
+		number = numbers->at[old].number;
+		numbers->at[old].number = numbers->at[entry].number;
+	}
+	return numbers->at[entry].number = number;
+}
+
+/* Which numbers fresh() must not give: enough of them to have one left for each binding. */
+static void note_taken(struct giving *giving, size_t n_bindings)
+{
+	const struct numbers *numbers = giving->numbers;
+	size_t most = numbers->n + n_bindings;
+
+	giving->n_taken = (most < giving->capacity ? most : giving->capacity) + 1;
+	giving->taken = mem_zero(giving->n_taken, 1);
+	giving->next = 1;
+	for (size_t i = 0; i < numbers->n; i++)
+		if (numbers->at[i].number < giving->n_taken)
+			giving->taken[numbers->at[i].number] = 1;
+}
+
+/* Entry of every binding, or NO_INDEX; who is gone is retired, who came back is not. */
+static uint32_t *match(struct giving *giving, const struct model *model)
+{
+	struct numbers *numbers = giving->numbers;
+	uint8_t *AUTO(mem_drop) seen = mem_zero(numbers->n, 1);
+	uint32_t *entries = mem_zero(model->bindings.n, sizeof *entries);
+
+	for (size_t i = 0; i < model->bindings.n; i++) {
+		const char *name = model->bindings.at[i].name;
+		uint32_t found = numbers->index[slot_of(numbers, name, strlen(name))];
+
+		entries[i] = found == 0 ? NO_INDEX : found - 1;
+		if (found == 0)
+			continue;
+		seen[found - 1] = 1;
+		giving->changed = giving->changed || numbers->at[found - 1].retired != 0;
+		numbers->at[found - 1].retired = 0;
+	}
+	for (size_t i = 0; i < numbers->n; i++)
+		if (!seen[i] && numbers->at[i].retired == 0) {
+			numbers->at[i].retired = ++numbers->retirements;
+			giving->changed = true;
+		}
+	return entries;
+}
+
+int numbers_assign(struct numbers *numbers, const struct model *model, uint32_t **ret_numbers,
+		   bool *ret_changed)
+{
+	struct giving giving = { .numbers = numbers,
+				 .capacity = model_mask_capacity(model->mask) };
+	size_t n = model->bindings.n;
+	uint32_t *entries;
+
+	if (n > giving.capacity)
+		return -ENOSPC;
+	if (numbers->index_room < (numbers->n + n) * 2 || numbers->index_room == 0)
+		index_all(numbers, numbers->n + n);
+	entries = match(&giving, model);
+	note_taken(&giving, n);
+	for (size_t i = 0; i < n; i++) {	/* entries become numbers in place */
+		uint32_t entry = entries[i];
+
+		if (entry == NO_INDEX)
+			entries[i] = give(&giving, model->bindings.at[i].name);
+		else if (numbers->at[entry].number > giving.capacity)
+			entries[i] = give_again(&giving, entry);
+		else
+			entries[i] = numbers->at[entry].number;
+	}
+	if (giving.renamed)
+		index_all(numbers, numbers->n);
+	free(giving.taken);
+	free(giving.oldest);
+	*ret_numbers = entries;
+	*ret_changed = giving.changed;
+	return 0;
+}
+
+/* Decimal digits up to @end, without sign or leading zero; moves *@at behind them. */
+static bool read_digits(const char **at, char end, uint64_t max, uint64_t *ret)
+{
+	const char *digit = *at;
+	uint64_t value = 0;
+
+	if (digit[0] == '0' && digit[1] != end)
+		return false;
+	for (; *digit >= '0' && *digit <= '9'; digit++) {
+		if (value > (max - (uint64_t)(*digit - '0')) / 10)
+			return false;
+		value = value * 10 + (uint64_t)(*digit - '0');
+	}
+	if (digit == *at || *digit != end)
+		return false;
+	*at = digit + 1;
+	*ret = value;
+	return true;
+}
+
+/* A name that the configuration could have: no space, no colon, nothing that does not print. */
+static bool is_name(const char *name, size_t len)
+{
+	if (len == 0 || len > NAME_MAX_BYTES)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)name[i] <= ' ' || name[i] == ':' || name[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* One line without its newline at @end; false if it cannot be trusted. */
+static bool read_line(struct numbers *numbers, const char *line, const char *end)
+{
+	uint64_t number, retired;
+	size_t len;
+
+	if (!read_digits(&line, ' ', UINT32_MAX, &number) || number == 0 ||
+	    !read_digits(&line, ' ', UINT64_MAX - 1, &retired))
+		return false;
+	len = (size_t)(end - line);
+	if (line > end || !is_name(line, len))
+		return false;
+	if (numbers->index_room < (numbers->n + 1) * 2)
+		index_all(numbers, numbers->n * 2 + 64);
+	if (numbers->index[slot_of(numbers, line, len)] != 0)
+		return false;
+	add_entry(numbers, line, len, (uint32_t)number, retired);
+	index_entry(numbers, numbers->n - 1);
+	if (retired > numbers->retirements)
+		numbers->retirements = retired;
+	return true;
+}
+
+static int by_number(const void *left, const void *right)
+{
+	const uint64_t *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* First line, from the version line as 1, whose number an earlier line has; 0 if none. */
+static uint32_t find_shared(const struct numbers *numbers)
+{
+	uint64_t *AUTO(mem_drop) all = mem_zero(numbers->n, sizeof *all);
+	uint32_t line = 0;
+
+	for (size_t i = 0; i < numbers->n; i++)
+		all[i] = (uint64_t)numbers->at[i].number << 32 | (uint32_t)(i + 2);
+	if (numbers->n > 0)
+		qsort(all, numbers->n, sizeof *all, by_number);
+	for (size_t i = 1; i < numbers->n; i++)
+		if (all[i] >> 32 == all[i - 1] >> 32 && (line == 0 || (uint32_t)all[i] < line))
+			line = (uint32_t)all[i];
+	return line;
+}
+
+int numbers_read(const char *text, size_t len, struct numbers *ret_numbers, uint32_t *reterr_line)
+{
+	AUTO(numbers_drop) struct numbers numbers = { 0 };
+	const char *end = text + len, *at = text;
+	uint32_t line = 1;
+
+	if (len > 0 && (len < strlen(VERSION_LINE) ||
+			memcmp(text, VERSION_LINE, strlen(VERSION_LINE)) != 0)) {
+		*reterr_line = line;
+		return -EINVAL;
+	}
+	for (at += len > 0 ? strlen(VERSION_LINE) : 0; at < end;) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+
+		line++;				/* a line without end is a file that was cut off */
+		if (!newline || !read_line(&numbers, at, newline)) {
+			*reterr_line = line;
+			return -EINVAL;
+		}
+		at = newline + 1;
+	}
+	line = find_shared(&numbers);
+	if (line != 0) {
+		*reterr_line = line;
+		return -EINVAL;
+	}
+	*ret_numbers = numbers;
+	numbers = (struct numbers){ 0 };
+	return 0;
+}
+
+void numbers_write(const struct numbers *numbers, FILE *out)
+{
+	fputs(VERSION_LINE, out);
+	for (size_t i = 0; i < numbers->n; i++)
+		fprintf(out, "%u %llu %s\n", numbers->at[i].number,
+			(unsigned long long)numbers->at[i].retired, numbers->at[i].name);
+}

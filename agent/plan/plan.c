@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The plan as a whole: shapes of the sets, building in order, searching, digest. The parts are
+ * plan_usable.c (what a binding leaves from), plan_cover.c (bypass), plan_classes.c (destinations)
+ * and plan_policy.c (rules). Pure: the same model, numbers and facts give the same octets.
+ */
+#include "plan/plan.h"
+
+#include "base/mem.h"
+#include "plan/plan_cover.h"
+#include "plan/plan_policy.h"
+#include "plan/plan_rows.h"
+#include "plan/plan_usable.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <xxhash.h>
+
+#define HASH_OF(nm, or, kl, dl, vl, ...) \
+	{ .name = nm, .key = { __VA_ARGS__ }, .value = vl, .interval = false, .origin = or, \
+	  .key_len = kl, .data_len = dl, .row_len = (kl) + (dl) + ((or) == ORIGIN_NONE ? 0 : 4) }
+#define RANGES_OF(nm, or, kl, dl, vl, ...) \
+	{ .name = nm, .key = { __VA_ARGS__ }, .value = vl, .interval = true, .origin = or, \
+	  .key_len = kl, .data_len = dl, \
+	  .row_len = (kl) * 2 + (dl) + ((or) == ORIGIN_NONE ? 0 : 4) }
+
+const struct set_shape plan_shapes[SETS] = {
+	[SET_BYPASS4] = RANGES_OF("bypass4", ORIGIN_BYPASS, 4, 0, FIELD_NONE, FIELD_IPV4),
+	[SET_BYPASS6] = RANGES_OF("bypass6", ORIGIN_BYPASS, 16, 0, FIELD_NONE, FIELD_IPV6),
+	[SET_TO4] = RANGES_OF("to4", ORIGIN_NONE, 4, 4, FIELD_HOST32, FIELD_IPV4),
+	[SET_TO6] = RANGES_OF("to6", ORIGIN_NONE, 16, 4, FIELD_HOST32, FIELD_IPV6),
+	[SET_WHERE_PORT] = RANGES_OF("where_port", ORIGIN_NONE, 12, 4, FIELD_HOST32,
+				     FIELD_HOST32, FIELD_PROTOCOL, FIELD_PORT),
+	[SET_WHERE_PROTOCOL] = RANGES_OF("where_protocol", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+					 FIELD_HOST32, FIELD_PROTOCOL),
+	[SET_BY_CGROUP] = HASH_OF("by_cgroup", ORIGIN_RULE, 8, 4, FIELD_HOST32, FIELD_CGROUP),
+	[SET_BY_CGROUP_TO] = HASH_OF("by_cgroup_to", ORIGIN_RULE, 12, 4, FIELD_HOST32,
+				     FIELD_CGROUP, FIELD_HOST32),
+	[SET_BY_USER] = HASH_OF("by_user", ORIGIN_RULE, 4, 4, FIELD_HOST32, FIELD_HOST32),
+	[SET_BY_USER_TO] = HASH_OF("by_user_to", ORIGIN_RULE, 8, 4, FIELD_HOST32,
+				   FIELD_HOST32, FIELD_HOST32),
+	[SET_BY_USERS] = RANGES_OF("by_users", ORIGIN_RULE, 4, 4, FIELD_HOST32, FIELD_HOST32),
+	[SET_BY_USERS_TO] = RANGES_OF("by_users_to", ORIGIN_RULE, 8, 4, FIELD_HOST32,
+				      FIELD_HOST32, FIELD_HOST32),
+	[SET_BY_GROUP] = HASH_OF("by_group", ORIGIN_RULE, 4, 4, FIELD_HOST32, FIELD_HOST32),
+	[SET_BY_GROUP_TO] = HASH_OF("by_group_to", ORIGIN_RULE, 8, 4, FIELD_HOST32,
+				    FIELD_HOST32, FIELD_HOST32),
+	[SET_BY_GROUPS] = RANGES_OF("by_groups", ORIGIN_RULE, 4, 4, FIELD_HOST32, FIELD_HOST32),
+	[SET_BY_GROUPS_TO] = RANGES_OF("by_groups_to", ORIGIN_RULE, 8, 4, FIELD_HOST32,
+				       FIELD_HOST32, FIELD_HOST32),
+	[SET_SOURCES4] = RANGES_OF("sources4", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_IPV4),
+	[SET_SOURCES6] = RANGES_OF("sources6", ORIGIN_NONE, 16, 0, FIELD_NONE, FIELD_IPV6),
+	[SET_BY_SOURCE4] = RANGES_OF("by_source4", ORIGIN_RULE, 4, 4, FIELD_HOST32, FIELD_IPV4),
+	[SET_BY_SOURCE4_TO] = RANGES_OF("by_source4_to", ORIGIN_RULE, 8, 4, FIELD_HOST32,
+					FIELD_IPV4, FIELD_HOST32),
+	[SET_BY_SOURCE6] = RANGES_OF("by_source6", ORIGIN_RULE, 16, 4, FIELD_HOST32, FIELD_IPV6),
+	[SET_BY_SOURCE6_TO] = RANGES_OF("by_source6_to", ORIGIN_RULE, 20, 4, FIELD_HOST32,
+					FIELD_IPV6, FIELD_HOST32),
+	[SET_OTHERWISE] = HASH_OF("otherwise", ORIGIN_RULE, 4, 4, FIELD_HOST32, FIELD_HOST32),
+	[SET_USABLE4] = HASH_OF("usable4", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
+	[SET_USABLE6] = HASH_OF("usable6", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
+	[SET_SNAT4] = HASH_OF("snat4", ORIGIN_ADDRESS, 4, 4, FIELD_IPV4, FIELD_HOST32),
+	[SET_SNAT6] = HASH_OF("snat6", ORIGIN_ADDRESS, 4, 16, FIELD_IPV6, FIELD_HOST32),
+	[SET_SPREAD4] = HASH_OF("spread4", ORIGIN_ADDRESS, 8, 4, FIELD_IPV4,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_SPREAD6] = HASH_OF("spread6", ORIGIN_ADDRESS, 8, 16, FIELD_IPV6,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_OWN4] = HASH_OF("own4", ORIGIN_ADDRESS, 8, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV4),
+	[SET_OWN6] = HASH_OF("own6", ORIGIN_ADDRESS, 20, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV6),
+	[SET_STEER] = HASH_OF("steer", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
+};
+
+void facts_drop(struct facts *facts)
+{
+	free(facts->addresses.at);
+	free(facts->local.at);
+	free(facts->connected.at);
+	free(facts->fwmark_rules.at);
+	free(facts->cgroup_ids);
+	free(facts->execs);
+	*facts = (struct facts){ 0 };
+}
+
+void plan_drop(struct plan *plan)
+{
+	for (int i = 0; i < SETS; i++)
+		free(plan->sets[i].at);
+	free(plan->usability);
+	free(plan->marks);
+	*plan = (struct plan){ 0 };
+}
+
+static void build_marks(const struct model *model, const uint32_t *numbers, struct plan *plan)
+{
+	int shift = __builtin_ctz(model->mask.host);
+
+	plan->mask = plan->pass = model->mask;
+	plan->reject.host = plan->pass.host - (1u << shift);
+	plan->n_bindings = model->bindings.n;
+	plan->marks = mem_zero(plan->n_bindings, sizeof *plan->marks);
+	plan->usability = mem_zero(plan->n_bindings, sizeof *plan->usability);
+	for (size_t i = 0; i < plan->n_bindings; i++)
+		plan->marks[i].host = numbers[i] << shift;
+}
+
+int plan_build(const struct model *model, const uint32_t *numbers, const struct facts *facts,
+	       struct plan *ret_plan, struct diag *diag)
+{
+	AUTO(plan_drop) struct plan plan = { 0 };
+	int r;
+
+	assert(model->mask.host != 0);
+	build_marks(model, numbers, &plan);
+	plan_usable_build(model, facts, &plan);
+	plan_cover_bypass(model, facts, &plan);
+	r = plan_policy_build(model, facts, &plan, diag);
+	if (r < 0)
+		return r;
+	if (diag->n_errors > 0)
+		return -EINVAL;
+	for (int i = 0; i < SETS; i++)
+		plan_rows_finish(&plan, (enum set_id)i);
+	*ret_plan = plan;
+	plan = (struct plan){ 0 };
+	return 0;
+}
+
+void plan_digest(const struct plan *plan, char ret_text[static 33])
+{
+	XXH3_state_t *state = XXH3_createState();
+	XXH128_hash_t hash;
+
+	if (!state)
+		abort();
+	XXH3_128bits_reset(state);
+	XXH3_128bits_update(state, &plan->mask.host, sizeof plan->mask.host);
+	for (int i = 0; i < SETS; i++) {
+		const struct set_shape *shape = &plan_shapes[i];
+		const struct rows *rows = &plan->sets[i];
+		uint64_t n = rows->n;
+		size_t len = shape->row_len - (shape->origin == ORIGIN_NONE ? 0u : 4u);
+
+		XXH3_128bits_update(state, &n, sizeof n);
+		for (size_t row = 0; row < rows->n; row++)
+			XXH3_128bits_update(state, rows->at + row * shape->row_len, len);
+	}
+	hash = XXH3_128bits_digest(state);
+	XXH3_freeState(state);
+	snprintf(ret_text, 33, "%016llx%016llx", (unsigned long long)hash.high64,
+		 (unsigned long long)hash.low64);
+}
+
+const char *plan_reason_text(enum usable_reason reason, enum family family)
+{
+	static const char *const texts[][FAMILIES] = {
+		[USABLE] = { "usable", "usable" },
+		[USABLE_BY_OTHER] = { "usable by another binding's IPv4 address",
+				      "usable by another binding's IPv6 address" },
+		[UNUSABLE_NO_ADDRESS] = { "no IPv4 address in the binding",
+					  "no IPv6 address in the binding" },
+		[UNUSABLE_ABSENT] = { "no IPv4 address of the binding is on this host",
+				      "no IPv6 address of the binding is on this host" },
+		[UNUSABLE_TENTATIVE] = { "IPv4 address is tentative",
+					 "IPv6 address is tentative (duplicate address detection)" },
+		[UNUSABLE_DUPLICATE] = { "another host has the IPv4 address",
+					 "another host has the IPv6 address" },
+		[UNUSABLE_INTERFACE] = { "IPv4 address is on another interface",
+					 "IPv6 address is on another interface" },
+	};
+
+	return texts[reason][family];
+}
+
+/* Number of rows whose key is not above @key. */
+static size_t rows_up_to(const struct set_shape *shape, const struct rows *rows, const uint8_t *key)
+{
+	size_t low = 0, high = rows->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memcmp(rows->at + middle * shape->row_len, key, shape->key_len) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * Ranges of clients with a class behind them: rows of different classes overlap in the first field,
+ * so the row before the key is not always the one. Walks back; only `explain` asks.
+ */
+static const uint8_t *find_with_class(const struct set_shape *shape, const struct rows *rows,
+				      const uint8_t *key, size_t up_to)
+{
+	size_t len = shape->key_len - 4u;
+
+	while (up_to-- > 0) {
+		const uint8_t *row = rows->at + up_to * shape->row_len;
+
+		if (memcmp(row + len, key + len, 4) == 0)
+			return memcmp(row_end(shape, row), key, len) >= 0 ? row : NULL;
+	}
+	return NULL;
+}
+
+const uint8_t *plan_find(const struct plan *plan, enum set_id set, const uint8_t *key)
+{
+	const struct set_shape *shape = &plan_shapes[set];
+	const struct rows *rows = &plan->sets[set];
+	size_t up_to = rows_up_to(shape, rows, key);
+	const uint8_t *row;
+
+	if (up_to == 0)
+		return NULL;
+	if (shape->interval && shape->key[1] == FIELD_HOST32)
+		return find_with_class(shape, rows, key, up_to);
+	row = rows->at + (up_to - 1) * shape->row_len;
+	if (shape->interval)
+		return memcmp(row_end(shape, row), key, shape->key_len) >= 0 ? row : NULL;
+	return memcmp(row, key, shape->key_len) == 0 ? row : NULL;
+}
+
+uint32_t row_origin(const struct set_shape *shape, const uint8_t *row)
+{
+	return shape->origin == ORIGIN_NONE ? NO_INDEX : get_host32(row + shape->row_len - 4);
+}
