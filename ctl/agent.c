@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control connection: one per call, blocking, and given up when the agent stays silent for
+ * ctl->patience_ms. Varlink: a call is one object, replies come until one without `continues`.
+ */
+#include "agent.h"
+
+#include "proto/varlink.h"
+#include "refusal.h"
+#include "reply.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+enum { READ_BYTES = 64 * 1024 };
+
+static int report_connect(const struct ctl *ctl, const char *path, int error)
+{
+	if (error == EACCES || error == EPERM) {
+		ctl_complain(ctl,
+			     "%s: permission denied; reading is for root and the group outbind",
+			     path);
+		return CTL_DENIED;
+	}
+	if (error == ENAMETOOLONG)
+		ctl_complain(ctl, "%s: path too long for a socket", path);
+	else
+		ctl_complain(ctl, "cannot reach outbindd at %s: %s; is it running?", path,
+			     strerror(error));
+	return CTL_UNREACHABLE;
+}
+
+static int connect_to(const struct ctl *ctl, struct fd *ret_socket)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct timeval patience = { ctl->patience_ms / 1000, ctl->patience_ms % 1000 * 1000L };
+	AUTO(fd_drop) struct fd fd = FD_NONE;
+	char *AUTO(mem_drop) path = NULL;
+
+	if (asprintf(&path, "%s/%s", ctl->runtime_dir, VARLINK_SOCKET_NAME) < 0)
+		abort();
+	if (strlen(path) >= sizeof to.sun_path)
+		return report_connect(ctl, path, ENAMETOOLONG);
+	(void)strcpy(to.sun_path, path);
+	fd.n = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd.n < 0)
+		return report_connect(ctl, path, errno);
+	if (setsockopt(fd.n, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
+	    setsockopt(fd.n, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0)
+		return report_connect(ctl, path, errno);
+	while (connect(fd.n, (struct sockaddr *)&to, sizeof to) < 0)
+		if (errno != EINTR)
+			return report_connect(ctl, path, errno);
+	*ret_socket = fd_take(&fd);
+	return CTL_DONE;
+}
+
+static int report_lost(const struct ctl *ctl, int error)
+{
+	if (error == EAGAIN)
+		ctl_complain(ctl, "outbindd does not answer");
+	else if (error == 0)
+		ctl_complain(ctl, "outbindd closed the connection before it answered");
+	else
+		ctl_complain(ctl, "lost the connection to outbindd: %s", strerror(error));
+	return CTL_UNREACHABLE;
+}
+
+static int send_call(const struct ctl *ctl, int fd, const char *method, bool more,
+		     json_t *parameters)
+{
+	char name[128], *AUTO(mem_drop) bytes = NULL;
+	AUTO(json_drop) json_t *call = json_object();
+	size_t n, sent = 0;
+
+	(void)snprintf(name, sizeof name, "%s.%s", VARLINK_INTERFACE, method);
+	if (json_object_set_new(call, "method", json_string(name)) < 0 ||
+	    json_object_set_new(call, "parameters", parameters ? parameters : json_object()) < 0 ||
+	    (more && json_object_set_new(call, "more", json_true()) < 0))
+		abort();
+	n = varlink_encode(call, &bytes);
+	while (sent < n) {
+		ssize_t got = send(fd, bytes + sent, n - sent, MSG_NOSIGNAL);
+
+		if (got < 0 && errno != EINTR)
+			return report_lost(ctl, errno);
+		sent += got > 0 ? (size_t)got : 0;
+	}
+	return CTL_DONE;
+}
+
+/* The next message from @fd into *@ret; waits for it. */
+static int next_message(const struct ctl *ctl, int fd, struct varlink_reader *reader, json_t **ret)
+{
+	for (;;) {
+		char *AUTO(mem_drop) bytes = NULL;
+		int r = varlink_next(reader, ret);
+		ssize_t n;
+
+		if (r > 0)
+			return CTL_DONE;
+		if (r == 0) {
+			bytes = malloc(READ_BYTES);
+			if (!bytes)
+				abort();
+			n = recv(fd, bytes, READ_BYTES, 0);
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n <= 0)
+				return report_lost(ctl, n < 0 ? errno : 0);
+			r = varlink_feed(reader, bytes, (size_t)n);
+		}
+		if (r < 0) {
+			ctl_complain(ctl, "outbindd answered something that is not varlink: %s",
+				     strerror(-r));
+			return CTL_UNREACHABLE;
+		}
+	}
+}
+
+/* A call and all its replies; takes @parameters. */
+static int converse(const struct ctl *ctl, const char *method, bool more, json_t *parameters,
+		    agent_reply *each, void *context)
+{
+	AUTO(json_drop) json_t *owned = parameters;
+	AUTO(fd_drop) struct fd fd = FD_NONE;
+	AUTO(varlink_reader_drop) struct varlink_reader reader = { 0 };
+	int r = connect_to(ctl, &fd);
+
+	if (r == CTL_DONE)
+		r = send_call(ctl, fd.n, method, more, json_incref(owned));
+	while (r == CTL_DONE) {
+		AUTO(json_drop) json_t *message = NULL;
+		const char *error;
+
+		r = next_message(ctl, fd.n, &reader, &message);
+		if (r != CTL_DONE)
+			break;
+		error = reply_text(message, "error");
+		if (*error)
+			return refusal_report(ctl, error, reply_member(message, "parameters"));
+		each(context, reply_member(message, "parameters"));
+		if (!reply_true(message, "continues"))
+			break;
+	}
+	return r;
+}
+
+int agent_call(struct ctl *ctl, const char *method, json_t *parameters, agent_reply *each,
+	       void *context)
+{
+	return converse(ctl, method, true, parameters, each, context);
+}
+
+static void keep_reply(void *context, const json_t *reply)
+{
+	json_t **kept = context;
+
+	json_decref(*kept);
+	*kept = json_deep_copy(reply);
+}
+
+int agent_ask(struct ctl *ctl, const char *method, json_t *parameters, json_t **ret_reply)
+{
+	AUTO(json_drop) json_t *reply = NULL;
+	int r = converse(ctl, method, false, parameters, keep_reply, &reply);
+
+	if (r != CTL_DONE)
+		return r;
+	*ret_reply = reply ? json_incref(reply) : json_object();
+	return CTL_DONE;
+}
+
+int agent_add_text(struct ctl *ctl, json_t *parameters, const char *key, const char *text)
+{
+	if (json_object_set_new(parameters, key, json_string(text)) == 0)
+		return CTL_DONE;
+	ctl_complain(ctl, "%s: not valid UTF-8", key);
+	return CTL_USAGE;
+}

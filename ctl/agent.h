@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Calls to the agent over its control socket. Errors are reported here, in words. */
+#pragma once
+
+#include "ctl.h"
+
+#include <jansson.h>
+
+/* One reply of several; borrowed. */
+typedef void agent_reply(void *context, const json_t *reply);
+
+static inline void json_drop(json_t **json)
+{
+	json_decref(*json);
+	*json = NULL;
+}
+
+/*
+ * agent_call - ask for a method with `more`, and hand over each reply
+ * @parameters: taken; NULL: none
+ *
+ * Returns CTL_DONE after the last reply, or the exit code of a failure that was already reported
+ * on ctl->err (with --json, an error that the agent answered also on ctl->out).
+ */
+MUST_CHECK int agent_call(struct ctl *ctl, const char *method, json_t *parameters,
+			  agent_reply *each, void *context);
+
+/* The same for methods with one reply: written to *@ret_reply, owned by the caller. */
+MUST_CHECK int agent_ask(struct ctl *ctl, const char *method, json_t *parameters,
+			 json_t **ret_reply);
+
+/* Add a text to @parameters. CTL_USAGE, and a complaint, if it is not valid UTF-8. */
+MUST_CHECK int agent_add_text(struct ctl *ctl, json_t *parameters, const char *key,
+			      const char *text);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * outbindctl check: is a configuration valid, without an agent and without rights. Problems go to
+ * stderr as a compiler's would, so that --print can be redirected.
+ */
+#include "agent.h"
+#include "answer.h"
+#include "offline.h"
+#include "verbs.h"
+
+enum { PLACE_BYTES = 4096 + 32 };
+
+static const struct option options[] = {
+	{ "print", NULL, "print the configuration in canonical form", COMPLETE_NONE },
+	{ NULL, NULL, NULL, COMPLETE_NONE },
+};
+
+static void print_problems(const struct ctl *ctl, const struct offline *offline)
+{
+	char place[PLACE_BYTES];
+
+	for (size_t i = 0; i < offline->diag.n; i++) {
+		const struct diag_entry *entry = &offline->diag.at[i];
+
+		(void)fprintf(ctl->err, "%s: %s%s\n",
+			      model_place(&offline->model, entry->where, place, sizeof place),
+			      entry->level == DIAG_WARNING ? "warning: " : "", entry->text);
+	}
+	if (offline->diag.n_left_out > 0)
+		(void)fprintf(ctl->err, "and %zu more problems\n", offline->diag.n_left_out);
+}
+
+static json_t *problems_json(const struct offline *offline)
+{
+	json_t *problems = json_array();
+	char place[PLACE_BYTES];
+
+	for (size_t i = 0; i < offline->diag.n; i++) {
+		const struct diag_entry *entry = &offline->diag.at[i];
+		json_t *problem = json_pack(
+			"{s:s+, s:s, s:s+}", "place",
+			model_place(&offline->model, entry->where, place, sizeof place), "",
+			"severity", entry->level == DIAG_WARNING ? "warning" : "error", "text",
+			entry->text, "");
+
+		(void)json_array_append_new(problems, problem ? problem : json_string("not UTF-8"));
+	}
+	return problems;
+}
+
+static void print_json(const struct ctl *ctl, const char *path, const struct offline *offline,
+		       bool valid)
+{
+	AUTO(json_drop) json_t *answer = json_object();
+
+	(void)json_object_set_new(answer, "file", json_string(path));
+	(void)json_object_set_new(answer, "valid", json_boolean(valid));
+	(void)json_object_set_new(answer, "bindings",
+				  json_integer((json_int_t)offline->model.bindings.n));
+	(void)json_object_set_new(answer, "rules",
+				  json_integer((json_int_t)offline->model.rules.n));
+	(void)json_object_set_new(answer, "problems", problems_json(offline));
+	(void)json_object_set_new(answer, "left_out",
+				  json_integer((json_int_t)offline->diag.n_left_out));
+	answer_json(ctl, answer);
+}
+
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void print_text(const struct ctl *ctl, const char *path, const struct offline *offline,
+		       bool valid)
+{
+	size_t bindings = offline->model.bindings.n, rules = offline->model.rules.n;
+	size_t errors = offline->diag.n_errors + offline->diag.n_left_out;
+
+	print_problems(ctl, offline);
+	if (valid)
+		(void)fprintf(ctl->out, "%s: %zu binding%s, %zu rule%s: valid\n", path, bindings,
+			      plural(bindings), rules, plural(rules));
+	else
+		(void)fprintf(ctl->err, "%s: %zu problem%s: invalid\n", path, errors,
+			      plural(errors));
+}
+
+static int check_run(struct ctl *ctl, const struct arguments *args)
+{
+	const char *path = args->n_rest > 0 ? args->rest[0] : CTL_CONFIGURATION;
+	AUTO(offline_drop) struct offline offline = { 0 };
+	bool valid = offline_read(path, &offline) == 0;
+
+	if (ctl->json) {
+		print_json(ctl, path, &offline, valid);
+	} else if (valid && args->value[0]) {
+		print_problems(ctl, &offline);
+		conf_print(&offline.model, ctl->out);
+	} else {
+		print_text(ctl, path, &offline, valid);
+	}
+	return valid ? CTL_DONE : CTL_NO;
+}
+
+const struct verb check_verb = {
+	.name = "check",
+	.synopsis = "[--print] [FILE]",
+	.summary = "is this configuration valid; needs no agent and no rights",
+	.text = "Reads FILE (" CTL_CONFIGURATION
+		") with all its includes and prints every problem as\n"
+		"file:line:column: text. The exit status is 1 if there are errors.\n",
+	.options = options,
+	.most = 1,
+	.complete = COMPLETE_FILE,
+	.run = check_run,
+};

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One row per error of proto/org.outbind.varlink and of org.varlink.service, with the exit code it
+ * leads to. An error that is not in the table is printed with its parameters as they came.
+ */
+#include "refusal.h"
+
+#include "answer.h"
+#include "reply.h"
+
+#include <string.h>
+
+static void say_binding(const struct ctl *ctl, const json_t *about)
+{
+	const char *nearest = reply_text(about, "nearest");
+
+	ctl_complain(ctl, "there is no binding '%s'%s%s%s", reply_text(about, "name"),
+		     *nearest ? "; did you mean '" : "", nearest,
+		     *nearest ? "'?" : "; `outbindctl binding list` shows them");
+}
+
+static void say_invalid(const struct ctl *ctl, const json_t *about)
+{
+	long long left_out = reply_number(about, "left_out");
+
+	refusal_print_problems(ctl->err, reply_member(about, "problems"));
+	if (left_out > 0)
+		ctl_complain(ctl, "and %lld more problems", left_out);
+	ctl_complain(ctl, "configuration invalid; nothing was changed");
+}
+
+static void say_kernel(const struct ctl *ctl, const json_t *about)
+{
+	const char *place = reply_text(about, "place");
+
+	ctl_complain(ctl, "%s%sthe kernel refused: %s", place, *place ? ": " : "",
+		     reply_text(about, "text"));
+}
+
+static void say_not_found(const struct ctl *ctl, const json_t *about)
+{
+	ctl_complain(ctl, "there is no %s '%s'", reply_text(about, "what"),
+		     reply_text(about, "name"));
+}
+
+static void say_denied(const struct ctl *ctl, const json_t *about)
+{
+	const char *needs = reply_text(about, "needs");
+
+	ctl_complain(ctl, "permission denied: needs %s", *needs ? needs : "more rights");
+}
+
+static void say_busy(const struct ctl *ctl, const json_t *about)
+{
+	ctl_complain(ctl, "the agent is busy: %s; try again", reply_text(about, "text"));
+}
+
+static void say_parameter(const struct ctl *ctl, const json_t *about)
+{
+	ctl_complain(ctl, "the agent does not accept this value of '%s'",
+		     reply_text(about, "parameter"));
+}
+
+static void say_method(const struct ctl *ctl, const json_t *about)
+{
+	ctl_complain(
+		ctl,
+		"the agent does not know %s: outbindd and outbindctl are of different versions",
+		reply_text(about, "method"));
+}
+
+static const struct {
+	const char *error;
+	enum ctl_status status;
+	void (*say)(const struct ctl *ctl, const json_t *about);
+} refusals[] = {
+	{ "org.outbind.BindingNotFound", CTL_REFUSED, say_binding },
+	{ "org.outbind.ConfigurationInvalid", CTL_NO, say_invalid },
+	{ "org.outbind.KernelRefused", CTL_REFUSED, say_kernel },
+	{ "org.outbind.NotFound", CTL_REFUSED, say_not_found },
+	{ "org.outbind.PermissionDenied", CTL_DENIED, say_denied },
+	{ "org.outbind.Busy", CTL_REFUSED, say_busy },
+	{ "org.varlink.service.InvalidParameter", CTL_USAGE, say_parameter },
+	{ "org.varlink.service.MethodNotFound", CTL_REFUSED, say_method },
+	{ "org.varlink.service.MethodNotImplemented", CTL_REFUSED, say_method },
+	{ "org.varlink.service.PermissionDenied", CTL_DENIED, say_denied },
+};
+
+void refusal_print_problems(FILE *out, const json_t *problems)
+{
+	for (size_t i = 0; i < json_array_size(problems); i++) {
+		const json_t *problem = json_array_get(problems, i);
+		bool warning = strcmp(reply_text(problem, "severity"), "warning") == 0;
+
+		(void)fprintf(out, "%s: %s%s\n", reply_text(problem, "place"),
+			      warning ? "warning: " : "", reply_text(problem, "text"));
+	}
+}
+
+static void print_error(const struct ctl *ctl, const char *error, const json_t *parameters)
+{
+	json_t *object = json_pack("{s:s, s:O?}", "error", error, "parameters", parameters);
+
+	answer_json(ctl, object);
+	json_decref(object);
+}
+
+int refusal_report(const struct ctl *ctl, const char *error, const json_t *parameters)
+{
+	char *text;
+
+	if (ctl->json)
+		print_error(ctl, error, parameters);
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		if (strcmp(refusals[i].error, error) != 0)
+			continue;
+		refusals[i].say(ctl, parameters);
+		return refusals[i].status;
+	}
+	text = json_dumps(parameters, JSON_COMPACT);
+	ctl_complain(ctl, "the agent refused: %s %s", error, text ? text : "");
+	free(text);
+	return CTL_REFUSED;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Errors that the agent answered, in words that name what to do. */
+#pragma once
+
+#include "ctl.h"
+
+#include <jansson.h>
+
+/*
+ * refusal_report - say on ctl->err what the agent refused
+ * @error:      full varlink name
+ * @parameters: may be NULL
+ *
+ * With --json the error also goes to ctl->out as {"error": ..., "parameters": ...}.
+ * Returns the exit code.
+ */
+int refusal_report(const struct ctl *ctl, const char *error, const json_t *parameters);
+
+/* Problems of a configuration, one a line: "place: text", warnings marked as such. */
+void refusal_print_problems(FILE *out, const json_t *problems);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* outbindctl status: what the agent is, what it did, what it found. */
+#include "agent.h"
+#include "answer.h"
+#include "reply.h"
+#include "verbs.h"
+
+#include <string.h>
+
+static void add_features(struct table *block, const json_t *reply)
+{
+	static const char *const names[] = { "owner", "persist", "destroy" };
+	const json_t *features = reply_member(reply, "features");
+	char text[64] = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (reply_true(features, names[i]))
+			(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s",
+				       *text ? ", " : "", names[i]);
+	answer_line(block, "kernel has", *text ? text : "none of owner, persist, destroy",
+		    TINT_PLAIN);
+}
+
+static void add_counters(struct table *block, const json_t *reply)
+{
+	const json_t *counters = reply_member(reply, "counters");
+
+	table_add(block, "refused", TINT_DIM);
+	table_add_format(block, "%lld by rule, %lld for an unusable binding",
+			 reply_number(counters, "refused_rule"),
+			 reply_number(counters, "refused_unusable"));
+	table_add(block, "dropped", TINT_DIM);
+	table_add_format(block, "%lld with a stray mark, %lld by the guard",
+			 reply_number(counters, "dropped_stray"),
+			 reply_number(counters, "dropped_guard"));
+}
+
+static void add_work(struct table *block, const json_t *reply)
+{
+	table_add(block, "bindings", TINT_DIM);
+	table_add_format(block, "%lld, %lld usable", reply_number(reply, "bindings"),
+			 reply_number(reply, "usable"));
+	answer_line_count(block, "policy", reply_number(reply, "rules"), "rule");
+	table_add(block, "table", TINT_DIM);
+	table_add_format(
+		block, "inet %s, mask 0x%llx, %lld elements, %s", reply_text(reply, "table"),
+		(unsigned long long)reply_number(reply, "mask"), reply_number(reply, "elements"),
+		reply_true(reply, "owned") ? "owned" : "not owned");
+	table_add(block, "work", TINT_DIM);
+	table_add_format(block, "%lld transactions, %lld repairs, %lld times notices were lost",
+			 reply_number(reply, "transactions"), reply_number(reply, "heals"),
+			 reply_number(reply, "notices_lost"));
+	table_add(block, "memory", TINT_DIM);
+	table_add_format(block, "%lld KiB", reply_number(reply, "memory") / 1024);
+}
+
+static void status_text(const struct ctl *ctl, const json_t *reply)
+{
+	struct table block = { .columns = answer_block, .n_columns = 2 };
+	const json_t *warnings = reply_member(reply, "warnings");
+
+	table_add(&block, "agent", TINT_DIM);
+	table_add_format(&block, "outbindd %s, pid %lld, since %s", reply_text(reply, "version"),
+			 reply_number(reply, "pid"), reply_text(reply, "started"));
+	table_add(&block, "configuration", TINT_DIM);
+	table_add_format(&block, "%s, generation %lld", reply_text(reply, "configuration"),
+			 reply_number(reply, "generation"));
+	answer_line(&block, "last reload", reply_text(reply, "last_reload"), TINT_PLAIN);
+	answer_line(&block, "applied", reply_text(reply, "applied"), TINT_PLAIN);
+	add_work(&block, reply);
+	add_features(&block, reply);
+	add_counters(&block, reply);
+	for (size_t i = 0; i < json_array_size(warnings); i++)
+		answer_line(&block, "warning", json_string_value(json_array_get(warnings, i)),
+			    TINT_BAD);
+	table_print(&block, ctl->out, 0, ctl->color);
+	table_drop(&block);
+}
+
+static int status_run(struct ctl *ctl, const struct arguments *args)
+{
+	AUTO(json_drop) json_t *reply = NULL;
+	int r = agent_ask(ctl, "GetStatus", NULL, &reply);
+
+	(void)args;
+	if (r == CTL_DONE)
+		answer_reply(ctl, reply, status_text);
+	return r;
+}
+
+const struct verb status_verb = {
+	.name = "status",
+	.synopsis = "",
+	.summary = "what the agent is doing, and what it warns of",
+	.run = status_run,
+};

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Verbs against an agent that says what is written here: exit code, text, JSON, what was asked. */
+#include "ctl_support.h"
+
+#define REPLY(p)	"{\"parameters\":" p "}\n"
+#define MORE(p)		"{\"parameters\":" p ",\"continues\":true}\n"
+#define ERROR(e, p)	"{\"error\":\"org.outbind." e "\",\"parameters\":" p "}\n"
+#define CALL(m, p)	"{\"method\":\"org.outbind." m "\",\"parameters\":" p "}"
+#define STREAM(m, p)	"{\"method\":\"org.outbind." m "\",\"parameters\":" p ",\"more\":true}"
+
+#define ACME "{\"name\":\"acme\",\"mark\":1,\"addresses\":[\"192.0.2.11\",\"2001:db8::11\"],\"ehlo\":\"mx.acme.example\"," \
+	"\"interface\":null,\"unusable\":\"reject\",\"usable\":{\"ipv4\":{\"usable\":true,\"reason\":\"usable\"}," \
+	"\"ipv6\":{\"usable\":false,\"reason\":\"address is not on this host\"}},\"suspended\":false,\"rules\":3," \
+	"\"allow\":[\"user mail\"],\"place\":\"o.conf:3:9\"}"
+#define BETA "{\"name\":\"beta\",\"mark\":30,\"addresses\":[],\"usable\":{},\"suspended\":true,\"rules\":0}"
+#define LOOKUP(agree) "{\"set\":\"usable4\",\"key\":\"0x1\",\"plan\":\"yes\",\"kernel\":null,\"agree\":" agree "}"
+#define RULE "{\"client\":\"user www-data\",\"to\":\"port 25\",\"action\":\"use acme\",\"place\":\"o.conf:9:5\"}"
+
+static const struct {
+	const char *what, *line, *replies;
+	int status;
+	const char *out, *err;
+	const char *call;			/* NULL: not looked at */
+} runs[] = {
+	{ "list", "binding list", MORE("{\"bindings\":[" ACME "]}") REPLY("{\"bindings\":[" BETA "]}"), 0,
+	  "NAME  MARK  STATE          RULES  ADDRESSES\n"
+	  "acme   0x1  IPv6 unusable      3  192.0.2.11, 2001:db8::11\n"
+	  "beta  0x1e  suspended          0\n", "", STREAM("ListBindings", "{}") },
+	{ "an empty list", "binding list", REPLY("{\"bindings\":[]}"), 0, "no bindings\n", "", NULL },
+	{ "a list in JSON", "binding list --json", MORE("{\"bindings\":[{\"name\":\"a\"}]}") REPLY("{\"bindings\":[{\"name\":\"b\"}]}"), 0,
+	  "{\"bindings\": [\n{\"name\": \"a\"},\n{\"name\": \"b\"}\n]}\n", "", NULL },
+	{ "an empty list in JSON", "binding list --json", REPLY("{\"bindings\":[]}"), 0, "{\"bindings\": [\n]}\n", "", NULL },
+	{ "show", "binding show acme", REPLY("{\"binding\":" ACME "}"), 0,
+	  "binding          acme\n"
+	  "mark             0x1\n"
+	  "addresses        192.0.2.11\n"
+	  "                 2001:db8::11\n"
+	  "ehlo             mx.acme.example\n"
+	  "IPv4             usable\n"
+	  "IPv6             address is not on this host\n"
+	  "if unusable      reject\n"
+	  "named by         3 rules\n"
+	  "may be taken by  user mail\n"
+	  "written at       o.conf:3:9\n", "", CALL("ShowBinding", "{\"name\":\"acme\"}") },
+	{ "show in JSON is the binding", "--json binding show b", REPLY("{\"binding\":{\"name\":\"b\"}}"), 0, "{\"name\": \"b\"}\n", "", NULL },
+	{ "show what is not there", "binding show acne", ERROR("BindingNotFound", "{\"name\":\"acne\",\"nearest\":\"acme\"}"), 5, "",
+	  "outbindctl: there is no binding 'acne'; did you mean 'acme'?\n", NULL },
+	{ "an error in JSON", "--json binding show x", ERROR("BindingNotFound", "{\"name\":\"x\",\"nearest\":null}"), 5,
+	  "{\"error\": \"org.outbind.BindingNotFound\", \"parameters\": {\"name\": \"x\", \"nearest\": null}}\n",
+	  "outbindctl: there is no binding 'x'; `outbindctl binding list` shows them\n", NULL },
+	{ "policy", "policy list", REPLY("{\"rules\":[" RULE ",{\"client\":\"otherwise\",\"to\":\"\",\"action\":\"pass\",\"place\":\"o.conf:10:5\"}]}"), 0,
+	  "CLIENT         TO        ACTION    WRITTEN AT\n"
+	  "user www-data  port 25   use acme  o.conf:9:5\n"
+	  "otherwise      anywhere  pass      o.conf:10:5\n", "", NULL },
+	{ "explain", "explain --user www-data --to 198.51.100.9 --port 25 --mark 0x10",
+	  REPLY("{\"verdict\":\"binding\",\"text\":\"leaves from the binding's address\",\"binding\":\"acme\",\"mark\":1,"
+		"\"source\":\"192.0.2.11\",\"rule\":" RULE ",\"reason\":null,\"lookups\":[" LOOKUP("true") "," LOOKUP("true") "],\"agree\":true}"), 0,
+	  "leaves from 192.0.2.11 (binding acme, mark 0x1)\n"
+	  "  rule        user www-data port 25 use acme\n"
+	  "  written at  o.conf:9:5\n"
+	  "  binding     acme\n"
+	  "  mark        0x1\n"
+	  "  source      192.0.2.11\n"
+	  "  kernel      agrees (2 lookups)\n", "",
+	  CALL("Explain", "{\"user\":\"www-data\",\"mark\":16,\"to\":\"198.51.100.9\",\"port\":25}") },
+	{ "explain: refused is no", "explain --to 198.51.100.9",
+	  REPLY("{\"verdict\":\"reject\",\"text\":\"refused by a rule\",\"reason\":\"a rule says so\",\"lookups\":[],\"agree\":true}"), 1,
+	  "refused by a rule\n  reason  a rule says so\n  kernel  agrees (0 lookups)\n", "", NULL },
+	{ "explain: disagreement is no", "explain --to 198.51.100.9",
+	  REPLY("{\"verdict\":\"pass\",\"text\":\"leaves from the host's own address\",\"lookups\":[" LOOKUP("false") "," LOOKUP("true") "],\"agree\":false}"), 1,
+	  "leaves from the host's own address\n"
+	  "  kernel  DISAGREES with the plan:\n"
+	  "          usable4 { 0x1 }: plan has yes, kernel has nothing\n", "", NULL },
+	{ "explain a user that is not there", "explain --user nobdy --to ::1", ERROR("NotFound", "{\"what\":\"user\",\"name\":\"nobdy\"}"), 5, "",
+	  "outbindctl: there is no user 'nobdy'\n", NULL },
+	{ "render is joined", "render", MORE("{\"text\":\"table inet \"}") REPLY("{\"text\":\"outbind {}\\n\"}"), 0, "table inet outbind {}\n", "", STREAM("Render", "{}") },
+	{ "render in JSON", "render --json", MORE("{\"text\":\"a\"}") REPLY("{\"text\":\"b\"}"), 0, "{\"text\": \"ab\"}\n", "", NULL },
+	{ "no differences", "diff", REPLY("{\"changes\":[]}"), 0, "no differences: what the files say is what runs\n", "", NULL },
+	{ "differences", "diff", REPLY("{\"changes\":[{\"what\":\"added\",\"kind\":\"binding\",\"name\":\"beta\",\"files\":\"binding beta {\\n    address 192.0.2.12;\\n}\\n\",\"running\":null},"
+		"{\"what\":\"removed\",\"kind\":\"rule\",\"name\":\"user www-data\"},{\"what\":\"changed\",\"kind\":\"binding\",\"name\":\"acme\",\"files\":\"b\",\"running\":\"a\"}]}"), 1,
+	  "+ binding beta\n    + binding beta {\n    +     address 192.0.2.12;\n    + }\n- rule user www-data\n~ binding acme\n    - a\n    + b\n", "", NULL },
+	{ "reload", "reload", REPLY("{\"generation\":4,\"operations\":12,\"replaced\":false,\"microseconds\":3042,"
+		"\"warnings\":[{\"place\":\"o.conf:1:1\",\"severity\":\"warning\",\"text\":\"hm\"}]}"), 0,
+	  "generation 4: 12 operations in 3.042 ms\n", "o.conf:1:1: warning: hm\n", CALL("Reload", "{}") },
+	{ "reload of nonsense", "reload", ERROR("ConfigurationInvalid", "{\"problems\":[{\"place\":\"o.conf:7:3\",\"severity\":\"error\",\"text\":\"no\"}],\"left_out\":2}"), 1, "",
+	  "o.conf:7:3: no\noutbindctl: and 2 more problems\noutbindctl: configuration invalid; nothing was changed\n", NULL },
+	{ "reload without the right", "reload", ERROR("PermissionDenied", "{\"needs\":\"root\"}"), 4, "", "outbindctl: permission denied: needs root\n", NULL },
+	{ "the kernel refuses", "reload", ERROR("KernelRefused", "{\"text\":\"File exists\",\"place\":\"o.conf:2:3\"}"), 5, "", "outbindctl: o.conf:2:3: the kernel refused: File exists\n", NULL },
+	{ "the agent is busy", "reload", ERROR("Busy", "{\"text\":\"a reload is running\"}"), 5, "", "outbindctl: the agent is busy: a reload is running; try again\n", NULL },
+	{ "an error nobody knows", "reload", ERROR("New", "{\"a\":1}"), 5, "", "outbindctl: the agent refused: org.outbind.New {\"a\":1}\n", NULL },
+	{ "an older agent", "diff", "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":\"org.outbind.Diff\"}}\n", 5, "",
+	  "outbindctl: the agent does not know org.outbind.Diff: outbindd and outbindctl are of different versions\n", NULL },
+	{ "exec with no such binding", "exec acne -- true", ERROR("BindingNotFound", "{\"name\":\"acne\",\"nearest\":null}"), 5, "",
+	  "outbindctl: there is no binding 'acne'; `outbindctl binding list` shows them\n", CALL("PrepareExec", "{\"binding\":\"acne\"}") },
+	{ "replies with nothing in them", "binding show x", REPLY("{}"), 0,
+	  "IPv4      unusable\nIPv6      unusable\nnamed by  0 rules\n", "", NULL },
+	{ "an agent that closes", "status", "", 3, "", "outbindctl: outbindd closed the connection before it answered\n", NULL },
+	{ "an agent that closes in the middle", "render", MORE("{\"text\":\"a\"}") "{\"par", 3, "a", "outbindctl: outbindd closed the connection before it answered\n", NULL },
+	{ "an agent that is silent", "status", HANG, 3, "", "outbindctl: outbindd does not answer\n", NULL },
+	{ "an agent that sends garbage", "status", "hello\n", 3, "", "outbindctl: outbindd answered something that is not varlink: Bad message\n", NULL },
+	{ "completion asks for bindings", "--complete binding show ac", REPLY("{\"bindings\":[" ACME "," BETA "]}"), 0, "acme\n", "", NULL },
+	{ "completion never complains", "--complete exec ''", ERROR("PermissionDenied", "{\"needs\":\"root\"}"), 0, "", "", NULL },
+};
+
+static int check_run(size_t i)
+{
+	struct fake fake;
+	AUTO(run_drop) struct run run = { 0 };
+	char got[16], want[16];
+	int wrong;
+
+	fake_start(&fake, runs[i].replies);
+	run = run_ctl(fake.dir, runs[i].line);
+	fake_stop(&fake);
+	(void)snprintf(got, sizeof got, "%d", run.status);
+	(void)snprintf(want, sizeof want, "%d", runs[i].status);
+	wrong = differs(runs[i].what, "status", got, want);
+	wrong += differs(runs[i].what, "stdout", run.out, runs[i].out);
+	wrong += differs(runs[i].what, "stderr", run.err, runs[i].err);
+	if (runs[i].call)
+		wrong += differs(runs[i].what, "call", fake.call, runs[i].call);
+	return wrong;
+}
+
+static void test_runs(void **state)
+{
+	int wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(runs); i++)
+		wrong += check_run(i);
+	assert_int_equal(wrong, 0);
+}
+
+static void test_status(void **state)
+{
+	AUTO(run_drop) struct run run = { 0 };
+	struct fake fake;
+
+	(void)state;
+	fake_start(&fake, REPLY("{\"version\":\"0.1.0\",\"pid\":7,\"table\":\"outbind\",\"mask\":8191,\"bindings\":2,\"usable\":1,"
+				"\"features\":{\"owner\":true,\"persist\":true},\"warnings\":[\"rp_filter on eth0\"]}"));
+	run = run_ctl(fake.dir, "status");
+	fake_stop(&fake);
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(run.out, "inet outbind, mask 0x1fff"));
+	assert_non_null(strstr(run.out, "kernel has     owner, persist\n"));
+	assert_non_null(strstr(run.out, "warning        rp_filter on eth0\n"));
+}
+
+/* Wrong before anything is asked: no agent is there, and nobody notices. */
+static const struct {
+	const char *what, *line;
+	int status;
+	const char *err;
+} offline[] = {
+	{ "no agent", "status", 3, "outbindctl: cannot reach outbindd at /nonexistent/org.outbind: No such file or directory; is it running?\n" },
+	{ "a directory too deep for a socket", "--runtime-dir /12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890 status", 3,
+	  "outbindctl: /12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890/org.outbind: path too long for a socket\n" },
+	{ "a colour that is none", "--color green status", 2, "outbindctl: --color: expected auto, always or never, got 'green'\n" },
+	{ "explain without a destination", "explain --user root", 2, "outbindctl: explain needs --to ADDR: the answer depends on the destination\n" },
+	{ "explain with two senders", "explain --to ::1 --unit a --pid 1", 2, "outbindctl: --unit, --cgroup and --pid exclude each other\n" },
+	{ "explain to a name", "explain --to example.net", 2, "outbindctl: --to: expected an IPv4 or IPv6 address, got 'example.net'\n" },
+	{ "explain to port 65536", "explain --to ::1 --port 65536", 2, "outbindctl: --port: expected a number from 0 to 65535, got '65536'\n" },
+	{ "explain with a mark in words", "explain --to ::1 --mark one", 2, "outbindctl: --mark: expected a number from 0 to 4294967295, got 'one'\n" },
+	{ "a name that is not UTF-8", "binding show \xff", 2, "outbindctl: name: not valid UTF-8\n" },
+	{ "a file that is not there", "check /nonexistent/o.conf", 1, NULL },
+	{ "help about nonsense", "help frob", 2, "outbindctl: unknown verb 'frob'\n" },
+};
+
+static void test_offline(void **state)
+{
+	int wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(offline); i++) {
+		AUTO(run_drop) struct run run = run_ctl("/nonexistent", offline[i].line);
+
+		if (run.status != offline[i].status) {
+			print_error("%s: status: got %d, want %d\n", offline[i].what, run.status, offline[i].status);
+			wrong++;
+		}
+		if (offline[i].err)
+			wrong += differs(offline[i].what, "stderr", run.err, offline[i].err);
+		wrong += differs(offline[i].what, "stdout", run.out, "");
+	}
+	assert_int_equal(wrong, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_offline),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
