@@ -17,8 +17,9 @@ Q        := $(if $(V),,@)
 
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libnl-route-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev
-PACKAGES_TEST := python3 nftables iproute2 conntrack tcpdump curl netcat-openbsd iputils-ping procps \
-	util-linux clang clang-format mandoc binutils
+PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
+PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps
+PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
@@ -46,7 +47,8 @@ CTL      := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 GRAMMAR  := $(OBJ)/agent/model/conf_parse.o $(OBJ)/agent/model/conf_scan.o
 objects   = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
-CORE_OBJ   := $(call objects,$(BASE) $(MODEL) $(PLAN) $(PROTO)) $(GRAMMAR)
+CORE_OBJ   := $(call objects,$(BASE) $(MODEL) $(PLAN) $(PROTO)) $(GRAMMAR) \
+	$(OBJ)/agent/proto/description.o
 KERNEL_OBJ := $(call objects,$(KERNEL)) $(OBJ)/nft-templates/embed.o
 DAEMON_OBJ := $(call objects,$(DAEMON))
 CTL_OBJ    := $(call objects,$(CTL))
@@ -80,6 +82,72 @@ $(OBJ)/nft-templates/embed.o: nft-templates/embed.S $(wildcard nft-templates/*.n
 	@mkdir -p $(@D); echo "  AS    $<"
 	$(Q)$(CC) -Inft-templates -c -o $@ $<
 
+# Install what is missing, with apt-get, and only then; DEPS narrows it to what a target needs.
+.PHONY: deps
+deps: DEPS ?= $(PACKAGES_BUILD) $(PACKAGES_TEST) $(PACKAGES_LINT)
+deps:
+	@missing=; for package in $(DEPS); do \
+		case $$(dpkg-query -W -f='$${db:Status-Abbrev}' $$package 2>/dev/null) in \
+		ii*) ;; *) missing="$$missing $$package" ;; esac; done; \
+	test -z "$$missing" && exit 0; \
+	command -v apt-get >/dev/null || { echo "please install:$$missing"; exit 1; }; \
+	test $$(id -u) = 0 || { echo "as root: apt-get install$$missing"; exit 1; }; \
+	echo "  APT  $$missing"; export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+# Unit tests link what they use: all objects stand in one archive, helpers of tests/unit with them.
+UNIT_HELP := $(call objects,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
+UNIT_OBJ   = $(OBJ)/lib/outbind.o $(CORE_OBJ) $(KERNEL_OBJ) $(DAEMON_OBJ) $(CTL_OBJ) $(UNIT_HELP)
+$(OBJ)/tests/unit/%.o: CPPFLAGS_ALL += -Itests/unit
+$(BUILD)/unit/all.a: $(UNIT_OBJ)
+	@mkdir -p $(@D); rm -f $@; echo "  AR    $@"
+	$(Q)$(AR) --thin rcs $@ $^
+$(UNIT_TESTS): $(BUILD)/unit/%_test: $(OBJ)/tests/unit/%_test.o $(BUILD)/unit/all.a
+	@mkdir -p $(@D); echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
+.PHONY: unit
+unit: $(UNIT_TESTS)
+
+# make check: everything that runs without a virtual machine. TESTS="word ..." selects, JOBS=N.
+RUN_TESTS = tests/run --build $(BUILD) $(if $(JOBS),--jobs $(JOBS)) $(addprefix --unit ,$(UNIT_TESTS)) $(TESTS)
+.PHONY: check demo asan fuzz check-vm
+check:
+	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) $(PACKAGES_TEST)'
+	@$(MAKE) --no-print-directory all unit
+	@$(RUN_TESTS)
+asan:
+	@$(MAKE) --no-print-directory FLAVOUR=asan check
+demo:
+	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) $(PACKAGES_DEMO)'
+	@$(MAKE) --no-print-directory all
+	@tests/demo
+check-vm:
+	@echo "tests in a virtual machine come with the systemd units"
+	@echo "0 passed, 0 failed, 1 skipped"
+
+# libFuzzer, FUZZ_SECONDS for each target; what it finds is kept below build/fuzz/.
+FUZZ_SECONDS ?= 30
+FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_SOURCES  = $(BASE) $(MODEL) $(PLAN) $(PROTO) $(OBJ)/agent/model/conf_parse.c $(OBJ)/agent/model/conf_scan.c
+$(FUZZERS): build/fuzz/%: tests/fuzz/%.c $(BASE) $(MODEL) $(PLAN) $(PROTO) \
+		$(OBJ)/agent/model/conf_parse.c $(OBJ)/agent/model/conf_scan.c
+	@mkdir -p $(@D); echo "  FUZZ  $@"
+	$(Q)clang $(CPPFLAGS_ALL) -Iagent/model -std=gnu17 -w $(FUZZ_FLAGS) \
+		$(shell pkg-config --cflags $(PKGS)) -o $@ $< $(FUZZ_SOURCES) $(LIBS)
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+fuzz:
+	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) clang'
+	@$(MAKE) --no-print-directory fuzzers
+	@failed=0; for fuzzer in $(FUZZERS); do \
+		name=$$(basename $$fuzzer); mkdir -p build/fuzz/$$name.corpus build/fuzz/$$name.found; \
+		echo "  RUN   $$name for $(FUZZ_SECONDS) s"; \
+		$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+			-verbosity=0 -artifact_prefix=build/fuzz/$$name.found/ build/fuzz/$$name.corpus \
+			$(wildcard tests/fuzz/corpus tests/golden/conf) >build/fuzz/$$name.log 2>&1 || \
+			{ failed=1; tail -n 40 build/fuzz/$$name.log; }; \
+		grep -h number_of_executed_units build/fuzz/$$name.log || true; done; exit $$failed
+
 # Findings as file:line: text; `tests/lint/lint.py NAME` runs one check, --fix mends blanks.
 .PHONY: lint headers fmt
 lint: all
@@ -103,7 +171,7 @@ $(BUILD)/liboutbind.a: $(OBJ)/lib/outbind.o
 	$(Q)$(AR) rcs $@ $<
 
 # make install DESTDIR= PREFIX=; an outbind.conf that is there already is left alone.
-INSTALL_MAN = $(foreach s,1 5 7 8,$(addprefix $(s)/,$(notdir $(wildcard docs/*.$(s)))))
+INSTALL_MAN = $(foreach s,1 3 5 7 8,$(addprefix $(s)/,$(notdir $(wildcard docs/*.$(s)))))
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig \
@@ -128,6 +196,10 @@ install: all
 			$(DESTDIR)$(PREFIX)/lib/$$kind.d/outbind.conf; done; done
 	test ! -e docs/outbind.conf -o -e $(DESTDIR)$(SYSCONFDIR)/outbind/outbind.conf || \
 		install -m 644 docs/outbind.conf $(DESTDIR)$(SYSCONFDIR)/outbind/
+
+$(OBJ)/agent/proto/description.o: agent/proto/description.S agent/proto/org.outbind.varlink
+	@mkdir -p $(@D); echo "  AS    $<"
+	$(Q)$(CC) -Iagent/proto -c -o $@ $<
 
 .PRECIOUS: $(OBJ)/%.o
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -74,6 +74,7 @@ struct kernel {
 	void (*close)(struct kernel *k);	/* frees @k; the table stays as it is */
 
 	struct kernel_features features;	/* found by trying, at open */
+	uint32_t port;				/* netlink port that changes are made from; see notices_read() */
 	char template_digest[DIGEST_TEXT];	/* of the template this agent would load */
 };
 

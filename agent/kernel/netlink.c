@@ -320,6 +320,7 @@ int kernel_open(const struct kernel_options *options, struct kernel **ret,
 		netlink_close(&n->kernel);
 		return r;
 	}
+	n->kernel.port = n->channel.port;
 	template_digest(n->template_text, n->kernel.template_digest);
 	n->kernel.features.owner = probe(n, NFT_TABLE_F_OWNER);
 	n->kernel.features.persist = probe(n, NFT_TABLE_F_OWNER | TABLE_F_PERSIST);
