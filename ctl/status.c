@@ -30,7 +30,7 @@ static void add_counters(struct table *block, const json_t *reply)
 			 reply_number(counters, "refused_rule"),
 			 reply_number(counters, "refused_unusable"));
 	table_add(block, "dropped", TINT_DIM);
-	table_add_format(block, "%lld with a stray mark, %lld by the guard",
+	table_add_format(block, "%lld that no flow could be found for, %lld by the guard",
 			 reply_number(counters, "dropped_stray"),
 			 reply_number(counters, "dropped_guard"));
 }

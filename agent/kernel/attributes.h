@@ -60,7 +60,9 @@ static inline const char *attributes_text(struct attributes list, uint16_t type)
 {
 	const struct nlattr *attr = attributes_find(list, type);
 
-	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 ? mnl_attr_get_str(attr) : "";
+	if (!attr || mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+		return "";
+	return mnl_attr_get_str(attr);
 }
 
 /* A 32-bit attribute in network order, as nf_tables has them; 0 if absent. */

@@ -125,17 +125,17 @@ static void put_value(struct batch *batch, uint16_t type, const uint8_t *value, 
 	nest_end(batch, nest);
 }
 
-/* One element. @end: key end of a concatenated interval, or NULL. @data: NULL for none. */
+/* One element. @end: key end of a concatenated interval, or NULL. @result: what a map gives, or NULL. */
 static void put_element(struct batch *batch, const struct set_shape *shape, const uint8_t *key,
-			const uint8_t *end, const uint8_t *data, uint32_t flags)
+			const uint8_t *end, const uint8_t *result, uint32_t flags)
 {
 	size_t nest = nest_start(batch, NFTA_LIST_ELEM);
 
 	put_value(batch, NFTA_SET_ELEM_KEY, key, shape->key_len);
 	if (end)
 		put_value(batch, NFTA_SET_ELEM_KEY_END, end, shape->key_len);
-	if (data)
-		put_value(batch, NFTA_SET_ELEM_DATA, data, shape->data_len);
+	if (result)
+		put_value(batch, NFTA_SET_ELEM_DATA, result, shape->data_len);
 	if (flags)
 		batch_put_be32(batch, NFTA_SET_ELEM_FLAGS, flags);
 	nest_end(batch, nest);
@@ -156,17 +156,17 @@ static bool successor(const uint8_t *key, size_t len, uint8_t *ret)
  * (nft_set_rbtree.c); of several fields it is one with a key end (nft_set_pipapo.c).
  */
 static void put_row(struct batch *batch, const struct set_shape *shape, const uint8_t *row,
-		    bool with_data)
+		    bool with_result)
 {
-	const uint8_t *data = with_data && shape->data_len ? row_value(shape, row) : NULL;
+	const uint8_t *result = with_result && shape->data_len ? row_value(shape, row) : NULL;
 	const uint8_t *end = row_end(shape, row);
 	uint8_t after[KEY_MAX];
 
 	if (!end || shape->key[1] != FIELD_NONE) {
-		put_element(batch, shape, row, end, data, 0);
+		put_element(batch, shape, row, end, result, 0);
 		return;
 	}
-	put_element(batch, shape, row, NULL, data, 0);
+	put_element(batch, shape, row, NULL, result, 0);
 	if (successor(end, shape->key_len, after))
 		put_element(batch, shape, after, NULL, NULL, NFT_SET_ELEM_INTERVAL_END);
 }

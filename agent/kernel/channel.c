@@ -101,7 +101,8 @@ static void read_words(const struct nlmsghdr *message, struct channel_error *ret
 	offset = attributes_find(words, NLMSGERR_ATTR_OFFS);
 	if (offset && mnl_attr_validate(offset, MNL_TYPE_U32) == 0)
 		reterr->offset = mnl_attr_get_u32(offset);
-	snprintf(reterr->text, sizeof reterr->text, "%s", attributes_text(words, NLMSGERR_ATTR_MSG));
+	snprintf(reterr->text, sizeof reterr->text, "%s",
+		 attributes_text(words, NLMSGERR_ATTR_MSG));
 }
 
 /* Read one datagram of answers; *@first_error keeps the first refusal. True when @last_seq came. */
@@ -114,7 +115,8 @@ static bool read_answers(const char *bytes, int len, uint32_t first_seq, uint32_
 	     m = mnl_nlmsg_next(m, &len)) {
 		const struct nlmsgerr *error = mnl_nlmsg_get_payload(m);
 
-		if (m->nlmsg_type != NLMSG_ERROR || m->nlmsg_seq - first_seq > last_seq - first_seq ||
+		if (m->nlmsg_type != NLMSG_ERROR ||
+		    m->nlmsg_seq - first_seq > last_seq - first_seq ||
 		    mnl_nlmsg_get_payload_len(m) < sizeof *error)
 			continue;
 		if (error->error < 0 && *first_error == 0) {

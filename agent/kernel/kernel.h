@@ -49,7 +49,8 @@ struct kernel {
 	 * one created in one transaction, so that there is no moment without translation; live
 	 * connections keep theirs. The table is claimed where the kernel can.
 	 */
-	int (*replace_table)(struct kernel *k, const struct plan *plan, struct kernel_error *reterr);
+	int (*replace_table)(struct kernel *k, const struct plan *plan,
+			     struct kernel_error *reterr);
 	/*
 	 * Claim a TABLE_OURS table for this socket without touching what is in it; nothing to do where
 	 * the kernel cannot or the options say no. -EPERM: another socket owns it. -EOPNOTSUPP: it was
@@ -74,7 +75,7 @@ struct kernel {
 	void (*close)(struct kernel *k);	/* frees @k; the table stays as it is */
 
 	struct kernel_features features;	/* found by trying, at open */
-	uint32_t port;				/* netlink port that changes are made from; see notices_read() */
+	uint32_t port;				/* netlink port of our changes, for notices_read() */
 	char template_digest[DIGEST_TEXT];	/* of the template this agent would load */
 };
 

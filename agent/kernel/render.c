@@ -100,8 +100,9 @@ static bool print_key(const struct rendering *r, const struct set_shape *shape, 
 	return known;
 }
 
+/* @row as an element into @list; as a comment into the text if nft has no word for its cgroup. */
 static void print_row(const struct rendering *r, const struct set_shape *shape, const uint8_t *row,
-		      bool *first)
+		      FILE *list, size_t *n)
 {
 	char *AUTO(mem_drop) key = NULL;
 	char value[FIELD_TEXT];
@@ -117,33 +118,26 @@ static void print_row(const struct rendering *r, const struct set_shape *shape, 
 		fprintf(out, " : %s", value);
 	}
 	fclose(out);
-	if (!known) {
-		fprintf(r->out, "# %s %s: the cgroup is gone\n", shape->name, key);
-		return;
-	}
-	fprintf(r->out, "%s\n\t%s", *first ? "" : ",", key);
-	*first = false;
+	if (known)
+		fprintf(list, "%s\n\t%s", (*n)++ ? "," : "", key);
+	else
+		fprintf(r->out, "# %s %s: its cgroup has no path now\n", shape->name, key);
 }
 
-/* Elements that can be written, after comments for those that cannot. */
 static void print_set(const struct rendering *r, const struct set_shape *shape,
 		      const struct rows *rows)
 {
-	char *AUTO(mem_drop) list = NULL;
-	size_t len;
-	struct rendering inner = *r;
-	bool first = true;
+	char *AUTO(mem_drop) text = NULL;
+	size_t len, n = 0;
+	FILE *list = open_memstream(&text, &len);
 
-	inner.out = open_memstream(&list, &len);
-	if (!inner.out)
+	if (!list)
 		abort();
 	for (size_t i = 0; i < rows->n; i++)
-		print_row(&inner, shape, rows->at + i * shape->row_len, &first);
-	fclose(inner.out);
-	if (rows->n && first)
-		fputs(list, r->out);
-	else if (rows->n)
-		fprintf(r->out, "add element inet %s %s {%s\n}\n", r->table, shape->name, list);
+		print_row(r, shape, rows->at + i * shape->row_len, list, &n);
+	fclose(list);
+	if (n)
+		fprintf(r->out, "add element inet %s %s {%s\n}\n", r->table, shape->name, text);
 }
 
 static void count_objects(const char *text, struct table_size *ret)
@@ -173,7 +167,8 @@ int kernel_render(const struct kernel_options *options, const struct plan *plan,
 {
 	struct rendering rendering = { .table = options->table, .cgroup_path = cgroup_path,
 				       .context = context };
-	char *AUTO(mem_drop) source = NULL, *AUTO(mem_drop) rules = NULL, *AUTO(mem_drop) all = NULL;
+	char *AUTO(mem_drop) source = NULL, *AUTO(mem_drop) rules = NULL;
+	char *AUTO(mem_drop) all = NULL;
 	char template[DIGEST_TEXT], digest[DIGEST_TEXT], about[TABLE_COMMENT];
 	struct table_size size;
 	size_t len;

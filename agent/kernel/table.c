@@ -164,7 +164,8 @@ static int read_element(struct channel *channel, const char *table, const char *
 /* Is @comment ours; if so its digests, and how large the table was made. */
 static bool read_comment(const char *comment, struct table_about *about, struct table_size *ret)
 {
-	return sscanf(comment, "outbind 1 template=%32[0-9a-f] plan=%32[0-9a-f] chains=%zu rules=%zu",
+	return sscanf(comment,
+		      "outbind 1 template=%32[0-9a-f] plan=%32[0-9a-f] chains=%zu rules=%zu",
 		      about->template_digest, about->plan_digest, &ret->n_chains,
 		      &ret->n_rules) == 4;
 }

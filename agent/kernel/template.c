@@ -143,7 +143,8 @@ static int repeat(struct expansion *x, const char *line, const char *body, const
 	int r;
 
 	if (name_len == 0 || x->n == NAMES_MAX || nesting == NESTING_MAX)
-		return refuse(x, line, "expected '#for NAME in VALUE, VALUE', nested at most 4 deep");
+		return refuse(x, line,
+			      "expected '#for NAME in VALUE, VALUE', nested at most 4 deep");
 	x->out = fmemopen(list, sizeof list, "w");
 	if (!x->out)
 		abort();

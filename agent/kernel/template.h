@@ -22,7 +22,8 @@ void template_digest(const char *text, char ret_digest[static DIGEST_TEXT]);
  * Returns 0 with a malloc'd text, or -EINVAL with the line and what is wrong in @reterr.
  */
 MUST_CHECK int template_expand(const char *text, const char *table, const char *flags,
-			       const struct plan *plan, char **ret_text, struct kernel_error *reterr);
+			       const struct plan *plan, char **ret_text,
+			       struct kernel_error *reterr);
 
 /* `size` of a hash set that holds @n elements now: room to double, a power of two. */
 size_t template_set_size(size_t n);

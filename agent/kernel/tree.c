@@ -141,14 +141,14 @@ int tree_open(const struct tree *tree, const char *path, struct fd *ret_fd)
 int tree_id(const struct fd *fd, uint64_t *ret_id)
 {
 	union {
-		struct file_handle handle;
+		struct file_handle id;
 		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
-	} is = { .handle = { .handle_bytes = MAX_HANDLE_SZ } };
+	} is = { .id = { .handle_bytes = MAX_HANDLE_SZ } };
 	struct stat status;
 	int mount;
 
-	if (name_to_handle_at(fd->n, "", &is.handle, &mount, AT_EMPTY_PATH) == 0 &&
-	    is.handle.handle_bytes == sizeof *ret_id) {
+	if (name_to_handle_at(fd->n, "", &is.id, &mount, AT_EMPTY_PATH) == 0 &&
+	    is.id.handle_bytes == sizeof *ret_id) {
 		memcpy(ret_id, is.room + offsetof(struct file_handle, f_handle), sizeof *ret_id);
 		return 0;
 	}

@@ -240,87 +240,87 @@ static void test_found_at_start(void **state)
 	assert_null(cgroups_path_of(cgroups, 1));
 }
 
+static const char *const changing[] = { "web.service", "/t/deep/er/x", "late.slice", NULL };
+/* "+a" makes, "-a" removes; want: the directory that the client has then, "" for none */
+static const struct {
+	const char *what, *doing[4];
+	bool changed;
+	const char *want[3];
+} changes[] = {
+	{ "nothing yet", { 0 }, false, { "", "", "" } },
+	{ "the unit in a slice made with it",
+	  { "+s.slice/web.service" },
+	  true,
+	  { "s.slice/web.service", "", "" } },
+	{ "its own children do not matter",
+	  { "+s.slice/web.service/web.service" },
+	  false,
+	  { "s.slice/web.service", "", "" } },
+	{ "gone",
+	  { "-s.slice/web.service/web.service", "-s.slice/web.service" },
+	  true,
+	  { "", "", "" } },
+	{ "back, and gone and back again",
+	  { "+s.slice/web.service", "-s.slice/web.service", "+s.slice/web.service" },
+	  true,
+	  { "s.slice/web.service", "", "" } },
+	{ "recreated between two looks",
+	  { "-s.slice/web.service", "+s.slice/web.service" },
+	  true,
+	  { "s.slice/web.service", "", "" } },
+	{ "recreated with its slice",
+	  { "-s.slice/web.service", "-s.slice", "+s.slice/web.service" },
+	  true,
+	  { "s.slice/web.service", "", "" } },
+	{ "another of its name, further away",
+	  { "+s.slice/s-a.slice/web.service" },
+	  true,
+	  { "s.slice/web.service", "", "" } },
+	{ "which is the one when the first goes",
+	  { "-s.slice/web.service" },
+	  true,
+	  { "s.slice/s-a.slice/web.service", "", "" } },
+	{ "half of the path",
+	  { "+t/deep" },
+	  false,
+	  { "s.slice/s-a.slice/web.service", "", "" } },
+	{ "all of it",
+	  { "+t/deep/er/x" },
+	  true,
+	  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "" } },
+	{ "its neighbours do not matter",
+	  { "+t/deep/er/y", "+t/z" },
+	  false,
+	  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "" } },
+	{ "recreated from the top",
+	  { "-t/deep/er/x", "-t/deep/er/y", "-t/deep/er", "+t/deep/er/x" },
+	  true,
+	  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "" } },
+	{ "a slice",
+	  { "+late.slice" },
+	  true,
+	  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "late.slice" } },
+	{ "a file's worth of nothing",
+	  { 0 },
+	  false,
+	  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "late.slice" } },
+};
+
 static void test_changes(void **state)
 {
-	static const char *const names[] = { "web.service", "/t/deep/er/x", "late.slice", NULL };
-	/* "+a" makes, "-a" removes; want: the directory that the client has then, "" for none */
-	static const struct {
-		const char *what, *doing[4];
-		bool changed;
-		const char *want[3];
-	} rows[] = {
-		{ "nothing yet", { 0 }, false, { "", "", "" } },
-		{ "the unit in a slice made with it",
-		  { "+s.slice/web.service" },
-		  true,
-		  { "s.slice/web.service", "", "" } },
-		{ "its own children do not matter",
-		  { "+s.slice/web.service/web.service" },
-		  false,
-		  { "s.slice/web.service", "", "" } },
-		{ "gone",
-		  { "-s.slice/web.service/web.service", "-s.slice/web.service" },
-		  true,
-		  { "", "", "" } },
-		{ "back, and gone and back again",
-		  { "+s.slice/web.service", "-s.slice/web.service", "+s.slice/web.service" },
-		  true,
-		  { "s.slice/web.service", "", "" } },
-		{ "recreated between two looks",
-		  { "-s.slice/web.service", "+s.slice/web.service" },
-		  true,
-		  { "s.slice/web.service", "", "" } },
-		{ "recreated with its slice",
-		  { "-s.slice/web.service", "-s.slice", "+s.slice/web.service" },
-		  true,
-		  { "s.slice/web.service", "", "" } },
-		{ "another of its name, further away",
-		  { "+s.slice/s-a.slice/web.service" },
-		  true,
-		  { "s.slice/web.service", "", "" } },
-		{ "which is the one when the first goes",
-		  { "-s.slice/web.service" },
-		  true,
-		  { "s.slice/s-a.slice/web.service", "", "" } },
-		{ "half of the path",
-		  { "+t/deep" },
-		  false,
-		  { "s.slice/s-a.slice/web.service", "", "" } },
-		{ "all of it",
-		  { "+t/deep/er/x" },
-		  true,
-		  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "" } },
-		{ "its neighbours do not matter",
-		  { "+t/deep/er/y", "+t/z" },
-		  false,
-		  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "" } },
-		{ "recreated from the top",
-		  { "-t/deep/er/x", "-t/deep/er/y", "-t/deep/er", "+t/deep/er/x" },
-		  true,
-		  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "" } },
-		{ "a slice",
-		  { "+late.slice" },
-		  true,
-		  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "late.slice" } },
-		{ "a file's worth of nothing",
-		  { 0 },
-		  false,
-		  { "s.slice/s-a.slice/web.service", "t/deep/er/x", "late.slice" } },
-	};
-
 	(void)state;
 	NEED_CGROUP2();
-	follow(names);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		for (size_t k = 0; k < 4 && rows[i].doing[k]; k++)
-			(rows[i].doing[k][0] == '+' ? make : unmake)(rows[i].doing[k] + 1);
-		if (take_in() != rows[i].changed)
-			fail_msg("%s: changed: want %d", rows[i].what, rows[i].changed);
+	follow(changing);
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		for (size_t k = 0; k < 4 && changes[i].doing[k]; k++)
+			(changes[i].doing[k][0] == '+' ? make : unmake)(changes[i].doing[k] + 1);
+		if (take_in() != changes[i].changed)
+			fail_msg("%s: changed: want %d", changes[i].what, changes[i].changed);
 		for (size_t k = 0; k < 3; k++) {
-			uint64_t want = rows[i].want[k][0] ? inode(rows[i].want[k]) : 0;
+			uint64_t want = changes[i].want[k][0] ? inode(changes[i].want[k]) : 0;
 
 			if (facts.cgroup_ids[k] != want)
-				fail_msg("%s: %s: got %llu, want %llu", rows[i].what, names[k],
+				fail_msg("%s: %s: got %llu, want %llu", changes[i].what, changing[k],
 					 (unsigned long long)facts.cgroup_ids[k],
 					 (unsigned long long)want);
 		}
