@@ -75,6 +75,7 @@ struct kernel {
 	void (*close)(struct kernel *k);	/* frees @k; the table stays as it is */
 
 	struct kernel_features features;	/* found by trying, at open */
+	uint32_t probes;			/* transactions of its own that opening took */
 	uint32_t port;				/* netlink port of our changes, for notices_read() */
 	char template_digest[DIGEST_TEXT];	/* of the template this agent would load */
 };

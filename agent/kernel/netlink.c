@@ -269,7 +269,10 @@ static bool probe(struct netlink_kernel *n, uint32_t flags)
 	batch_begin(&batch, &n->channel, name, 0);
 	put_table(&batch, NFT_MSG_NEWTABLE, flags);
 	put_table(&batch, NFT_MSG_DELTABLE, 0);
-	return batch_commit(&batch, &ignored) == 0;
+	if (batch_commit(&batch, &ignored) < 0)
+		return false;
+	n->kernel.probes++;			/* an empty one, as below, does not count */
+	return true;
 }
 
 static bool probe_destroy(struct netlink_kernel *n)

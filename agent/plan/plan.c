@@ -68,6 +68,7 @@ const struct set_shape plan_shapes[SETS] = {
 	[SET_OWN4] = HASH_OF("own4", ORIGIN_ADDRESS, 8, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV4),
 	[SET_OWN6] = HASH_OF("own6", ORIGIN_ADDRESS, 20, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV6),
 	[SET_STEER] = HASH_OF("steer", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
+	[SET_UNOWNED] = HASH_OF("unowned", ORIGIN_NONE, 1, 0, FIELD_NONE, FIELD_PROTOCOL),
 };
 
 void facts_drop(struct facts *facts)
@@ -103,6 +104,19 @@ static void build_marks(const struct model *model, const uint32_t *numbers, stru
 		plan->marks[i].host = numbers[i] << shift;
 }
 
+/* As soon as a rule asks who sends: TCP of sockets that nobody owns any more, see the template. */
+static void build_unowned(const struct model *model, const struct facts *facts, struct plan *plan)
+{
+	bool asked = facts->n_execs > 0;
+
+	for (size_t i = 0; i < model->rules.n && !asked; i++)
+		asked = model->rules.at[i].client.kind == CLIENT_CGROUP ||
+			model->rules.at[i].client.kind == CLIENT_USER ||
+			model->rules.at[i].client.kind == CLIENT_GROUP;
+	if (asked)
+		*plan_rows_add(plan, SET_UNOWNED) = PROTOCOL_TCP;
+}
+
 int plan_build(const struct model *model, const uint32_t *numbers, const struct facts *facts,
 	       struct plan *ret_plan, struct diag *diag)
 {
@@ -112,6 +126,7 @@ int plan_build(const struct model *model, const uint32_t *numbers, const struct 
 	assert(model->mask.host != 0);
 	build_marks(model, numbers, &plan);
 	plan_usable_build(model, facts, &plan);
+	build_unowned(model, facts, &plan);
 	plan_cover_bypass(model, facts, &plan);
 	r = plan_policy_build(model, facts, &plan, diag);
 	if (r < 0)

@@ -30,6 +30,7 @@ enum set_id {
 	SET_SPREAD4, SET_SPREAD6,		/* mark . slot of the destination -> address */
 	SET_OWN4, SET_OWN6,			/* mark . address that it may leave from */
 	SET_STEER,				/* marks that routing rules of the host look at */
+	SET_UNOWNED,				/* protocols whose socketless packets must not leave */
 	SETS
 };
 
