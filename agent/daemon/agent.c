@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is in force, and how it changes. Every change is made aside (a fresh generation, a copy of
+ * the numbers, a fresh plan), committed to the kernel in one transaction, and only then put in the
+ * place of the old one: whatever fails on the way leaves the running state as it was. Numbers reach
+ * the disk before they reach the kernel, so that a mark in a live connection is never forgotten.
+ *
+ * Reading the configuration and building the plan block the loop; the data path does not wait for
+ * them. Neighbours: apply.c (transactions), watch.c (when), control.c (who asks).
+ */
+#include "daemon/agent.h"
+
+#include "base/mem.h"
+#include "daemon/apply.h"
+#include "daemon/listing.h"
+#include "daemon/log.h"
+#include "daemon/marks.h"
+#include "daemon/seen.h"
+#include "daemon/warn.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct change {					/* a generation that is not in force yet */
+	struct generation *generation; /* on the heap: cgroups keep a pointer to its model */
+	struct numbers numbers;
+	bool numbers_changed;
+};
+
+static void change_drop(struct change *change)
+{
+	generation_free(change->generation);
+	numbers_drop(&change->numbers);
+}
+
+static uint64_t clock_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+bool agent_owns_table(const struct agent *agent)
+{
+	return agent->kernel->features.persist && !agent->options->kernel.no_owner;
+}
+
+const char *agent_cgroup_path(void *context, uint64_t id)
+{
+	const struct agent *agent = context;
+
+	return agent && agent->cgroups ? cgroups_path_of(agent->cgroups, id) : NULL;
+}
+
+/* Have cgroups follow @model, and its ids in the facts. Without cgroups no rule finds its client. */
+static int follow(struct agent *agent, const struct model *model)
+{
+	if (agent->cgroups) {
+		int r = cgroups_follow(agent->cgroups, model);
+
+		if (r == 0)
+			cgroups_facts(agent->cgroups, &agent->facts);
+		return r;
+	}
+	free(agent->facts.cgroup_ids);
+	agent->facts.cgroup_ids = mem_zero(model->cgroups.n, sizeof *agent->facts.cgroup_ids);
+	return 0;
+}
+
+static int read_facts(struct agent *agent, struct outcome *out)
+{
+	int r = agent->kernel->read_facts(agent->kernel, &agent->facts);
+
+	if (r < 0)
+		outcome_say(out, "cannot read addresses, routes and rules of the host: %s",
+			    strerror(-r));
+	return r;
+}
+
+/* Read the configuration and compile it, aside. After this cgroups follow the change. */
+static int make_change(struct agent *agent, struct change *change, struct outcome *out)
+{
+	struct generation *fresh = change->generation = mem_zero(1, sizeof *fresh);
+	int r;
+
+	marks_copy(&agent->numbers, &change->numbers);
+	r = generation_read(agent->options->config, agent->world, &change->numbers, fresh,
+			    &change->numbers_changed, out);
+	if (r == 0)
+		r = read_facts(agent, out);
+	if (r < 0)
+		return r;
+	r = follow(agent, &fresh->model);
+	if (r < 0) {
+		outcome_say(out, "cannot watch cgroups: %s", strerror(-r));
+		return r;
+	}
+	return generation_plan(fresh, &agent->facts, &fresh->plan, out);
+}
+
+/* Numbers go to the disk first: see above. */
+static int save_change(const struct agent *agent, struct change *change, struct outcome *out)
+{
+	return change->numbers_changed ? marks_save(agent->state, &change->numbers, out) : 0;
+}
+
+static void keep_warnings(struct agent *agent, struct problems *problems)
+{
+	problems_drop(&agent->warnings);
+	agent->warnings = *problems;
+	*problems = (struct problems){ 0 };
+	for (size_t i = 0; i < agent->warnings.n; i++) {
+		struct problem *problem = &agent->warnings.at[i];
+		struct problem copy = { mem_text(problem->place, strlen(problem->place)),
+					mem_text(problem->text, strlen(problem->text)),
+					problem->level };
+		char quoted[LOG_TEXT];
+
+		PUSH(problems, copy);
+		log_event(EVENT_CONFIG_WARNING, "place=%s text=%s", problem->place,
+			  log_quote(problem->text, quoted));
+	}
+}
+
+/* The plan in force is another one: what was derived from the old one goes. */
+static void changed(struct agent *agent)
+{
+	plan_digest(&agent->now->plan, agent->digest);
+	clock_gettime(CLOCK_REALTIME, &agent->applied);
+	agent->changes++;
+	listing_free(agent->listing);
+	agent->listing = NULL;
+	agent->stale = false;
+}
+
+/* Put @change in force; the kernel has it already. */
+static void install(struct agent *agent, struct change *change, struct outcome *out)
+{
+	struct generation *old = agent->now;
+
+	agent->now = change->generation;
+	change->generation = old;
+	numbers_drop(&agent->numbers);
+	agent->numbers = change->numbers;
+	change->numbers = (struct numbers){ 0 };
+	agent->generation++;
+	changed(agent);
+	keep_warnings(agent, &out->problems);
+	if (!old || old->model.mask.host != agent->now->model.mask.host)
+		warn_overlaps(agent);
+}
+
+/* Adopt the table if it is the one we would write; *ret_why says why not. */
+static int adopt(struct agent *agent, const struct plan *plan, const struct table_about *about,
+		 const char **ret_why, struct outcome *out)
+{
+	struct kernel_error error = { 0 };
+	char digest[DIGEST_TEXT];
+	int r;
+
+	plan_digest(plan, digest);
+	*ret_why = apply_damage(agent, about, digest);
+	if (!*ret_why && !seen_same(agent, about->generation))
+		*ret_why = "not-watched";
+	if (*ret_why)
+		return 0;
+	r = agent->kernel->adopt_table(agent->kernel, plan, &error);
+	if (r == -EPERM) {
+		outcome_say(out, "table inet %s was claimed by another program: %s",
+			    agent->options->kernel.table, error.text);
+		return -EBUSY;
+	}
+	if (r < 0) {
+		*ret_why = r == -EOPNOTSUPP ? "unowned" : "not-adoptable";
+		return 0;
+	}
+	log_event(EVENT_TABLE_ADOPTED, "table=%s digest=%s", agent->options->kernel.table, digest);
+	return 0;
+}
+
+static int first_table(struct agent *agent, const struct change *change,
+		       const struct table_about *about, struct outcome *out)
+{
+	const struct plan *plan = &change->generation->plan;
+	const char *why = NULL;
+	int r = adopt(agent, plan, about, &why, out);
+
+	if (r < 0 || !why)
+		return r;
+	r = apply_table(agent, &change->generation->model, plan, out);
+	if (r == 0)
+		log_event(EVENT_TABLE_WRITTEN, "table=%s why=%s", agent->options->kernel.table,
+			  why);
+	return r;
+}
+
+int agent_start(struct agent *agent, struct outcome *out)
+{
+	AUTO(change_drop) struct change change = { 0 };
+	uint64_t begun = clock_usec();
+	struct table_about about;
+	int r = agent->kernel->read_table(agent->kernel, &about);
+
+	if (r < 0) {
+		outcome_say(out, "cannot read the table: %s", strerror(-r));
+		return r;
+	}
+	r = apply_foreign(agent, &about, out);
+	if (r == 0)
+		r = marks_load(agent->state, &agent->numbers, out);
+	if (r == 0)
+		r = make_change(agent, &change, out);
+	if (r == 0)
+		r = save_change(agent, &change, out);
+	if (r == 0)
+		r = first_table(agent, &change, &about, out);
+	if (r < 0)
+		return r;
+	seen_note_now(agent);
+	install(agent, &change, out);
+	agent->started = agent->applied;
+	out->took_usec = clock_usec() - begun;
+	snprintf(agent->last_reload, sizeof agent->last_reload, "ok");
+	log_event(EVENT_AGENT_STARTED,
+		  "version=%s table=%s bindings=%zu rules=%zu owned=%s took_us=%" PRIu64,
+		  OUTBIND_VERSION, agent->options->kernel.table, agent->now->model.bindings.n,
+		  agent->now->model.rules.n, agent_owns_table(agent) ? "yes" : "no",
+		  out->took_usec);
+	return 0;
+}
+
+static void log_refusal(const struct outcome *out)
+{
+	char quoted[LOG_TEXT];
+
+	for (size_t i = 0; i < out->problems.n; i++) {
+		const struct problem *problem = &out->problems.at[i];
+
+		if (problem->level == DIAG_ERROR)
+			log_event(EVENT_CONFIG_PROBLEM, "place=%s text=%s", problem->place,
+				  log_quote(problem->text, quoted));
+	}
+	log_event(EVENT_CONFIG_REFUSED, "place=%s text=%s next=\"the running state stays\"",
+		  out->place[0] ? out->place : "-",
+		  log_quote(out->text[0] ? out->text : "the configuration is not valid", quoted));
+}
+
+/* A change that came to nothing: cgroups follow the model in force again. */
+static int refuse_reload(struct agent *agent, int r, struct outcome *out)
+{
+	if (follow(agent, &agent->now->model) < 0)
+		agent->stale = true;
+	if (out->text[0])
+		snprintf(agent->last_reload, sizeof agent->last_reload, "refused: %.400s",
+			 out->text);
+	else
+		snprintf(agent->last_reload, sizeof agent->last_reload,
+			 "refused: %zu problems in the configuration",
+			 out->problems.n + out->problems.left_out);
+	log_refusal(out);
+	return r;
+}
+
+int agent_reload(struct agent *agent, struct outcome *out)
+{
+	AUTO(change_drop) struct change change = { 0 };
+	uint64_t begun = clock_usec();
+	int r = make_change(agent, &change, out);
+
+	if (r == 0)
+		r = save_change(agent, &change, out);
+	if (r == 0)
+		r = apply_plan(agent, &change.generation->model, &change.generation->plan, out);
+	if (r < 0)
+		return refuse_reload(agent, r, out);
+	if (out->operations > 0 || out->replaced)
+		seen_note_now(agent);
+	install(agent, &change, out);
+	out->took_usec = clock_usec() - begun;
+	snprintf(agent->last_reload, sizeof agent->last_reload, "ok");
+	log_event(EVENT_CONFIG_APPLIED,
+		  "generation=%" PRIu64 " operations=%zu replaced=%s bindings=%zu"
+		  " rules=%zu took_us=%" PRIu64,
+		  agent->generation, out->operations, out->replaced ? "yes" : "no",
+		  agent->now->model.bindings.n, agent->now->model.rules.n, out->took_usec);
+	return 0;
+}
+
+static int apply_facts(struct agent *agent, struct outcome *out)
+{
+	struct plan plan = { 0 };
+	int r = generation_plan(agent->now, &agent->facts, &plan, out);
+
+	if (r < 0) {
+		outcome_say(out, "%s", out->problems.n ? out->problems.at[0].text : strerror(-r));
+		return r;
+	}
+	r = apply_plan(agent, &agent->now->model, &plan, out);
+	if (r == 0) {
+		plan_drop(&agent->now->plan);
+		agent->now->plan = plan;
+		changed(agent);
+	} else {
+		plan_drop(&plan);
+	}
+	return r;
+}
+
+int agent_refresh(struct agent *agent, unsigned kinds)
+{
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	uint64_t begun = clock_usec();
+	char quoted[LOG_TEXT];
+	int r = kinds & FACTS_KERNEL ? read_facts(agent, &out) : 0;
+
+	if (r < 0)
+		log_event(EVENT_FACTS_UNREADABLE, "text=%s next=retry",
+			  log_quote(out.text, quoted));
+	if (r == 0 && kinds & FACTS_CGROUPS && agent->cgroups)
+		cgroups_facts(agent->cgroups, &agent->facts);
+	if (r == 0) {
+		r = apply_facts(agent, &out);
+		if (r < 0)
+			log_event(EVENT_FACTS_REFUSED, "place=%s text=%s next=retry",
+				  out.place[0] ? out.place : "-", log_quote(out.text, quoted));
+	}
+	agent->stale = r < 0;
+	if (r == 0 && (out.operations > 0 || out.replaced)) {
+		seen_note_now(agent);
+		log_event(EVENT_FACTS_APPLIED, "operations=%zu replaced=%s took_us=%" PRIu64,
+			  out.operations, out.replaced ? "yes" : "no", clock_usec() - begun);
+	}
+	return r;
+}
+
+int agent_heal(struct agent *agent, const char *why, bool foreign)
+{
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	struct table_about about;
+	const char *damage;
+	char quoted[LOG_TEXT];
+	int r = agent->kernel->read_table(agent->kernel, &about);
+
+	agent->suspect = true;
+	if (r < 0) {
+		log_event(EVENT_TABLE_UNREADABLE, "error=\"%s\" next=retry", strerror(-r));
+		return r;
+	}
+	r = apply_foreign(agent, &about, &out);
+	if (r < 0) {
+		log_event(EVENT_TABLE_TAKEN, "text=%s next=retry", log_quote(out.text, quoted));
+		return r;
+	}
+	damage = apply_damage(agent, &about, agent->digest);
+	if (!damage && foreign)
+		damage = "changed";
+	agent->suspect = damage != NULL;
+	if (!damage) {
+		if (agent_owns_table(agent))
+			seen_note(agent, about.generation);
+		return 0;
+	}
+	r = apply_table(agent, &agent->now->model, &agent->now->plan, &out);
+	agent->heals += r == 0;
+	agent->suspect = r < 0;
+	if (r == 0)
+		seen_note_now(agent);
+	log_event(EVENT_TABLE_HEALED, "why=%s damage=%s result=%s", why, damage,
+		  r == 0 ? "written" : log_quote(out.text, quoted));
+	return r;
+}
+
+void agent_drop(struct agent *agent)
+{
+	generation_free(agent->now);
+	agent->now = NULL;
+	numbers_drop(&agent->numbers);
+	facts_drop(&agent->facts);
+	problems_drop(&agent->warnings);
+	listing_free(agent->listing);
+	agent->listing = NULL;
+}

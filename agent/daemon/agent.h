@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent without its event loop: what is in force, and the four ways it changes. Everything it
+ * touches comes through struct kernel, struct conf_world and struct state, so tests drive it whole.
+ */
+#pragma once
+
+#include "daemon/generation.h"
+#include "daemon/options.h"
+#include "daemon/state.h"
+#include "kernel/cgroups.h"
+
+#include <time.h>
+
+typedef int agent_render(const struct kernel_options *options, const struct plan *plan,
+			 const char *(*cgroup_path)(void *context, uint64_t id), void *context,
+			 char **ret_text, struct kernel_error *reterr);
+
+struct listing;
+
+struct agent {
+	/* Borrowed, set before agent_start(). */
+	const struct options *options;
+	const struct conf_world *world;
+	const struct state *state;
+	struct kernel *kernel;
+	struct cgroups *cgroups;		/* NULL on a host without cgroup2 */
+	agent_render *render;			/* kernel_render, or a test's */
+
+	struct generation *now;			/* in force; its plan is the shadow of the kernel */
+	struct numbers numbers;
+	struct facts facts;
+	char digest[DIGEST_TEXT];		/* of now.plan */
+	bool stale;   /* facts could not be applied: the audit tries again */
+	bool suspect; /* the table is not what it should be, and healing failed */
+
+	uint64_t generation;			/* of the configuration, from 1 */
+	uint64_t changes;			/* of now: listings made earlier are void */
+	uint32_t seen;				/* generation that was noted; see seen.h */
+	uint64_t transactions, heals, notices_lost;
+	struct timespec started, applied;	/* CLOCK_REALTIME */
+	struct problems warnings;		/* of the configuration in force */
+	char last_reload[OUTCOME_TEXT];
+	struct listing *listing;		/* sorted views of now, made when first asked for */
+};
+
+enum facts_kind { FACTS_KERNEL = 1 << 0, FACTS_CGROUPS = 1 << 1 };
+
+/*
+ * agent_start - read everything and bring the kernel to it, or adopt what is there
+ * Returns 0; -EINVAL: configuration (out->problems); -EBUSY: another agent owns the table;
+ * -EBADMSG: the state file cannot be trusted; or another errno; out->text says which and why.
+ * The data path is left as it was unless 0 is returned.
+ */
+MUST_CHECK int agent_start(struct agent *agent, struct outcome *out);
+
+/*
+ * agent_reload - read the configuration again and apply what changed
+ * Returns 0, -EINVAL (out->problems), -EREMOTEIO (the kernel refused: out->text, out->place) or
+ * another errno in out->text. On failure the running state is what it was.
+ */
+MUST_CHECK int agent_reload(struct agent *agent, struct outcome *out);
+
+/* Facts of these kinds (bits of enum facts_kind) may have changed: read them, apply. Logs. */
+int agent_refresh(struct agent *agent, unsigned kinds);
+
+/*
+ * agent_heal - look whether the table is what we wrote; write it again if not
+ * @why:     for the log
+ * @foreign: somebody else is known to have changed it; elements are too many to be read back, so
+ *           it is written again even if what can be seen is as it should be
+ */
+int agent_heal(struct agent *agent, const char *why, bool foreign);
+
+/* Path of a cgroup for agent_render; @context is the agent. */
+const char *agent_cgroup_path(void *context, uint64_t id);
+
+/* Is the table claimed by our socket, so that nobody else can change it. */
+bool agent_owns_table(const struct agent *agent);
+
+/* Forget everything; the kernel stays as it is. */
+void agent_drop(struct agent *agent);

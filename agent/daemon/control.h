@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control socket: varlink calls in, answers out. */
+#pragma once
+
+#include "daemon/method.h"
+
+struct sd_event;
+struct control;
+
+/* Listen on @runtime_dir/org.outbind. 0 or -errno. */
+MUST_CHECK int control_open(struct sd_event *event, struct agent *agent, const char *runtime_dir,
+			    struct control **ret);
+void control_close(struct control *control);		/* accepts NULL; removes the socket */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One line an event on stderr: `event.name key=value ...`. Names are in log_events.def. */
+#pragma once
+
+#include "base/own.h"
+
+enum log_event {
+#define EVENT(name, text, priority) EVENT_##name,
+#include "daemon/log_events.def"
+#undef EVENT
+	LOG_EVENTS
+};
+
+enum { LOG_TEXT = 512 };
+
+/* Look at the environment once: with JOURNAL_STREAM set, lines get their "<N>" priority prefix. */
+void log_open(void);
+
+/* Control characters in the line become '?': what a peer or a file sent cannot forge a line. */
+void log_event(enum log_event event, const char *format, ...) PRINTF(2, 3);
+
+/* @text as a quoted value in @out, cut to fit; returns @out. */
+const char *log_quote(const char *text, char out[static LOG_TEXT]);
+
+/* Unit tests: how often an event was logged, and silence. */
+extern unsigned log_counts[LOG_EVENTS];
+void log_mute(void);

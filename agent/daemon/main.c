@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * outbindd: start, run, stop. Everything that can refuse a start does so before the kernel is
+ * touched; the data path that an earlier agent left works on meanwhile.
+ *
+ * Exit status: 0 stopped on request, 1 failure, 2 the configuration is not valid, 4 another agent
+ * serves this table.
+ */
+#include "daemon/agent.h"
+#include "daemon/control.h"
+#include "daemon/lock.h"
+#include "daemon/log.h"
+#include "daemon/tagger.h"
+#include "daemon/watch.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+enum { EXIT_INVALID = 2, EXIT_TAKEN = 4 };
+
+struct daemon {
+	struct options options;
+	struct state state;
+	struct fd lock, runtime_lock;
+	char cgroup_root[PATH_MAX];
+	struct agent agent;
+	sd_event *event;
+	struct watch *watch;
+	struct control *control;
+	struct tagger *tagger;
+	bool running;
+};
+
+static void daemon_drop(struct daemon *d)
+{
+	control_close(d->control);
+	tagger_close(d->tagger);
+	watch_close(d->watch);
+	agent_drop(&d->agent);
+	cgroups_close(d->agent.cgroups);
+	if (d->agent.kernel)
+		d->agent.kernel->close(d->agent.kernel);
+	sd_event_unref(d->event);
+	state_drop(&d->state);
+	fd_drop(&d->lock);
+	fd_drop(&d->runtime_lock);
+}
+
+static int fail(const char *what, int r)
+{
+	log_event(EVENT_AGENT_FAILED, "text=\"%s: %s\"", what, strerror(-r));
+	return EXIT_FAILURE;
+}
+
+/* Places as compilers print them, so that editors find the line. */
+static void print_problems(const struct problems *problems)
+{
+	for (size_t i = 0; i < problems->n; i++)
+		fprintf(stderr, "%s: %s%s\n", problems->at[i].place,
+			problems->at[i].level == DIAG_WARNING ? "warning: " : "",
+			problems->at[i].text);
+	if (problems->left_out)
+		fprintf(stderr, "outbindd: %zu more problems\n", problems->left_out);
+}
+
+static int check(const struct options *options)
+{
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	int r = generation_check(options->config, &conf_system, &out);
+
+	print_problems(&out.problems);
+	return r < 0 ? EXIT_INVALID : EXIT_SUCCESS;
+}
+
+/* Undo the octal escapes of proc(5) mountinfo, in place. */
+static void unescape(char *text)
+{
+	char *out = text;
+
+	for (; *text; text++) {
+		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
+			*out++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 +
+					(text[3] - '0'));
+			text += 3;
+		} else {
+			*out++ = *text;
+		}
+	}
+	*out = '\0';
+}
+
+/* First cgroup2 mount of /proc/self/mountinfo. */
+static int find_cgroup_root(char out[static PATH_MAX])
+{
+	AUTO(mem_drop) char *line = NULL;
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	size_t room = 0;
+	int r = -ENOENT;
+
+	if (!file)
+		return -errno;
+	while (r < 0 && getline(&line, &room, file) >= 0) {
+		char place[PATH_MAX], *type = strstr(line, " - ");
+
+		if (!type || strncmp(type, " - cgroup2 ", 11) != 0)
+			continue;
+		if (sscanf(line, "%*s %*s %*s %*s %4095s", place) == 1) {
+			unescape(place);
+			memcpy(out, place, PATH_MAX);
+			r = 0;
+		}
+	}
+	fclose(file);
+	return r;
+}
+
+static void open_cgroups(struct daemon *d)
+{
+	const char *root = d->options.cgroup_root;
+	int r = 0;
+
+	if (!root) {
+		r = find_cgroup_root(d->cgroup_root);
+		root = d->cgroup_root;
+	}
+	if (r == 0)
+		r = cgroups_open(root, &d->agent.cgroups);
+	if (r < 0)
+		log_event(EVENT_CGROUPS_UNAVAILABLE,
+			  "root=%s error=\"%s\" next=\"rules for units and "
+			  "cgroups match nothing\"",
+			  *root ? root : "-", strerror(-r));
+}
+
+static int take_locks(struct daemon *d)
+{
+	uint32_t uid;
+	int pid;
+	int r = lock_take(d->options.kernel.table, &d->lock, &pid, &uid);
+
+	if (r == -EBUSY) {
+		log_event(EVENT_AGENT_FAILED,
+			  "text=\"another outbindd (pid %d) serves table inet %s in "
+			  "this network namespace\"",
+			  pid, d->options.kernel.table);
+		return EXIT_TAKEN;
+	}
+	if (r < 0)
+		return fail("cannot take the lock of the table", r);
+	if (d->lock.n < 0)
+		log_event(EVENT_AGENT_SQUATTED,
+			  "pid=%d uid=%u text=\"somebody who is not root holds our "
+			  "lock name\" next=ignored",
+			  pid, uid);
+	r = state_lock(d->options.runtime_dir, "lock", &d->runtime_lock);
+	if (r < 0)
+		return fail(d->options.runtime_dir, r);
+	r = state_open(d->options.state_dir, &d->state);
+	return r < 0 ? fail(d->options.state_dir, r) : 0;
+}
+
+static int open_world(struct daemon *d)
+{
+	struct kernel_error error = { 0 };
+	int r = kernel_open(&d->options.kernel, &d->agent.kernel, &error);
+
+	if (r < 0) {
+		log_event(EVENT_AGENT_FAILED, "text=\"cannot open nf_tables: %s\"",
+			  error.text[0] ? error.text : strerror(-r));
+		return EXIT_FAILURE;
+	}
+	open_cgroups(d);
+	d->agent.options = &d->options;
+	d->agent.world = &conf_system;
+	d->agent.state = &d->state;
+	d->agent.render = kernel_render;
+	return 0;
+}
+
+static int start_agent(struct daemon *d)
+{
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	char quoted[LOG_TEXT];
+	int r = agent_start(&d->agent, &out);
+
+	print_problems(&out.problems);
+	if (r == 0)
+		return 0;
+	if (!out.text[0])
+		outcome_say(&out, "the configuration %s is not valid; the table stays as it is",
+			    d->options.config);
+	log_event(EVENT_AGENT_FAILED, "place=%s text=%s", out.place[0] ? out.place : "-",
+		  log_quote(out.text, quoted));
+	return r == -EINVAL || r == -E2BIG ? EXIT_INVALID : r == -EBUSY ? EXIT_TAKEN : EXIT_FAILURE;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
+{
+	struct daemon *d = context;
+
+	(void)signal;
+	return sd_event_exit(sd_event_source_get_event(source), d->running ? 0 : 1);
+}
+
+static void say_status(const struct daemon *d)
+{
+	(void)sd_notifyf(false, "STATUS=%zu bindings, %zu rules, reload: %s",
+			 d->agent.now->model.bindings.n, d->agent.now->model.rules.n,
+			 d->agent.last_reload);
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
+{
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	struct daemon *d = context;
+	struct timespec now;
+
+	(void)source;
+	(void)signal;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+			 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+	if (agent_reload(&d->agent, &out) < 0)
+		print_problems(&out.problems);	/* the log has the rest */
+	(void)sd_notify(false, "READY=1");
+	say_status(d);
+	return 0;
+}
+
+static int on_lock(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	(void)source;
+	(void)revents;
+	(void)context;
+	lock_answer(fd);
+	return 0;
+}
+
+static int open_events(struct daemon *d)
+{
+	int r = sd_event_default(&d->event);
+
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGTERM, on_stop, d);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGINT, on_stop, d);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
+	if (r >= 0 && d->lock.n >= 0)
+		r = sd_event_add_io(d->event, NULL, d->lock.n, EPOLLIN, on_lock, NULL);
+	if (r >= 0)
+		r = watch_open(d->event, &d->agent, &d->watch);
+	return r < 0 ? fail("cannot watch the kernel", r) : 0;
+}
+
+static int open_sockets(struct daemon *d)
+{
+	int r = control_open(d->event, &d->agent, d->options.runtime_dir, &d->control);
+
+	if (r < 0)
+		return fail("cannot listen on the control socket", r);
+	r = tagger_open(d->event, &d->agent, d->options.runtime_dir, &d->tagger);
+	return r < 0 ? fail("cannot listen on the tag socket", r) : 0;
+}
+
+static int run(struct daemon *d)
+{
+	int r;
+
+	d->running = true;
+	(void)sd_event_set_watchdog(d->event, true);
+	(void)sd_notify(false, "READY=1");
+	say_status(d);
+	r = sd_event_loop(d->event);
+	(void)sd_notify(false, "STOPPING=1");
+	if (d->options.remove_on_stop) {
+		int removed = d->agent.kernel->remove_table(d->agent.kernel);
+
+		if (removed < 0)
+			return fail("cannot remove the table", removed);
+		log_event(EVENT_TABLE_REMOVED, "table=%s", d->options.kernel.table);
+	}
+	log_event(EVENT_AGENT_STOPPED, "table=%s", d->options.remove_on_stop ? "removed" : "kept");
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+	AUTO(daemon_drop) struct daemon d = { .lock = FD_NONE, .runtime_lock = FD_NONE,
+					      .state = { .lock = FD_NONE } };
+	int status = options_read(argc, argv, &d.options);
+
+	log_open();
+	if (status >= 0)
+		return status;
+	if (d.options.check)
+		return check(&d.options);
+	block_signals();
+	status = take_locks(&d);
+	if (status == 0)
+		status = open_world(&d);
+	if (status == 0)
+		status = open_events(&d);
+	if (status == 0)
+		status = start_agent(&d);
+	if (status == 0)
+		status = open_sockets(&d);
+	return status == 0 ? run(&d) : status;
+}

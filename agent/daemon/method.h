@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a control method sees: one call, and the three ways to answer it. */
+#pragma once
+
+#include "daemon/agent.h"
+
+#include <jansson.h>
+
+enum peer_right { PEER_NONE, PEER_READ, PEER_ADMIN };
+
+/* An answer: parameters alone, or an error's name and its parameters. Owned. */
+struct answer {
+	const char *error;			/* static text; NULL: a reply */
+	json_t *parameters;
+	bool continues;				/* another answer to the same call follows */
+};
+
+/* A call answered in pieces: the next piece is made when the one before it was written. */
+struct stream {
+	void (*next)(struct stream *stream, struct agent *agent, struct answer *ret);
+	void (*free)(struct stream *stream);
+};
+
+struct call {
+	struct agent *agent;
+	const json_t *parameters; /* an object; types were checked against methods.def */
+	struct answer answer;
+	struct stream *stream;
+};
+
+typedef void method_run(struct call *call);
+
+#define METHOD(name, right, run, parameters) void method_##run(struct call *call);
+#include "daemon/methods.def"
+#undef METHOD
+
+void answer_drop(struct answer *answer);
+
+/* Set the answer; @parameters is taken over (a failed json_pack() ends the process). */
+void method_reply(struct call *call, json_t *parameters);
+void method_fail(struct call *call, const char *error, json_t *parameters);
+void method_stream(struct call *call, struct stream *stream);
+
+void method_fail_unknown(struct call *call, const char *binding);
+void method_fail_outcome(struct call *call, int r, const struct outcome *out);
+void method_fail_parameter(struct call *call, const char *name);
+
+/* A parameter, or NULL / false if it was left out. */
+const char *method_text(const struct call *call, const char *name);
+bool method_number(const struct call *call, const char *name, json_int_t *ret);
+
+/* JSON string of @text; bytes that are not UTF-8 become '?'. NULL gives null. */
+json_t *method_json(const char *text);
+
+/* Index of the binding, or -ESRCH with the answer set. NO_INDEX: the implicit default. */
+MUST_CHECK int method_binding(struct call *call, const char *name, uint32_t *ret);
+
+json_t *method_json_rule(const struct model *model, const struct rule *rule);
+json_t *method_json_problems(const struct problems *problems);
+const struct listing *method_listing(struct agent *agent);
+
+#define OUTBIND_ERROR(name)	"org.outbind." name
+#define SERVICE_ERROR(name)	"org.varlink.service." name

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ListBindings, ShowBinding, ListPolicy. Lists come in pieces; a cursor is the last name that was
+ * sent, or for rules a position that is good for one generation, so a client that reads slowly
+ * holds no memory of the agent's.
+ */
+#include "daemon/method.h"
+
+#include "base/mem.h"
+#include "daemon/listing.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* In one answer; the second keeps bindings with many addresses within VARLINK_MESSAGE_MAX. */
+enum { CHUNK_ITEMS = 200, CHUNK_ADDRESSES = 4000 };
+
+static json_t *json_usable(const struct agent *agent, uint32_t binding, enum family family)
+{
+	const struct usability *usability = &agent->now->plan.usability[binding];
+	enum usable_reason reason = usability->reason[family];
+	bool usable = reason == USABLE || reason == USABLE_BY_OTHER;
+	char text[OUTCOME_TEXT];
+
+	snprintf(text, sizeof text, "%s", plan_reason_text(reason, family));
+	if (reason == USABLE_BY_OTHER)
+		snprintf(text, sizeof text, "%s %s", plan_reason_text(reason, family),
+			 listing_name(&agent->now->model, usability->by[family]));
+	return json_pack("{s:b, s:o}", "usable", usable, "reason", method_json(text));
+}
+
+static json_t *json_allows(const struct binding *binding)
+{
+	static const char *const words[] = { [PEER_USER] = "user", [PEER_GROUP] = "group",
+					     [PEER_CGROUP] = "cgroup" };
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < binding->n_allows; i++) {
+		const struct allow *allow = &binding->allows[i];
+		char text[OUTCOME_TEXT];
+
+		if (allow->kind == PEER_CGROUP || allow->text)
+			snprintf(text, sizeof text, "%s %s", words[allow->kind],
+				 allow->kind == PEER_CGROUP ? allow->path : allow->text);
+		else if (allow->ids.first == allow->ids.last)
+			snprintf(text, sizeof text, "%s %u", words[allow->kind], allow->ids.first);
+		else
+			snprintf(text, sizeof text, "%s %u-%u", words[allow->kind],
+				 allow->ids.first, allow->ids.last);
+		json_array_append_new(list, method_json(text));
+	}
+	return list;
+}
+
+static json_t *json_addresses(const struct model *model, const struct binding *binding)
+{
+	json_t *list = json_array();
+	char text[IP_TEXT];
+
+	for (uint32_t i = 0; i < binding->n_addresses; i++)
+		json_array_append_new(list, json_string(ip_print(
+			&model->addresses.at[binding->first_address + i].ip, text)));
+	return list;
+}
+
+/* `default` that nobody configured: what passes leaves from the host's own addresses. */
+static json_t *json_implicit(void)
+{
+	static const char reason[] = "the host's own addresses";
+
+	return json_pack(
+		"{s:s, s:i, s:[], s:n, s:n, s:s, s:{s:{s:b, s:s}, s:{s:b, s:s}}, s:b, s:i, "
+		"s:[], s:s}",
+		"name", DEFAULT_BINDING, "mark", 0, "addresses", "ehlo", "interface", "unusable",
+		"reject", "usable", "ipv4", "usable", 1, "reason", reason, "ipv6", "usable", 1,
+		"reason", reason, "suspended", 0, "rules", 0, "allow", "place", "");
+}
+
+static json_t *json_unusable(const struct model *model, const struct binding *binding)
+{
+	char text[OUTCOME_TEXT];
+
+	if (binding->unusable == UNUSABLE_REJECT)
+		return json_string("reject");
+	snprintf(text, sizeof text, "use %s", listing_name(model, binding->unusable_use));
+	return method_json(text);
+}
+
+static json_t *json_binding(struct agent *agent, uint32_t index)
+{
+	const struct model *model = &agent->now->model;
+	const struct binding *binding;
+	char place[OUTCOME_TEXT];
+
+	if (index == NO_INDEX)
+		return json_implicit();
+	binding = &model->bindings.at[index];
+	model_place(model, binding->where, place, sizeof place);
+	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o}",
+			 "name", method_json(binding->name),
+			 "mark", (json_int_t)agent->now->plan.marks[index].host,
+			 "addresses", json_addresses(model, binding),
+			 "ehlo", method_json(binding->ehlo),
+			 "interface", method_json(binding->interface),
+			 "unusable", json_unusable(model, binding),
+			 "usable", "ipv4", json_usable(agent, index, FAMILY_IPV4),
+			 "ipv6", json_usable(agent, index, FAMILY_IPV6),
+			 "suspended", 0,
+			 "rules", (json_int_t)method_listing(agent)->rule_counts[index],
+			 "allow", json_allows(binding),
+			 "place", method_json(place));
+}
+
+struct list_stream {
+	struct stream stream;
+	char *last;				/* bindings: name sent last; NULL at the start */
+	size_t position;			/* rules */
+	uint64_t generation;			/* rules: of the agent, that position belongs to */
+};
+
+static void free_list(struct stream *stream)
+{
+	struct list_stream *list = (struct list_stream *)stream;
+
+	free(list->last);
+	free(list);
+}
+
+static void next_bindings(struct stream *stream, struct agent *agent, struct answer *ret)
+{
+	struct list_stream *list = (struct list_stream *)stream;
+	const struct listing *listing = method_listing(agent);
+	const struct model *model = &agent->now->model;
+	size_t at = listing_after(listing, model, list->last), n_addresses = 0;
+	json_t *bindings = json_array();
+
+	for (size_t i = 0; i < CHUNK_ITEMS && at < listing->n_bindings; i++, at++) {
+		uint32_t index = listing->by_name[at];
+
+		if (n_addresses > CHUNK_ADDRESSES)
+			break;
+		n_addresses += index == NO_INDEX ? 0 : model->bindings.at[index].n_addresses;
+		json_array_append_new(bindings, json_binding(agent, index));
+	}
+	if (at < listing->n_bindings) {
+		const char *name = listing_name(model, listing->by_name[at - 1]);
+
+		free(list->last);
+		list->last = mem_text(name, strlen(name));
+		ret->continues = true;
+	}
+	ret->parameters = json_pack("{s:o}", "bindings", bindings);
+}
+
+static void next_rules(struct stream *stream, struct agent *agent, struct answer *ret)
+{
+	struct list_stream *list = (struct list_stream *)stream;
+	const struct listing *listing = method_listing(agent);
+	const struct model *model = &agent->now->model;
+	json_t *rules;
+
+	if (list->position > 0 && list->generation != agent->generation) {
+		ret->error = OUTBIND_ERROR("Busy");
+		ret->parameters = json_pack("{s:s}", "text",
+					    "the configuration changed meanwhile: ask again");
+		return;
+	}
+	rules = json_array();
+	for (size_t i = 0; i < CHUNK_ITEMS && list->position < model->rules.n; i++)
+		json_array_append_new(rules, method_json_rule(model, &model->rules.at[
+			listing->by_weight[list->position++]]));
+	list->generation = agent->generation;
+	ret->continues = list->position < model->rules.n;
+	ret->parameters = json_pack("{s:o}", "rules", rules);
+}
+
+static void start_list(struct call *call,
+		       void (*next)(struct stream *, struct agent *, struct answer *))
+{
+	struct list_stream *list = mem_zero(1, sizeof *list);
+
+	list->stream = (struct stream){ .next = next, .free = free_list };
+	method_stream(call, &list->stream);
+}
+
+void method_list_bindings(struct call *call)
+{
+	start_list(call, next_bindings);
+}
+
+void method_list_policy(struct call *call)
+{
+	start_list(call, next_rules);
+}
+
+void method_show_binding(struct call *call)
+{
+	uint32_t index;
+
+	if (method_binding(call, method_text(call, "name"), &index) == 0)
+		method_reply(call, json_pack("{s:o}", "binding", json_binding(call->agent, index)));
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Explain: what the data path would do with a first packet, from the plan in force, and for every
+ * element it would look up whether the kernel has the same. The answer is a proof only if all agree.
+ */
+#include "daemon/method.h"
+
+#include "base/mem.h"
+#include "daemon/peer.h"
+#include "plan/explain.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+static void fail_not_found(struct call *call, const char *what, const char *name)
+{
+	method_fail(call, OUTBIND_ERROR("NotFound"), json_pack("{s:s, s:o}", "what", what, "name",
+							       method_json(name)));
+}
+
+/* True and the number, if @text is one that fits an id. */
+static bool is_id(const char *text, uint32_t *ret)
+{
+	char *end;
+	unsigned long long n;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (*end || errno || n >= UINT32_MAX)
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+/* A user by name brings its own group, unless the call names another. */
+static bool take_user(struct call *call, struct packet *packet)
+{
+	const char *name = method_text(call, "user");
+	const struct passwd *user;
+
+	if (!name)
+		return true;
+	packet->has_uid = true;
+	if (is_id(name, &packet->uid))
+		return true;
+	user = getpwnam(name);
+	if (!user) {
+		fail_not_found(call, "user", name);
+		return false;
+	}
+	packet->uid = user->pw_uid;
+	packet->gid = user->pw_gid;
+	packet->has_gid = true;
+	return true;
+}
+
+static bool take_group(struct call *call, struct packet *packet)
+{
+	const char *name = method_text(call, "group");
+
+	if (!name)
+		return true;
+	packet->has_gid = true;
+	if (is_id(name, &packet->gid) || peer_group_id(name, &packet->gid) == 0)
+		return true;
+	fail_not_found(call, "group", name);
+	return false;
+}
+
+static bool take_cgroup(struct call *call, const char *what, const char *name, const char *path,
+			struct packet *packet)
+{
+	if (path && call->agent->cgroups &&
+	    cgroups_chain(call->agent->cgroups, path, packet->cgroups) == 0)
+		return true;
+	fail_not_found(call, what, name);
+	return false;
+}
+
+/* File system uid and gid, the fourth number each: what a socket of the process is made with. */
+static int read_ids(int pid, struct packet *packet)
+{
+	AUTO(mem_drop) char *line = NULL;
+	char path[64];
+	size_t room = 0;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (getline(&line, &room, file) >= 0) {
+		if (sscanf(line, "Uid: %*u %*u %*u %u", &packet->uid) == 1)
+			packet->has_uid = true;
+		if (sscanf(line, "Gid: %*u %*u %*u %u", &packet->gid) == 1)
+			packet->has_gid = true;
+	}
+	fclose(file);
+	return packet->has_uid && packet->has_gid ? 0 : -ESRCH;
+}
+
+static bool take_process(struct call *call, json_int_t pid, struct packet *packet)
+{
+	AUTO(mem_drop) char *path = NULL;
+	char name[32];
+
+	snprintf(name, sizeof name, "%" JSON_INTEGER_FORMAT, pid);
+	if (pid <= 0 || pid > INT32_MAX || read_ids((int)pid, packet) < 0) {
+		fail_not_found(call, "process", name);
+		return false;
+	}
+	if (!call->agent->cgroups)
+		return true;
+	if (cgroups_of_process(call->agent->cgroups, (int)pid, &path) < 0)
+		path = NULL; /* outside of our cgroup root: no rule can name it */
+	return !path || take_cgroup(call, "cgroup", path, path, packet);
+}
+
+/* Of unit, cgroup and pid at most one. */
+static bool take_place(struct call *call, struct packet *packet)
+{
+	const char *unit = method_text(call, "unit"), *cgroup = method_text(call, "cgroup");
+	const struct cgroups *cgroups = call->agent->cgroups;
+	json_int_t pid;
+	bool has_pid = method_number(call, "pid", &pid);
+
+	if (!!unit + !!cgroup + has_pid > 1) {
+		method_fail_parameter(call, unit && cgroup ? "cgroup" : "pid");
+		return false;
+	}
+	if (unit)
+		return take_cgroup(call, "unit", unit,
+				   cgroups ? cgroups_unit_path(cgroups, unit) : NULL, packet);
+	if (cgroup)
+		return take_cgroup(call, "cgroup", cgroup, cgroup, packet);
+	return !has_pid || take_process(call, pid, packet);
+}
+
+static bool take_protocol(struct call *call, struct packet *packet)
+{
+	static const struct { const char *name; uint8_t number; } names[] = {
+		{ "tcp", PROTOCOL_TCP }, { "udp", PROTOCOL_UDP }, { "sctp", PROTOCOL_SCTP },
+		{ "dccp", PROTOCOL_DCCP }, { "udplite", PROTOCOL_UDPLITE },
+		{ "icmp", PROTOCOL_ICMP }, { "icmpv6", PROTOCOL_ICMPV6 },
+	};
+	const char *name = method_text(call, "protocol");
+	uint32_t number;
+
+	packet->protocol = PROTOCOL_TCP;
+	if (!name)
+		return true;
+	if (is_id(name, &number) && number <= UINT8_MAX) {
+		packet->protocol = (uint8_t)number;
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(names[i].name, name) != 0)
+			continue;
+		packet->protocol = names[i].number;
+		if (packet->protocol == PROTOCOL_ICMP && packet->to.len == 16)
+			packet->protocol = PROTOCOL_ICMPV6;
+		return true;
+	}
+	fail_not_found(call, "protocol", name);
+	return false;
+}
+
+static bool take_destination(struct call *call, struct packet *packet)
+{
+	const char *source = method_text(call, "source");
+	json_int_t mark = 0, port = 0;
+
+	(void)method_number(call, "mark", &mark);
+	(void)method_number(call, "port", &port);
+	packet->mark.host = (uint32_t)mark;
+	packet->port = (uint16_t)port;
+	if (ip_parse(method_text(call, "to"), &packet->to) < 0)
+		method_fail_parameter(call, "to");
+	else if (source && (ip_parse(source, &packet->source) < 0 ||
+			    packet->source.len != packet->to.len))
+		method_fail_parameter(call, "source");
+	else if (mark < 0 || mark > UINT32_MAX)
+		method_fail_parameter(call, "mark");
+	else if (port < 0 || port > UINT16_MAX)
+		method_fail_parameter(call, "port");
+	else
+		return take_protocol(call, packet);
+	return false;
+}
+
+/* One field of a key or a value; returns the bytes it takes. */
+static size_t print_field(struct agent *agent, enum field_kind kind, bool interval,
+			  const uint8_t *at, char *out, size_t room)
+{
+	struct ip ip = { .len = kind == FIELD_IPV4 ? 4 : 16 };
+	const char *path;
+	uint64_t id;
+	uint32_t number;
+	char text[IP_TEXT];
+
+	switch (kind) {
+	case FIELD_NONE:
+		return 0;
+	case FIELD_HOST32:
+		memcpy(&number, at, sizeof number);
+		snprintf(out, room, "%u", interval ? be32toh(number) : number);
+		return 4;
+	case FIELD_CGROUP:
+		memcpy(&id, at, sizeof id);
+		id = interval ? be64toh(id) : id;
+		path = agent_cgroup_path(agent, id);
+		snprintf(out, room, path ? "%s" : "cgroup %.0s%" PRIu64, path ? path : "", id);
+		return 8;
+	case FIELD_IPV4:
+	case FIELD_IPV6:
+		memcpy(ip.octet, at, ip.len);
+		snprintf(out, room, "%s", ip_print(&ip, text));
+		return ip.len;
+	case FIELD_PROTOCOL:
+		snprintf(out, room, "%u", at[0]);
+		return 4;			/* padded */
+	case FIELD_PORT:
+		snprintf(out, room, "%u", (unsigned)at[0] << 8 | at[1]);
+		return 4;
+	}
+	return 0;
+}
+
+static json_t *json_key(struct agent *agent, const struct set_shape *shape, const uint8_t *key)
+{
+	char text[OUTCOME_TEXT] = "";
+	size_t len = 0;
+
+	for (int i = 0; i < FIELDS_MAX && shape->key[i] != FIELD_NONE; i++) {
+		if (i > 0)
+			len += (size_t)snprintf(text + len, sizeof text - len, " . ");
+		key += print_field(agent, shape->key[i], shape->interval, key, text + len,
+				   sizeof text - len);
+		len += strlen(text + len);
+	}
+	return method_json(text);
+}
+
+static json_t *json_value(struct agent *agent, const struct set_shape *shape, const uint8_t *value)
+{
+	char text[OUTCOME_TEXT] = "present";
+
+	if (shape->value != FIELD_NONE)
+		print_field(agent, shape->value, false, value, text, sizeof text);
+	return method_json(text);
+}
+
+static json_t *json_lookup(struct agent *agent, const struct lookup *lookup, bool *agree_all)
+{
+	const struct set_shape *shape = &plan_shapes[lookup->set];
+	const uint8_t *planned = lookup->row ? row_value(shape, lookup->row) : NULL;
+	uint8_t value[DATA_MAX] = { 0 };
+	bool found = false, agree;
+	int r = agent->kernel->read_element(agent->kernel, lookup->set, lookup->key, &found, value);
+
+	agree = r == 0 && found == (planned != NULL) &&
+		(!found || memcmp(value, planned, shape->data_len) == 0);
+	*agree_all = *agree_all && agree;
+	return json_pack("{s:s, s:o, s:o, s:o, s:b}", "set", shape->name, "key",
+			 json_key(agent, shape, lookup->key), "plan",
+			 planned ? json_value(agent, shape, planned) : json_null(), "kernel",
+			 r < 0 ? json_string("unreadable")
+			       : found ? json_value(agent, shape, value) : json_null(),
+			 "agree", agree);
+}
+
+static json_t *json_reason(const struct agent *agent, const struct explanation *told,
+			   const struct packet *packet)
+{
+	const struct usability *usability;
+	enum family family = ip_family(&packet->to);
+
+	if (told->verdict != VERDICT_UNUSABLE || told->binding == NO_INDEX)
+		return json_null();
+	usability = &agent->now->plan.usability[told->binding];
+	return method_json(plan_reason_text(usability->reason[family], family));
+}
+
+static void answer(struct call *call, const struct packet *packet, const struct explanation *told)
+{
+	struct agent *agent = call->agent;
+	const struct model *model = &agent->now->model;
+	json_t *lookups = json_array();
+	char source[IP_TEXT] = "";
+	bool agree = true;
+
+	for (size_t i = 0; i < told->n_lookups; i++)
+		json_array_append_new(lookups, json_lookup(agent, &told->lookups[i], &agree));
+	if (told->source.len > 0)
+		ip_print(&told->source, source);
+	method_reply(call, json_pack(
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+		"verdict", explain_verdict_name(told->verdict),
+		"text", explain_verdict_text(told->verdict),
+		"binding", method_json(told->binding == NO_INDEX ? NULL
+				       : model->bindings.at[told->binding].name),
+		"mark", told->mark.host ? json_integer(told->mark.host) : json_null(),
+		"source", method_json(source[0] ? source : NULL),
+		"rule", told->rule == NO_INDEX ? json_null()
+			: method_json_rule(model, &model->rules.at[told->rule]),
+		"reason", json_reason(agent, told, packet),
+		"lookups", lookups, "agree", agree));
+}
+
+void method_explain(struct call *call)
+{
+	struct packet packet = { 0 };
+	struct explanation told = { 0 };
+
+	if (!take_place(call, &packet) || !take_user(call, &packet) || !take_group(call, &packet) ||
+	    !take_destination(call, &packet))
+		return;
+	explain_packet(&call->agent->now->model, &call->agent->now->plan, &packet, &told);
+	answer(call, &packet, &told);
+}

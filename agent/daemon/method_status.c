@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* GetStatus, Reload and PrepareExec: the agent as a whole. */
+#include "daemon/method.h"
+
+#include "daemon/listing.h"
+#include "daemon/warn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static json_t *json_time(const struct timespec *time)
+{
+	char text[40];
+	struct tm tm;
+
+	gmtime_r(&time->tv_sec, &tm);
+	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(text);
+}
+
+/* Resident memory in bytes, from the second number of /proc/self/statm; 0 if it cannot be read. */
+static json_int_t resident(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	long pages = 0;
+
+	if (file && fscanf(file, "%*d %ld", &pages) != 1)
+		pages = 0;
+	if (file)
+		fclose(file);
+	return (json_int_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+static bool is_usable(const struct usability *usability)
+{
+	for (int family = 0; family < FAMILIES; family++)
+		if (usability->reason[family] == USABLE ||
+		    usability->reason[family] == USABLE_BY_OTHER)
+			return true;
+	return false;
+}
+
+static json_t *warnings(const struct agent *agent)
+{
+	json_t *list = json_array();
+	char text[OUTCOME_TEXT];
+
+	for (size_t i = 0; warn_overlap(agent, i, text); i++)
+		json_array_append_new(list, method_json(text));
+	for (size_t i = 0; i < agent->warnings.n; i++) {
+		snprintf(text, sizeof text, "%s: %s", agent->warnings.at[i].place,
+			 agent->warnings.at[i].text);
+		json_array_append_new(list, method_json(text));
+	}
+	if (!agent->cgroups)
+		json_array_append_new(list,
+				      json_string("no cgroup2 file system: rules for units and "
+						  "cgroups match nothing"));
+	if (agent->stale)
+		json_array_append_new(list, json_string("the last change of addresses, routes or "
+							"cgroups is not in the kernel yet"));
+	if (agent->suspect)
+		json_array_append_new(list,
+				      json_string("the table in the kernel is not what it should "
+						  "be, and could not be restored yet"));
+	return list;
+}
+
+static json_t *counters(struct agent *agent)
+{
+	struct kernel_counters read = { 0 };
+
+	if (agent->kernel->read_counters(agent->kernel, &read) < 0)
+		read = (struct kernel_counters){ 0 };
+	return json_pack("{s:I, s:I, s:I, s:I}", "refused_rule", (json_int_t)read.refused_rule,
+			 "refused_unusable", (json_int_t)read.refused_unusable, "dropped_stray",
+			 (json_int_t)read.dropped_stray, "dropped_guard",
+			 (json_int_t)read.dropped_guard);
+}
+
+static void set_number(json_t *object, const char *name, uint64_t number)
+{
+	json_object_set_new(object, name, json_integer((json_int_t)number));
+}
+
+static void set_numbers(json_t *status, const struct agent *agent)
+{
+	const struct generation *now = agent->now;
+	size_t usable = 0, elements = 0;
+
+	for (size_t i = 0; i < now->plan.n_bindings; i++)
+		usable += is_usable(&now->plan.usability[i]);
+	for (size_t i = 0; i < SETS; i++)
+		elements += now->plan.sets[i].n;
+	set_number(status, "pid", (uint64_t)getpid());
+	set_number(status, "mask", now->model.mask.host);
+	set_number(status, "generation", agent->generation);
+	set_number(status, "bindings", now->model.bindings.n);
+	set_number(status, "usable", usable);
+	set_number(status, "rules", now->model.rules.n);
+	set_number(status, "elements", elements);
+	set_number(status, "transactions", agent->transactions);
+	set_number(status, "heals", agent->heals);
+	set_number(status, "notices_lost", agent->notices_lost);
+	set_number(status, "memory", (uint64_t)resident());
+}
+
+void method_get_status(struct call *call)
+{
+	struct agent *agent = call->agent;
+	const struct kernel_features *features = &agent->kernel->features;
+	json_t *status = json_object();
+
+	set_numbers(status, agent);
+	json_object_set_new(status, "version", json_string(OUTBIND_VERSION));
+	json_object_set_new(status, "table", method_json(agent->options->kernel.table));
+	json_object_set_new(status, "configuration", method_json(agent->options->config));
+	json_object_set_new(status, "started", json_time(&agent->started));
+	json_object_set_new(status, "applied", json_time(&agent->applied));
+	json_object_set_new(status, "owned", json_boolean(agent_owns_table(agent)));
+	json_object_set_new(status, "features",
+			    json_pack("{s:b, s:b, s:b}", "owner", features->owner, "persist",
+				      features->persist, "destroy", features->destroy));
+	json_object_set_new(status, "last_reload", method_json(agent->last_reload));
+	json_object_set_new(status, "counters", counters(agent));
+	json_object_set_new(status, "warnings", warnings(agent));
+	method_reply(call, status);
+}
+
+void method_reload(struct call *call)
+{
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	int r = agent_reload(call->agent, &out);
+
+	if (r < 0) {
+		method_fail_outcome(call, r, &out);
+		return;
+	}
+	method_reply(call, json_pack("{s:I, s:I, s:b, s:I, s:o}", "generation",
+				     (json_int_t)call->agent->generation, "operations",
+				     (json_int_t)out.operations, "replaced", out.replaced,
+				     "microseconds", (json_int_t)out.took_usec, "warnings",
+				     method_json_problems(&out.problems)));
+}
+
+static void fail_exec(struct call *call, const char *text)
+{
+	method_fail(call, OUTBIND_ERROR("KernelRefused"),
+		    json_pack("{s:s, s:n}", "text", text, "place"));
+}
+
+void method_prepare_exec(struct call *call)
+{
+	struct agent *agent = call->agent;
+	const char *name = method_text(call, "binding");
+	AUTO(mem_drop) char *path = NULL;
+	char text[OUTCOME_TEXT];
+	int r;
+
+	if (model_find(&agent->now->model, name) == NO_INDEX) {
+		method_fail_unknown(call, name);
+		return;
+	}
+	if (!agent->cgroups) {
+		fail_exec(call, "no cgroup2 file system on this host");
+		return;
+	}
+	r = cgroups_make_exec(agent->cgroups, name, &path);
+	if (r < 0) {
+		snprintf(text, sizeof text, "cannot make the cgroup: %s", strerror(-r));
+		fail_exec(call, text);
+		return;
+	}
+	if (agent_refresh(agent, FACTS_CGROUPS) < 0)
+		fail_exec(call,
+			  "the cgroup was made, but its element is not in the kernel; see the log");
+	else
+		method_reply(call, json_pack("{s:o}", "cgroup", method_json(path)));
+}

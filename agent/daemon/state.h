@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files in the state directory, written so that a crash or a full disk leaves the old or the new
+ * one, whole. */
+#pragma once
+
+#include "base/own.h"
+
+#include <stddef.h>
+
+#define STATE_MARKS	"marks"			/* which number stands for which binding */
+
+enum state_step { STATE_OPEN, STATE_WRITE, STATE_SYNC, STATE_RENAME, STATE_SYNC_DIR, STATE_STEPS };
+
+struct state {
+	const char *dir;
+	struct fd lock;				/* held while this agent lives */
+	/* Tests only: called before each step; negative errno makes the step fail. */
+	int (*before)(void *context, enum state_step step);
+	void *context;
+};
+
+/* Make @dir if it is missing and keep others out. -EBUSY: another agent uses it. */
+MUST_CHECK int state_open(const char *dir, struct state *ret);
+void state_drop(struct state *state);
+
+/* Whole file, malloc'd and NUL-terminated; a missing one is an empty text. */
+MUST_CHECK int state_read(const struct state *state, const char *name, char **ret_text,
+			  size_t *ret_len);
+MUST_CHECK int state_write(const struct state *state, const char *name, const char *text,
+			   size_t len);
+
+/* The same for what need not outlive a power loss: atomic, but not synced. */
+MUST_CHECK int state_note(const struct state *state, const char *name, const char *text,
+			  size_t len);
+
+/* Exclusive lock file @name in @dir, both made if missing. -EBUSY: held by another process. */
+MUST_CHECK int state_lock(const char *dir, const char *name, struct fd *ret);

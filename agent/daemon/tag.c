@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A mark decides where a socket leaves from before its first packet, so only an unconnected socket
+ * of this network namespace is marked: elsewhere our table does not see it, and the peer would
+ * believe in a source address that it does not get. Bits outside the mask belong to others and stay.
+ *
+ * Limits: a peer that connects the socket while we look at it gets its own race; it may use the
+ * binding anyway.
+ */
+#include "daemon/tag.h"
+
+#include "daemon/listing.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71			/* Linux 5.14 */
+#endif
+
+struct refusal { const char *code, *text; };
+
+static const struct refusal none = { NULL, NULL };
+
+static int option(int fd, int level, int name, int *ret)
+{
+	socklen_t size = sizeof *ret;
+
+	return getsockopt(fd, level, name, ret, &size) < 0 ? -errno : 0;
+}
+
+/* Is the socket of our network namespace? Yes where the kernel cannot tell (before 5.14). */
+static bool is_here(int fd)
+{
+	AUTO(fd_drop) struct fd ours = { socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) };
+	uint64_t here = 0, there = 0;
+	socklen_t size = sizeof here;
+
+	if (getsockopt(ours.n, SOL_SOCKET, SO_NETNS_COOKIE, &here, &size) < 0)
+		return true;
+	size = sizeof there;
+	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &there, &size) < 0 || here == there;
+}
+
+/* Not listening, connecting or connected. */
+static bool is_fresh(int fd, int protocol)
+{
+	struct sockaddr_storage address;
+	struct tcp_info tcp;
+	socklen_t size = sizeof address;
+	int listening = 0;
+
+	if (option(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening) < 0 || listening)
+		return false;
+	if (getpeername(fd, (struct sockaddr *)&address, &size) == 0 || errno != ENOTCONN)
+		return false;
+	size = sizeof tcp;
+	if (protocol != IPPROTO_TCP)
+		return true;
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &size) == 0 &&
+	       tcp.tcpi_state == TCP_CLOSE;
+}
+
+/* Families that the socket can send in, into @ret; or why it cannot be marked. */
+static struct refusal check_socket(int fd, bool ret[static FAMILIES])
+{
+	int domain, type, protocol, only6 = 0;
+
+	if (option(fd, SOL_SOCKET, SO_DOMAIN, &domain) < 0 ||
+	    option(fd, SOL_SOCKET, SO_TYPE, &type) < 0 ||
+	    option(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) < 0)
+		return (struct refusal){ TAG_BAD_SOCKET, "the descriptor is not a socket" };
+	if (domain != AF_INET && domain != AF_INET6)
+		return (struct refusal){ TAG_BAD_SOCKET, "the socket is not of an inet family" };
+	if (type != SOCK_STREAM && type != SOCK_DGRAM)
+		return (struct refusal){ TAG_BAD_SOCKET,
+					 "the socket is neither stream nor datagram" };
+	if (!is_here(fd))
+		return (struct refusal){ TAG_BAD_SOCKET,
+					 "the socket is of another network namespace" };
+	if (!is_fresh(fd, protocol))
+		return (struct refusal){ TAG_BAD_SOCKET, "the socket is connected or listening" };
+	if (domain == AF_INET6 && option(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6) < 0)
+		only6 = 0;
+	ret[FAMILY_IPV4] = domain == AF_INET || !only6;
+	ret[FAMILY_IPV6] = domain == AF_INET6;
+	return none;
+}
+
+static bool is_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	while (len > 0 && top[len - 1] == '/')
+		len--;
+	return strncmp(path, top, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+static bool allow_matches(const struct allow *allow, const struct tag_peer *peer)
+{
+	switch (allow->kind) {
+	case PEER_USER:
+		return peer->credentials.uid >= allow->ids.first &&
+		       peer->credentials.uid <= allow->ids.last;
+	case PEER_GROUP:
+		return peer_in_groups(&peer->credentials, allow->ids.first, allow->ids.last);
+	case PEER_CGROUP:
+		return peer->cgroup && is_below(peer->cgroup, allow->path);
+	}
+	return false;
+}
+
+bool tag_allowed(const struct model *model, const struct tag_peer *peer, uint32_t index)
+{
+	const struct binding *binding;
+
+	if (peer->trusted || index == NO_INDEX)
+		return peer->trusted;
+	binding = &model->bindings.at[index];
+	for (uint32_t i = 0; i < binding->n_allows; i++)
+		if (allow_matches(&binding->allows[i], peer))
+			return true;
+	return false;
+}
+
+static bool is_usable(const struct usability *usability, enum family family)
+{
+	return usability->reason[family] == USABLE ||
+	       usability->reason[family] == USABLE_BY_OTHER;
+}
+
+static struct refusal check_usable(const struct plan *plan, uint32_t binding,
+				   const bool families[static FAMILIES])
+{
+	const struct usability *usability;
+	enum family wanted = families[FAMILY_IPV4] ? FAMILY_IPV4 : FAMILY_IPV6;
+
+	if (binding == NO_INDEX)
+		return none;
+	usability = &plan->usability[binding];
+	for (enum family family = 0; family < FAMILIES; family++)
+		if (families[family] && is_usable(usability, family))
+			return none;
+	return (struct refusal){ TAG_UNUSABLE,
+				 plan_reason_text(usability->reason[wanted], wanted) };
+}
+
+static int set_mark(int fd, struct fwmark mask, struct fwmark mark)
+{
+	int old, wanted;
+	int r = option(fd, SOL_SOCKET, SO_MARK, &old);
+
+	if (r < 0)
+		return r;
+	wanted = (int)(((uint32_t)old & ~mask.host) | mark.host);
+	return setsockopt(fd, SOL_SOCKET, SO_MARK, &wanted, sizeof wanted) < 0 ? -errno : 0;
+}
+
+/* Append the addresses that @binding has now in one family: those in set `own`. */
+static size_t print_addresses(const struct agent *agent, uint32_t binding, enum family family,
+			      char *reply, size_t len)
+{
+	const struct generation *now = agent->now;
+	const struct usability *usability = &now->plan.usability[binding];
+	uint32_t by =
+		usability->reason[family] == USABLE_BY_OTHER ? usability->by[family] : binding;
+	const struct binding *source = &now->model.bindings.at[by];
+
+	for (uint32_t i = 0; i < source->n_addresses; i++) {
+		const struct ip *ip = &now->model.addresses.at[source->first_address + i].ip;
+		uint8_t key[KEY_MAX] = { 0 };
+		char text[IP_TEXT];
+		int n;
+
+		if (ip_family(ip) != family)
+			continue;
+		memcpy(key, &now->plan.marks[binding].host, sizeof(uint32_t));
+		memcpy(key + sizeof(uint32_t), ip->octet, ip->len);
+		if (!plan_find(&now->plan, family == FAMILY_IPV4 ? SET_OWN4 : SET_OWN6, key))
+			continue;
+		n = snprintf(reply + len, TAG_REPLY_MAX - len, " %s", ip_print(ip, text));
+		if (n < 0 || len + (size_t)n >= TAG_REPLY_MAX) {
+			reply[len] = '\0';
+			return len;
+		}
+		len += (size_t)n;
+	}
+	return len;
+}
+
+static size_t refuse(struct refusal refusal, char reply[static TAG_REPLY_MAX])
+{
+	return (size_t)snprintf(reply, TAG_REPLY_MAX, TAG_REPLY_ERROR "%s %s", refusal.code,
+				refusal.text);
+}
+
+/* The name in a request, or false. */
+static bool read_request(const char *request, size_t len, char name[static NAME_MAX_BYTES + 1])
+{
+	static const size_t prefix = sizeof TAG_REQUEST_PREFIX - 1;
+
+	if (len <= prefix || len > prefix + NAME_MAX_BYTES ||
+	    memcmp(request, TAG_REQUEST_PREFIX, prefix) != 0 ||
+	    memchr(request, '\0', len) != NULL)
+		return false;
+	memcpy(name, request + prefix, len - prefix);
+	name[len - prefix] = '\0';
+	return true;
+}
+
+static struct refusal check(const struct agent *agent, const struct tag_peer *peer,
+			    const char *name, const struct fd *fd, size_t n_fds,
+			    bool families[static FAMILIES])
+{
+	uint32_t binding = model_find(&agent->now->model, name);
+	struct refusal refusal;
+
+	if (binding == NO_INDEX && strcmp(name, DEFAULT_BINDING) != 0)
+		return (struct refusal){ TAG_UNKNOWN, "no binding has this name" };
+	if (!tag_allowed(&agent->now->model, peer, binding))
+		return (struct refusal){ TAG_DENIED,
+					 "you may not use this binding (its allow list)" };
+	if (n_fds != 1)
+		return (struct refusal){ TAG_BAD_SOCKET, "expected exactly one descriptor" };
+	refusal = check_socket(fd->n, families);
+	if (refusal.code)
+		return refusal;
+	return check_usable(&agent->now->plan, binding, families);
+}
+
+size_t tag_answer(struct agent *agent, const struct tag_peer *peer, const char *request, size_t len,
+		  const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX])
+{
+	const struct plan *plan = &agent->now->plan;
+	bool families[FAMILIES] = { false };
+	char name[NAME_MAX_BYTES + 1];
+	struct fwmark mark = { 0 };
+	struct refusal refusal;
+	uint32_t binding;
+	int r;
+
+	if (!read_request(request, len, name))
+		return refuse((struct refusal){ TAG_BAD_REQUEST, "expected TAG 1 NAME" }, reply);
+	refusal = check(agent, peer, name, fd, n_fds, families);
+	if (refusal.code)
+		return refuse(refusal, reply);
+	binding = model_find(&agent->now->model, name);
+	if (binding != NO_INDEX)
+		mark = plan->marks[binding];
+	r = set_mark(fd->n, plan->mask, mark);
+	if (r < 0)
+		return refuse((struct refusal){ TAG_BAD_SOCKET, strerror(-r) }, reply);
+	len = (size_t)snprintf(reply, TAG_REPLY_MAX, TAG_REPLY_OK "%u", mark.host);
+	for (enum family family = 0; binding != NO_INDEX && family < FAMILIES; family++)
+		if (families[family] && is_usable(&plan->usability[binding], family))
+			len = print_addresses(agent, binding, family, reply, len);
+	return len;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One tag request to one reply (proto/tag.h), without the sockets of tagger.c: who may, which
+ * socket, which mark. */
+#pragma once
+
+#include "daemon/agent.h"
+#include "daemon/peer.h"
+#include "proto/tag.h"
+
+struct tag_peer {
+	struct credentials credentials;
+	char *cgroup;				/* path below the root at connect time, or NULL */
+	bool trusted;				/* root, or the relay: any binding */
+};
+
+/*
+ * tag_answer - answer the request of @len bytes that came with @n_fds descriptors, the first @fd
+ * Marks the socket if all is well. @reply gets one line, NUL-terminated. Returns its length.
+ */
+size_t tag_answer(struct agent *agent, const struct tag_peer *peer, const char *request, size_t len,
+		  const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX]);
+
+/* May @peer use @binding (NO_INDEX: the implicit default)? */
+bool tag_allowed(const struct model *model, const struct tag_peer *peer, uint32_t binding);

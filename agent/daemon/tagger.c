@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Peers of the tag socket: accept, receive one message with its descriptors, answer, close every
+ * descriptor that came. Anybody may connect, so all is bounded: peers in total and by user,
+ * messages a wake-up, lines in the log; a peer that does not read its replies is dropped.
+ *
+ * Rights are those of connect(2) time. The cgroup of a peer is read by its pid right after accept;
+ * where the kernel has SO_PEERPIDFD (6.5) a recycled pid is noticed, else a process that connects
+ * and exits at once could be taken for the one that gets its number.
+ */
+#include "daemon/tagger.h"
+
+#include "base/mem.h"
+#include "daemon/log.h"
+#include "daemon/tag.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77				/* Linux 6.5 */
+#endif
+
+enum { CLIENTS_MAX = 256, CLIENTS_OF_TRUSTED = 32, CLIENTS_PER_USER = 32, MESSAGES_AT_ONCE = 32,
+       ACCEPTS_AT_ONCE = 16, FDS_MAX = 253, LOGS_PER_SECOND = 10 };
+
+struct client_peer {
+	struct tagger *tagger;
+	struct fd fd;
+	sd_event_source *on_io;
+	struct tag_peer peer;
+};
+
+struct tagger {
+	struct agent *agent;
+	sd_event *event;
+	struct fd fd;
+	sd_event_source *on_connect;
+	struct client_peer *clients[CLIENTS_MAX];
+	bool has_relay;
+	uid_t relay;
+	time_t log_second;
+	unsigned logged;			/* in that second */
+	char path[PATH_MAX];
+};
+
+static bool may_log(struct tagger *tagger)
+{
+	time_t now = time(NULL);
+
+	if (now != tagger->log_second)
+		tagger->logged = 0;
+	tagger->log_second = now;
+	return tagger->logged++ < LOGS_PER_SECOND;
+}
+
+static void client_free(struct client_peer *client)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (client->tagger->clients[i] == client)
+			client->tagger->clients[i] = NULL;
+	sd_event_source_disable_unref(client->on_io);
+	credentials_drop(&client->peer.credentials);
+	free(client->peer.cgroup);
+	fd_drop(&client->fd);
+	free(client);
+}
+
+/* Keep the first descriptor of @message, close the others; *ret_n counts all of them. */
+static struct fd take_fds(struct msghdr *message, size_t *ret_n)
+{
+	struct fd first = FD_NONE;
+	size_t n = 0;
+
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part;
+	     part = CMSG_NXTHDR(message, part)) {
+		size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			struct fd fd;
+
+			memcpy(&fd.n, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+			if (n++ == 0)
+				first = fd;
+			else
+				fd_drop(&fd);
+		}
+	}
+	if (message->msg_flags & MSG_CTRUNC)
+		n += 2;				/* some were lost: not exactly one */
+	*ret_n = n;
+	return first;
+}
+
+static void log_refusal(struct client_peer *client, const char *reply)
+{
+	char quoted[LOG_TEXT];
+
+	if (strncmp(reply, TAG_REPLY_ERROR TAG_DENIED, sizeof TAG_REPLY_ERROR TAG_DENIED - 1) ==
+		    0 &&
+	    may_log(client->tagger))
+		log_event(EVENT_TAG_DENIED, "pid=%d uid=%u reply=%s", client->peer.credentials.pid,
+			  client->peer.credentials.uid, log_quote(reply, quoted));
+}
+
+/* One message: 1 answered, 0 none waits, -errno: drop the peer. */
+static int answer_one(struct client_peer *client)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+		struct cmsghdr align;
+	} control;
+	char request[TAG_REQUEST_MAX + 1], reply[TAG_REPLY_MAX];
+	struct iovec part = { request, sizeof request };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+				  .msg_controllen = sizeof control.bytes };
+	ssize_t n = recvmsg(client->fd.n, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	AUTO(fd_drop) struct fd fd = FD_NONE;
+	size_t n_fds, len;
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	fd = take_fds(&message, &n_fds);
+	if (n == 0)
+		return -ECONNRESET;
+	/* A message longer than the buffer fills it, which is longer than a request can be. */
+	len = tag_answer(client->tagger->agent, &client->peer, request, (size_t)n, &fd, n_fds,
+			 reply);
+	log_refusal(client, reply);
+	if (send(client->fd.n, reply, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return -errno;
+	return 1;
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct client_peer *client = context;
+	int r = 1;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	for (int i = 0; i < MESSAGES_AT_ONCE && r == 1; i++)
+		r = answer_one(client);
+	if (r < 0)
+		client_free(client);
+	return 0;
+}
+
+/* True while the process that connected has not exited, or where that cannot be told. */
+static bool is_alive(const struct fd *pidfd)
+{
+	struct pollfd poll_one = { .fd = pidfd->n, .events = POLLIN };
+
+	return pidfd->n < 0 || poll(&poll_one, 1, 0) == 0;
+}
+
+static char *cgroup_of(const struct tagger *tagger, int fd, int pid)
+{
+	AUTO(fd_drop) struct fd pidfd = FD_NONE;
+	socklen_t size = sizeof pidfd.n;
+	char *path = NULL;
+
+	if (!tagger->agent->cgroups || pid <= 0)
+		return NULL;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd.n, &size) < 0) {
+		pidfd = FD_NONE;
+		if (errno != ENOPROTOOPT)
+			return NULL;		/* it exited: nothing is known of it any more */
+	}
+	if (cgroups_of_process(tagger->agent->cgroups, pid, &path) < 0)
+		return NULL;
+	if (is_alive(&pidfd))
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* A free place for a peer like @peer, or CLIENTS_MAX. */
+static size_t find_place(const struct tagger *tagger, const struct tag_peer *peer)
+{
+	size_t n = 0, of_user = 0, place = CLIENTS_MAX;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		const struct client_peer *client = tagger->clients[i];
+
+		if (!client)
+			place = i;
+		n += client != NULL;
+		of_user += client && client->peer.credentials.uid == peer->credentials.uid;
+	}
+	if (!peer->trusted &&
+	    (of_user >= CLIENTS_PER_USER || n >= CLIENTS_MAX - CLIENTS_OF_TRUSTED))
+		return CLIENTS_MAX;
+	return place;
+}
+
+static void add_client(struct tagger *tagger, struct client_peer *client)
+{
+	size_t place = find_place(tagger, &client->peer);
+
+	if (place == CLIENTS_MAX) {
+		if (may_log(tagger))
+			log_event(EVENT_TAG_FULL, "uid=%u next=closed",
+				  client->peer.credentials.uid);
+		client_free(client);
+		return;
+	}
+	client->peer.cgroup = cgroup_of(tagger, client->fd.n, client->peer.credentials.pid);
+	if (sd_event_add_io(tagger->event, &client->on_io, client->fd.n, EPOLLIN, on_io, client) <
+	    0)
+		client_free(client);
+	else
+		tagger->clients[place] = client;
+}
+
+static int accept_one(struct tagger *tagger)
+{
+	AUTO(fd_drop) struct fd fd = { accept4(tagger->fd.n, NULL, NULL,
+					       SOCK_CLOEXEC | SOCK_NONBLOCK) };
+	struct client_peer *client;
+	uid_t uid;
+
+	if (fd.n < 0)
+		return -errno;
+	client = mem_zero(1, sizeof *client);
+	client->tagger = tagger;
+	client->fd = fd_take(&fd);
+	if (peer_credentials(client->fd.n, &client->peer.credentials) < 0) {
+		client_free(client);
+		return 0;
+	}
+	uid = client->peer.credentials.uid;
+	client->peer.trusted = uid == 0 || (tagger->has_relay && uid == tagger->relay);
+	add_client(tagger, client);
+	return 0;
+}
+
+static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct tagger *tagger = context;
+	int r = 0;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	for (int i = 0; i < ACCEPTS_AT_ONCE && r == 0; i++)
+		r = accept_one(tagger);
+	if (r < 0 && r != -EAGAIN && r != -ECONNABORTED && r != -EINTR && may_log(tagger))
+		log_event(EVENT_TAG_FAILED, "error=\"%s\"", strerror(-r));
+	return 0;
+}
+
+static int listen_on(struct tagger *tagger, const char *runtime_dir)
+{
+	int r;
+
+	if (snprintf(tagger->path, sizeof tagger->path, "%s/%s", runtime_dir, TAG_SOCKET_NAME) >=
+	    (int)sizeof tagger->path)
+		return -ENAMETOOLONG;
+	r = peer_listen(runtime_dir, TAG_SOCKET_NAME, SOCK_SEQPACKET, 0666, (gid_t)-1, &tagger->fd);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(tagger->event, &tagger->on_connect, tagger->fd.n, EPOLLIN, on_connect,
+			    tagger);
+	if (r < 0)
+		return r;
+	log_event(EVENT_TAG_LISTENING, "path=%s relay=%s", tagger->path,
+		  tagger->has_relay ? "outbind-relay" : "-");
+	return 0;
+}
+
+int tagger_open(struct sd_event *event, struct agent *agent, const char *runtime_dir,
+		struct tagger **ret)
+{
+	struct tagger *tagger = mem_zero(1, sizeof *tagger);
+	int r;
+
+	tagger->agent = agent;
+	tagger->event = sd_event_ref(event);
+	tagger->fd = FD_NONE;
+	tagger->has_relay = peer_user_id("outbind-relay", &tagger->relay) == 0;
+	r = listen_on(tagger, runtime_dir);
+	if (r < 0) {
+		tagger_close(tagger);
+		return r;
+	}
+	*ret = tagger;
+	return 0;
+}
+
+void tagger_close(struct tagger *tagger)
+{
+	if (!tagger)
+		return;
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (tagger->clients[i])
+			client_free(tagger->clients[i]);
+	sd_event_source_disable_unref(tagger->on_connect);
+	if (tagger->fd.n >= 0)
+		(void)unlink(tagger->path);
+	fd_drop(&tagger->fd);
+	sd_event_unref(tagger->event);
+	free(tagger);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A kernel in memory, for tests of the agent: remembers the elements it was given, refuses what the
+ * real one refuses (an element that exists, one that does not), and every failure mode is a knob.
+ */
+#pragma once
+
+#include "kernel/kernel.h"
+
+struct fake_kernel {
+	struct kernel kernel;			/* first: what the agent holds */
+
+	/* The table. Rows are copies; origins are kept but never compared. */
+	enum table_state state;
+	uint32_t owner, generation;
+	char plan_digest[DIGEST_TEXT], template_digest[DIGEST_TEXT];
+	bool damaged;
+	struct rows sets[SETS];
+
+	struct facts facts;			/* what read_facts() answers */
+
+	/* Knobs. A failure is taken back when it has happened. */
+	int fail_commit, fail_replace, fail_adopt, fail_read, fail_facts;	/* negative errno */
+	unsigned fail_after;			/* commits and replaces that still succeed before */
+	bool blame;				/* the failing commit names a row ... */
+	enum set_id blame_set;			/* ... the first that it adds or deletes there */
+	unsigned races;				/* commits that find the generation moved */
+
+	/* Counts. */
+	unsigned n_commits, n_replaces, n_adopts, n_removes, n_ops;
+};
+
+void fake_kernel_init(struct fake_kernel *fake);
+void fake_kernel_drop(struct fake_kernel *fake);
+
+void fake_kernel_address(struct fake_kernel *fake, const char *address);	/* appear on lo */
+void fake_kernel_no_addresses(struct fake_kernel *fake);
+void fake_kernel_rule(struct fake_kernel *fake, uint32_t mark, uint32_t mask, uint32_t priority);
+
+/* Somebody else deletes the table. */
+void fake_kernel_lose_table(struct fake_kernel *fake);
+
+/* Does the table hold exactly the elements of @plan? */
+bool fake_kernel_holds(const struct fake_kernel *fake, const struct plan *plan);
+
+/* agent_render of the tests: a text of so many lines, whatever the plan. */
+int fake_render(const struct kernel_options *options, const struct plan *plan,
+		const char *(*cgroup_path)(void *context, uint64_t id), void *context,
+		char **ret_text, struct kernel_error *reterr);

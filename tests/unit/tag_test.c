@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tag requests: who may, which socket, which mark. Setting a mark needs CAP_NET_ADMIN. */
+#include "daemon/tag.h"
+
+#include "agent_lab.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define CONF	"binding acme { address 192.0.2.1, 2001:db8::1, 192.0.2.9;\n" \
+		"  allow user 1001; allow group 50-60; allow cgroup \"/mail.slice\"; }\n" \
+		"binding four { address 192.0.2.2; }\n" \
+		"binding gone { address 192.0.2.3; }\n"
+
+static int setup(void **state)
+{
+	struct lab *lab = calloc(1, sizeof *lab);
+
+	lab_init(lab);
+	fake_kernel_address(&lab->fake, "192.0.2.1");
+	fake_kernel_address(&lab->fake, "192.0.2.2");
+	fake_kernel_address(&lab->fake, "2001:db8::1");
+	assert_int_equal(lab_start(lab, CONF), 0);
+	*state = lab;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	lab_drop(*state);
+	free(*state);
+	return 0;
+}
+
+enum kind { NO_FD, TCP4, TCP6, TCP6_ONLY, UDP4, RAW4, UNIX, A_PIPE, BOUND, LISTENING, CONNECTED };
+
+static struct fd make(enum kind kind)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) },
+				  .sin_port = htons(9) };
+	struct fd fd = FD_NONE;
+	int on = 1, ends[2];
+
+	if (kind == TCP4 || kind == BOUND || kind == LISTENING)
+		fd.n = socket(AF_INET, SOCK_STREAM, 0);
+	if (kind == TCP6 || kind == TCP6_ONLY)
+		fd.n = socket(AF_INET6, SOCK_STREAM, 0);
+	if (kind == UDP4 || kind == CONNECTED)
+		fd.n = socket(AF_INET, SOCK_DGRAM, 0);
+	if (kind == RAW4)
+		fd.n = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	if (kind == UNIX)
+		fd.n = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (kind == A_PIPE && pipe(ends) == 0) {
+		fd.n = ends[0];
+		close(ends[1]);
+	}
+	to.sin_port = 0;
+	if (kind == TCP6_ONLY)
+		setsockopt(fd.n, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	if (kind == BOUND || kind == LISTENING)
+		assert_int_equal(bind(fd.n, (struct sockaddr *)&to, sizeof to), 0);
+	if (kind == LISTENING)
+		assert_int_equal(listen(fd.n, 1), 0);
+	to.sin_port = htons(9);
+	if (kind == CONNECTED)
+		assert_int_equal(connect(fd.n, (struct sockaddr *)&to, sizeof to), 0);
+	return fd;
+}
+
+static const struct {
+	const char *what, *request;
+	enum kind kind;
+	const char *want;			/* beginning of the reply */
+} requests[] = {
+	{ "a TCP socket", "TAG 1 acme", TCP4, "OK 1 192.0.2.1" },
+	{ "a UDP socket", "TAG 1 acme", UDP4, "OK 1 192.0.2.1" },
+	{ "an IPv6 socket may use both", "TAG 1 acme", TCP6, "OK 1 192.0.2.1 2001:db8::1" },
+	{ "an IPv6 socket for IPv4 only", "TAG 1 four", TCP6, "OK 2 192.0.2.2" },
+	{ "IPV6_V6ONLY and no IPv6 address", "TAG 1 four", TCP6_ONLY, "ERROR unusable" },
+	{ "bound is not connected", "TAG 1 acme", BOUND, "OK 1" },
+	{ "the implicit default", "TAG 1 default", TCP4, "OK 0" },
+	{ "address not on this host", "TAG 1 gone", TCP4, "ERROR unusable" },
+	{ "no such binding", "TAG 1 nobody", TCP4, "ERROR unknown-binding" },
+	{ "listening", "TAG 1 acme", LISTENING, "ERROR bad-socket" },
+	{ "connected", "TAG 1 acme", CONNECTED, "ERROR bad-socket" },
+	{ "a raw socket", "TAG 1 acme", RAW4, "ERROR bad-socket" },
+	{ "a Unix socket", "TAG 1 acme", UNIX, "ERROR bad-socket" },
+	{ "a pipe", "TAG 1 acme", A_PIPE, "ERROR bad-socket" },
+	{ "no descriptor", "TAG 1 acme", NO_FD, "ERROR bad-socket" },
+	{ "no name", "TAG 1 ", TCP4, "ERROR bad-request" },
+	{ "another version", "TAG 2 acme", TCP4, "ERROR bad-request" },
+	{ "a newline is part of the name", "TAG 1 acme\n", TCP4, "ERROR unknown-binding" },
+	{ "a name that is too long",
+	  "TAG 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", TCP4, "ERROR bad-request" },
+	{ "nothing", "", TCP4, "ERROR bad-request" },
+};
+
+static bool may_mark(void)
+{
+	AUTO(fd_drop) struct fd fd = make(TCP4);
+	int mark = 1;
+
+	return setsockopt(fd.n, SOL_SOCKET, SO_MARK, &mark, sizeof mark) == 0;
+}
+
+static void test_requests(void **state)
+{
+	const struct tag_peer root = { .trusted = true };
+	struct lab *lab = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+		AUTO(fd_drop) struct fd fd = make(requests[i].kind);
+		char reply[TAG_REPLY_MAX];
+		size_t len;
+
+		if (!may_mark() && (requests[i].want[0] == 'O' || requests[i].kind == RAW4))
+			continue;
+		len = tag_answer(&lab->agent, &root, requests[i].request,
+				 strlen(requests[i].request), &fd, fd.n >= 0, reply);
+		if (strncmp(reply, requests[i].want, strlen(requests[i].want)) != 0 ||
+		    len != strlen(reply))
+			fail_msg("%s: got '%s', want '%s'", requests[i].what, reply,
+				 requests[i].want);
+	}
+}
+
+static void test_two_descriptors(void **state)
+{
+	const struct tag_peer root = { .trusted = true };
+	AUTO(fd_drop) struct fd fd = make(TCP4);
+	char reply[TAG_REPLY_MAX];
+	struct lab *lab = *state;
+
+	tag_answer(&lab->agent, &root, "TAG 1 acme", 10, &fd, 2, reply);
+	assert_non_null(strstr(reply, "ERROR bad-socket expected exactly one"));
+}
+
+/* Bits of the mark that are not ours stay; ours are replaced. */
+static void test_mark_bits(void **state)
+{
+	const struct tag_peer root = { .trusted = true };
+	AUTO(fd_drop) struct fd fd = make(TCP4);
+	unsigned mark = 0xabcd1fff;
+	socklen_t size = sizeof mark;
+	char reply[TAG_REPLY_MAX];
+	struct lab *lab = *state;
+
+	if (setsockopt(fd.n, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0)
+		skip();
+	tag_answer(&lab->agent, &root, "TAG 1 four", 10, &fd, 1, reply);
+	assert_int_equal(getsockopt(fd.n, SOL_SOCKET, SO_MARK, &mark, &size), 0);
+	assert_int_equal(mark, 0xabcd0002);
+}
+
+static void test_allowed(void **state)
+{
+	gid_t groups[] = { 7, 55 };
+	const struct {
+		const char *what;
+		struct tag_peer peer;
+		bool want;
+	} peers[] = {
+		{ "the relay", { .trusted = true }, true },
+		{ "the user", { .credentials = { .uid = 1001, .gid = 1 } }, true },
+		{ "another user", { .credentials = { .uid = 1002, .gid = 1 } }, false },
+		{ "the group", { .credentials = { .uid = 5, .gid = 60 } }, true },
+		{ "beside the group", { .credentials = { .uid = 5, .gid = 61 } }, false },
+		{ "a supplementary group",
+		  { .credentials = { .uid = 5, .gid = 1, .groups = groups, .n_groups = 2 } },
+		  true },
+		{ "the cgroup",
+		  { .credentials = { .uid = 5, .gid = 1 }, .cgroup = (char[]){ "/mail.slice" } },
+		  true },
+		{ "below the cgroup",
+		  { .credentials = { .uid = 5, .gid = 1 }, .cgroup = (char[]){ "/mail.slice/a" } },
+		  true },
+		{ "a name that begins like it",
+		  { .credentials = { .uid = 5, .gid = 1 }, .cgroup = (char[]){ "/mail.slices" } },
+		  false },
+		{ "above it",
+		  { .credentials = { .uid = 5, .gid = 1 }, .cgroup = (char[]){ "/" } },
+		  false },
+	};
+	struct lab *lab = *state;
+	const struct model *model = &lab->agent.now->model;
+
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		if (tag_allowed(model, &peers[i].peer, 0) != peers[i].want)
+			fail_msg("%s: want %d", peers[i].what, peers[i].want);
+	assert_false(tag_allowed(model, &peers[1].peer, 1));
+	assert_false(tag_allowed(model, &peers[1].peer, NO_INDEX));
+}
+
+static void test_denied(void **state)
+{
+	const struct tag_peer peer = { .credentials = { .uid = 1002, .gid = 1 } };
+	AUTO(fd_drop) struct fd fd = make(TCP4);
+	char reply[TAG_REPLY_MAX];
+	struct lab *lab = *state;
+
+	tag_answer(&lab->agent, &peer, "TAG 1 acme", 10, &fd, 1, reply);
+	assert_non_null(strstr(reply, "ERROR not-allowed"));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_requests), TEST(test_two_descriptors), TEST(test_mark_bits),
+		TEST(test_allowed), TEST(test_denied),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
