@@ -22,7 +22,7 @@
 #include <time.h>
 
 enum { DEBOUNCE_USEC = 2000, DEBOUNCE_MAX_USEC = 2000000, AUDIT_USEC = 30 * 1000000,
-       HEAL_PAUSE_USEC = 100000, HEALS_AT_ONCE = 10 };
+       HEAL_GATHER_USEC = 1000, HEAL_PAUSE_USEC = 100000, HEALS_AT_ONCE = 10 };
 
 struct watch {
 	struct agent *agent;
@@ -77,9 +77,10 @@ static void heal(struct watch *watch, const char *why)
 		arm(watch->on_heal, HEAL_PAUSE_USEC);
 		return;
 	}
-	/* Logs; what failed is tried again by the audit. */
 	if (agent_heal(watch->agent, why, watch->foreign) == 0)
 		watch->foreign = false;
+	else					/* logged; traffic may be without a table */
+		arm(watch->on_heal, HEAL_GATHER_USEC);
 }
 
 static void lost(struct watch *watch)
@@ -118,8 +119,9 @@ static int on_notice(sd_event_source *source, int fd, uint32_t revents, void *co
 		return 0;
 	}
 	if (bits & NOTICE_TABLE) {
+		/* The notices of one transaction come in several parts: gather the rest. */
+		arm(watch->on_heal, HEAL_GATHER_USEC);
 		watch->foreign = true;
-		heal(watch, "notice");
 	}
 	if (bits & (NOTICE_ADDRESSES | NOTICE_RULES))
 		want(watch, FACTS_KERNEL);

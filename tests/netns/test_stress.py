@@ -85,7 +85,7 @@ def _():
             time.sleep(random.uniform(0, 0.05))
         wait_for("the table to be back", lambda: lab.source(FAR[4], uid=4001) == pool(11, 4), 2)
         time.sleep(0.3)
-        check("elements", lab.nft("list", "map", "inet", "outbind", "by_user").count(" : "), 2001)
+        check("elements", lab.nft("list", "map", "inet", "outbind", "by_user").count(" : 0x"), 2001)
         check("alive", agent.ended(), False)
 
 
