@@ -16,6 +16,8 @@ enum set_id {
 	SET_BYPASS4, SET_BYPASS6,		/* destinations that are never rewritten */
 	SET_TO4, SET_TO6,			/* destination address -> label */
 	SET_WHERE_PORT, SET_WHERE_PROTOCOL,	/* label . protocol [. port] -> class of destinations */
+	SET_QUALIFIED,				/* protocols that where_* has anything for */
+	SET_BY_CGROUP_ASKED,			/* families (nfproto), if by_cgroup has anything */
 	SET_BY_CGROUP, SET_BY_CGROUP_TO,	/* client [. class] -> mark */
 	SET_BY_USER, SET_BY_USER_TO,		/* one uid */
 	SET_BY_USERS, SET_BY_USERS_TO,		/* ranges of uids */
