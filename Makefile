@@ -201,5 +201,30 @@ $(OBJ)/agent/proto/description.o: agent/proto/description.S agent/proto/org.outb
 	@mkdir -p $(@D); echo "  AS    $<"
 	$(Q)$(CC) -Iagent/proto -c -o $@ $<
 
+# Ratios of us to a peer or to the bare kernel; BENCH="--only load --million 0" runs a part.
+.PHONY: bench deb help
+bench:
+	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) $(PACKAGES_DEMO)'
+	@$(MAKE) --no-print-directory all
+	@python3 tests/bench/bench.py $(BENCH)
+# One binary package in build/.
+deb:
+	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) dpkg-dev binutils'
+	@$(MAKE) --no-print-directory all
+	@systemd/deb.sh $(VERSION) build
+help:
+	@printf '%-10s %s\n' \
+		all 'the programs and the library, in build/' \
+		demo 'the main job on real traffic, in network namespaces of its own' \
+		check 'every test that needs no virtual machine; TESTS=WORD for some of them' \
+		asan 'the same with address and undefined behaviour sanitizers' \
+		fuzz 'every fuzzer for FUZZ_SECONDS=30' \
+		bench 'ratios to the bare kernel and to nft; BENCH=OPTIONS' \
+		lint 'layers, names, lengths, manuals; fmt mends blanks' \
+		check-vm 'tests that need a virtual machine' \
+		deb 'a binary package in build/' \
+		install 'DESTDIR= PREFIX=/usr' \
+		deps 'install with apt-get what is missing'
+
 .PRECIOUS: $(OBJ)/%.o
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
