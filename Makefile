@@ -15,13 +15,13 @@ BUILD    := $(if $(filter release,$(FLAVOUR)),build,build/$(FLAVOUR))
 OBJ      := $(BUILD)/obj
 Q        := $(if $(V),,@)
 
-PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libnl-route-3-dev libmnl-dev \
+PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps
 PACKAGES_LINT := clang clang-format mandoc binutils
 
-PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
+PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wcast-qual $(if $(findstring gcc,$(CC)),-Wnull-dereference) $(if $(CI),-Werror)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
