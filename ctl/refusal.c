@@ -37,6 +37,11 @@ static void say_kernel(const struct ctl *ctl, const json_t *about)
 		     reply_text(about, "text"));
 }
 
+static void say_not_possible(const struct ctl *ctl, const json_t *about)
+{
+	ctl_complain(ctl, "not possible: %s", reply_text(about, "text"));
+}
+
 static void say_not_found(const struct ctl *ctl, const json_t *about)
 {
 	ctl_complain(ctl, "there is no %s '%s'", reply_text(about, "what"),
@@ -77,6 +82,7 @@ static const struct {
 	{ "org.outbind.BindingNotFound", CTL_REFUSED, say_binding },
 	{ "org.outbind.ConfigurationInvalid", CTL_NO, say_invalid },
 	{ "org.outbind.KernelRefused", CTL_REFUSED, say_kernel },
+	{ "org.outbind.NotPossible", CTL_REFUSED, say_not_possible },
 	{ "org.outbind.NotFound", CTL_REFUSED, say_not_found },
 	{ "org.outbind.PermissionDenied", CTL_DENIED, say_denied },
 	{ "org.outbind.Busy", CTL_REFUSED, say_busy },

@@ -16,6 +16,8 @@ const struct verb *const verbs[] = {
 	&status_verb,
 	&binding_list_verb,
 	&binding_show_verb,
+	&binding_suspend_verb,
+	&binding_resume_verb,
 	&policy_list_verb,
 	&explain_verb,
 	&exec_verb,

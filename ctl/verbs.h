@@ -4,8 +4,9 @@
 
 #include "ctl.h"
 
-extern const struct verb status_verb, binding_list_verb, binding_show_verb, policy_list_verb,
-	explain_verb, exec_verb, check_verb, render_verb, diff_verb, reload_verb, help_verb;
+extern const struct verb status_verb, binding_list_verb, binding_show_verb, binding_suspend_verb,
+	binding_resume_verb, policy_list_verb, explain_verb, exec_verb, check_verb, render_verb,
+	diff_verb, reload_verb, help_verb;
 
 /* In the order of help; NULL ends it. */
 extern const struct verb *const verbs[];

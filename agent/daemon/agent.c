@@ -16,6 +16,7 @@
 #include "daemon/log.h"
 #include "daemon/marks.h"
 #include "daemon/seen.h"
+#include "daemon/suspend.h"
 #include "daemon/warn.h"
 
 #include <inttypes.h>
@@ -34,7 +35,7 @@ static void change_drop(struct change *change)
 	numbers_drop(&change->numbers);
 }
 
-static uint64_t clock_usec(void)
+uint64_t agent_clock(void)
 {
 	struct timespec now;
 
@@ -54,9 +55,11 @@ const char *agent_cgroup_path(void *context, uint64_t id)
 	return agent && agent->cgroups ? cgroups_path_of(agent->cgroups, id) : NULL;
 }
 
-/* Have cgroups follow @model, and its ids in the facts. Without cgroups no rule finds its client. */
+/* Have cgroups follow @model, and its ids in the facts. Without cgroups no rule finds its client.
+ * What is suspended is by binding of @model too. */
 static int follow(struct agent *agent, const struct model *model)
 {
+	suspend_facts(agent, model);
 	if (agent->cgroups) {
 		int r = cgroups_follow(agent->cgroups, model);
 
@@ -124,8 +127,7 @@ static void keep_warnings(struct agent *agent, struct problems *problems)
 	}
 }
 
-/* The plan in force is another one: what was derived from the old one goes. */
-static void changed(struct agent *agent)
+void agent_changed(struct agent *agent)
 {
 	plan_digest(&agent->now->plan, agent->digest);
 	clock_gettime(CLOCK_REALTIME, &agent->applied);
@@ -146,7 +148,7 @@ static void install(struct agent *agent, struct change *change, struct outcome *
 	agent->numbers = change->numbers;
 	change->numbers = (struct numbers){ 0 };
 	agent->generation++;
-	changed(agent);
+	agent_changed(agent);
 	keep_warnings(agent, &out->problems);
 	if (!old || old->model.mask.host != agent->now->model.mask.host)
 		warn_overlaps(agent);
@@ -199,7 +201,7 @@ static int first_table(struct agent *agent, const struct change *change,
 int agent_start(struct agent *agent, struct outcome *out)
 {
 	AUTO(change_drop) struct change change = { 0 };
-	uint64_t begun = clock_usec();
+	uint64_t begun = agent_clock();
 	struct table_about about;
 	int r = agent->kernel->read_table(agent->kernel, &about);
 
@@ -211,6 +213,8 @@ int agent_start(struct agent *agent, struct outcome *out)
 	if (r == 0)
 		r = marks_load(agent->state, &agent->numbers, out);
 	if (r == 0)
+		r = suspend_load(agent, out);
+	if (r == 0)
 		r = make_change(agent, &change, out);
 	if (r == 0)
 		r = save_change(agent, &change, out);
@@ -221,7 +225,7 @@ int agent_start(struct agent *agent, struct outcome *out)
 	seen_note_now(agent);
 	install(agent, &change, out);
 	agent->started = agent->applied;
-	out->took_usec = clock_usec() - begun;
+	out->took_usec = agent_clock() - begun;
 	snprintf(agent->last_reload, sizeof agent->last_reload, "ok");
 	log_event(EVENT_AGENT_STARTED,
 		  "version=%s table=%s bindings=%zu rules=%zu owned=%s took_us=%" PRIu64,
@@ -266,7 +270,7 @@ static int refuse_reload(struct agent *agent, int r, struct outcome *out)
 int agent_reload(struct agent *agent, struct outcome *out)
 {
 	AUTO(change_drop) struct change change = { 0 };
-	uint64_t begun = clock_usec();
+	uint64_t begun = agent_clock();
 	int r = make_change(agent, &change, out);
 
 	if (r == 0)
@@ -278,7 +282,7 @@ int agent_reload(struct agent *agent, struct outcome *out)
 	if (out->operations > 0 || out->replaced)
 		seen_note_now(agent);
 	install(agent, &change, out);
-	out->took_usec = clock_usec() - begun;
+	out->took_usec = agent_clock() - begun;
 	snprintf(agent->last_reload, sizeof agent->last_reload, "ok");
 	log_event(EVENT_CONFIG_APPLIED,
 		  "generation=%" PRIu64 " operations=%zu replaced=%s bindings=%zu"
@@ -288,7 +292,7 @@ int agent_reload(struct agent *agent, struct outcome *out)
 	return 0;
 }
 
-static int apply_facts(struct agent *agent, struct outcome *out)
+int agent_apply_facts(struct agent *agent, struct outcome *out)
 {
 	struct plan plan = { 0 };
 	int r = generation_plan(agent->now, &agent->facts, &plan, out);
@@ -301,7 +305,7 @@ static int apply_facts(struct agent *agent, struct outcome *out)
 	if (r == 0) {
 		plan_drop(&agent->now->plan);
 		agent->now->plan = plan;
-		changed(agent);
+		agent_changed(agent);
 	} else {
 		plan_drop(&plan);
 	}
@@ -311,7 +315,7 @@ static int apply_facts(struct agent *agent, struct outcome *out)
 int agent_refresh(struct agent *agent, unsigned kinds)
 {
 	AUTO(outcome_drop) struct outcome out = { 0 };
-	uint64_t begun = clock_usec();
+	uint64_t begun = agent_clock();
 	char quoted[LOG_TEXT];
 	int r = kinds & FACTS_KERNEL ? read_facts(agent, &out) : 0;
 
@@ -321,7 +325,7 @@ int agent_refresh(struct agent *agent, unsigned kinds)
 	if (r == 0 && kinds & FACTS_CGROUPS && agent->cgroups)
 		cgroups_facts(agent->cgroups, &agent->facts);
 	if (r == 0) {
-		r = apply_facts(agent, &out);
+		r = agent_apply_facts(agent, &out);
 		if (r < 0)
 			log_event(EVENT_FACTS_REFUSED, "place=%s text=%s next=retry",
 				  out.place[0] ? out.place : "-", log_quote(out.text, quoted));
@@ -330,7 +334,7 @@ int agent_refresh(struct agent *agent, unsigned kinds)
 	if (r == 0 && (out.operations > 0 || out.replaced)) {
 		seen_note_now(agent);
 		log_event(EVENT_FACTS_APPLIED, "operations=%zu replaced=%s took_us=%" PRIu64,
-			  out.operations, out.replaced ? "yes" : "no", clock_usec() - begun);
+			  out.operations, out.replaced ? "yes" : "no", agent_clock() - begun);
 	}
 	return r;
 }
@@ -378,6 +382,7 @@ void agent_drop(struct agent *agent)
 	agent->now = NULL;
 	numbers_drop(&agent->numbers);
 	facts_drop(&agent->facts);
+	suspend_drop(agent);
 	problems_drop(&agent->warnings);
 	listing_free(agent->listing);
 	agent->listing = NULL;

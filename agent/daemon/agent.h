@@ -30,6 +30,7 @@ struct agent {
 	struct generation *now;			/* in force; its plan is the shadow of the kernel */
 	struct numbers numbers;
 	struct facts facts;
+	struct { char **at; size_t n, room; } suspended;	/* names; see suspend.h */
 	char digest[DIGEST_TEXT];		/* of now.plan */
 	bool stale;   /* facts could not be applied: the audit tries again */
 	bool suspect; /* the table is not what it should be, and healing failed */
@@ -41,6 +42,7 @@ struct agent {
 	struct timespec started, applied;	/* CLOCK_REALTIME */
 	struct problems warnings;		/* of the configuration in force */
 	char last_reload[OUTCOME_TEXT];
+	uint64_t asked;				/* usec: when the running call had been received */
 	struct listing *listing;		/* sorted views of now, made when first asked for */
 };
 
@@ -71,6 +73,14 @@ int agent_refresh(struct agent *agent, unsigned kinds);
  *           it is written again even if what can be seen is as it should be
  */
 int agent_heal(struct agent *agent, const char *why, bool foreign);
+
+/* Compile the model in force with the facts, and apply. -errno: all is as it was, @out says why. */
+MUST_CHECK int agent_apply_facts(struct agent *agent, struct outcome *out);
+
+/* The plan in force is another one: what was derived from the old one goes. */
+void agent_changed(struct agent *agent);
+
+uint64_t agent_clock(void);			/* monotonic, usec */
 
 /* Path of a cgroup for agent_render; @context is the agent. */
 const char *agent_cgroup_path(void *context, uint64_t id);

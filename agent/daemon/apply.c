@@ -160,30 +160,37 @@ static const char *why_whole(int r)
 	return r == -ENFILE ? "set-full" : r == -EEXIST || r == -ENOENT ? "other-elements" : NULL;
 }
 
-int apply_plan(struct agent *agent, const struct model *model, const struct plan *desired,
-	       struct outcome *out)
+/* Look and commit, as often as it is worth. */
+static int commit_carefully(struct agent *agent, const struct plan *desired, const struct ops *ops,
+			    const char **ret_why, struct kernel_error *reterr, struct outcome *out)
 {
-	AUTO(ops_drop) struct ops ops = { 0 };
-	struct kernel_error error = { 0 };
-	const char *why = NULL;
 	int r = -ERESTART;
 
-	if (desired->mask.host != agent->now->plan.mask.host)
-		return replace(agent, model, desired, "mask-changed", out);
-	diff_plans(desired, &agent->now->plan, &ops);
-	out->operations = ops.n;
-	if (ops.n == 0)
-		return 0;
-	for (int i = 0; i < APPLY_TRIES && r == -ERESTART && !why; i++) {
-		r = try_commit(agent, desired, &ops, true, &why, &error, out);
+	for (int i = 0; i < APPLY_TRIES && r == -ERESTART && !*ret_why; i++) {
+		r = try_commit(agent, desired, ops, true, ret_why, reterr, out);
 		if (r == -ERESTART)
 			log_event(EVENT_TABLE_RACED, "try=%d", i + 1);
 	}
 	/* The ruleset of others never held still. Nobody else can write a table that we own. */
 	if (r == -ERESTART && agent_owns_table(agent))
-		r = try_commit(agent, desired, &ops, false, &why, &error, out);
+		r = try_commit(agent, desired, ops, false, ret_why, reterr, out);
 	if (r == -ERESTART)
-		why = "raced";
+		*ret_why = "raced";
+	return r;
+}
+
+static int apply_ops(struct agent *agent, const struct model *model, const struct plan *desired,
+		     const struct ops *ops, bool look, struct outcome *out)
+{
+	struct kernel_error error = { 0 };
+	const char *why = NULL;
+	int r;
+
+	out->operations = ops->n;
+	if (ops->n == 0)
+		return 0;
+	r = look ? commit_carefully(agent, desired, ops, &why, &error, out)
+		 : agent->kernel->commit(agent->kernel, ops, desired, 0, &error);
 	if (!why)
 		why = why_whole(r);
 	if (why)
@@ -194,4 +201,22 @@ int apply_plan(struct agent *agent, const struct model *model, const struct plan
 		return refuse(agent, model, desired, &error, r, out);
 	agent->transactions++;
 	return 0;
+}
+
+int apply_plan(struct agent *agent, const struct model *model, const struct plan *desired,
+	       struct outcome *out)
+{
+	AUTO(ops_drop) struct ops ops = { 0 };
+
+	if (desired->mask.host != agent->now->plan.mask.host)
+		return replace(agent, model, desired, "mask-changed", out);
+	diff_plans(desired, &agent->now->plan, &ops);
+	return apply_ops(agent, model, desired, &ops, true, out);
+}
+
+int apply_in_place(struct agent *agent, const struct ops *ops, struct outcome *out)
+{
+	bool look = agent->suspect || !agent_owns_table(agent);
+
+	return apply_ops(agent, &agent->now->model, &agent->now->plan, ops, look, out);
 }

@@ -16,6 +16,13 @@ enum { APPLY_TRIES = 4 };
 MUST_CHECK int apply_plan(struct agent *agent, const struct model *model,
 			  const struct plan *desired, struct outcome *out);
 
+/*
+ * apply_in_place - the same when the plan in force was changed in place by @ops
+ * A table that is ours alone is not looked at before, so this takes one transaction and nothing
+ * else. If it fails, the caller takes the plan back.
+ */
+MUST_CHECK int apply_in_place(struct agent *agent, const struct ops *ops, struct outcome *out);
+
 /* Write the whole table. Same results. */
 MUST_CHECK int apply_table(struct agent *agent, const struct model *model,
 			   const struct plan *desired, struct outcome *out);

@@ -114,6 +114,7 @@ static int answer_next(struct peer *peer)
 	peer->used = ++peer->control->clock;
 	r = control_call(agent, peer->right, message, &reply);
 	json_decref(message);
+	agent->asked = agent_clock();		/* of the next one, if it came with this one */
 	if (r < 0)
 		return r;
 	peer->stream = reply.stream;
@@ -144,7 +145,10 @@ static int work(struct peer *peer, bool *ret_busy)
 static int receive(struct peer *peer)
 {
 	char bytes[16 * 1024];
-	ssize_t n = recv(peer->fd.n, bytes, sizeof bytes, MSG_DONTWAIT);
+	ssize_t n;
+
+	peer->control->agent->asked = agent_clock();
+	n = recv(peer->fd.n, bytes, sizeof bytes, MSG_DONTWAIT);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;

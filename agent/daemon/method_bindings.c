@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ListBindings, ShowBinding, ListPolicy. Lists come in pieces; a cursor is the last name that was
- * sent, or for rules a position that is good for one generation, so a client that reads slowly
- * holds no memory of the agent's.
+ * ListBindings, ShowBinding, SuspendBinding, ResumeBinding, ListPolicy. Lists come in pieces; a
+ * cursor is the last name that was sent, or for rules a position that is good for one generation,
+ * so a client that reads slowly holds no memory of the agent's.
  */
 #include "daemon/method.h"
 
 #include "base/mem.h"
 #include "daemon/listing.h"
+#include "daemon/suspend.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,14 +18,14 @@ enum { CHUNK_ITEMS = 200, CHUNK_ADDRESSES = 4000 };
 
 static json_t *json_usable(const struct agent *agent, uint32_t binding, enum family family)
 {
-	const struct usability *usability = &agent->now->plan.usability[binding];
-	enum usable_reason reason = usability->reason[family];
-	bool usable = reason == USABLE || reason == USABLE_BY_OTHER;
+	const struct plan *plan = &agent->now->plan;
+	const struct usability *usability = &plan->usability[binding];
+	bool usable = plan_usable(plan, binding, family);
 	char text[OUTCOME_TEXT];
 
-	snprintf(text, sizeof text, "%s", plan_reason_text(reason, family));
-	if (reason == USABLE_BY_OTHER)
-		snprintf(text, sizeof text, "%s %s", plan_reason_text(reason, family),
+	snprintf(text, sizeof text, "%s", plan_usable_text(plan, binding, family));
+	if (usable && usability->reason[family] == USABLE_BY_OTHER)
+		snprintf(text, sizeof text, "%s %s", plan_usable_text(plan, binding, family),
 			 listing_name(&agent->now->model, usability->by[family]));
 	return json_pack("{s:b, s:o}", "usable", usable, "reason", method_json(text));
 }
@@ -105,7 +106,7 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 			 "unusable", json_unusable(model, binding),
 			 "usable", "ipv4", json_usable(agent, index, FAMILY_IPV4),
 			 "ipv6", json_usable(agent, index, FAMILY_IPV6),
-			 "suspended", 0,
+			 "suspended", (int)agent->now->plan.suspended[index],
 			 "rules", (json_int_t)method_listing(agent)->rule_counts[index],
 			 "allow", json_allows(binding),
 			 "place", method_json(place));
@@ -199,4 +200,39 @@ void method_show_binding(struct call *call)
 
 	if (method_binding(call, method_text(call, "name"), &index) == 0)
 		method_reply(call, json_pack("{s:o}", "binding", json_binding(call->agent, index)));
+}
+
+static void suspend(struct call *call, bool on)
+{
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	uint32_t index;
+	int r;
+
+	if (method_binding(call, method_text(call, "name"), &index) < 0)
+		return;
+	if (index == NO_INDEX) {
+		method_fail(call, OUTBIND_ERROR("NotPossible"),
+			    json_pack("{s:s}", "text",
+				      "the binding 'default' is not configured: what it stands for "
+				      "leaves from the host's own addresses, which cannot be "
+				      "suspended; configure it, or reject by a rule"));
+		return;
+	}
+	r = suspend_binding(call->agent, index, on, &out);
+	if (r < 0)
+		method_fail_outcome(call, r, &out);
+	else
+		method_reply(call, json_pack("{s:I, s:I}", "operations",
+					     (json_int_t)out.operations, "microseconds",
+					     (json_int_t)out.took_usec));
+}
+
+void method_suspend_binding(struct call *call)
+{
+	suspend(call, true);
+}
+
+void method_resume_binding(struct call *call)
+{
+	suspend(call, false);
 }

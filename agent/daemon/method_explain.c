@@ -279,13 +279,10 @@ static json_t *json_lookup(struct agent *agent, const struct lookup *lookup, boo
 static json_t *json_reason(const struct agent *agent, const struct explanation *told,
 			   const struct packet *packet)
 {
-	const struct usability *usability;
-	enum family family = ip_family(&packet->to);
-
 	if (told->verdict != VERDICT_UNUSABLE || told->binding == NO_INDEX)
 		return json_null();
-	usability = &agent->now->plan.usability[told->binding];
-	return method_json(plan_reason_text(usability->reason[family], family));
+	return method_json(plan_usable_text(&agent->now->plan, told->binding,
+					    ip_family(&packet->to)));
 }
 
 static void answer(struct call *call, const struct packet *packet, const struct explanation *told)

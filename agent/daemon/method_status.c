@@ -31,15 +31,6 @@ static json_int_t resident(void)
 	return (json_int_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-static bool is_usable(const struct usability *usability)
-{
-	for (int family = 0; family < FAMILIES; family++)
-		if (usability->reason[family] == USABLE ||
-		    usability->reason[family] == USABLE_BY_OTHER)
-			return true;
-	return false;
-}
-
 static json_t *warnings(const struct agent *agent)
 {
 	json_t *list = json_array();
@@ -88,8 +79,9 @@ static void set_numbers(json_t *status, const struct agent *agent)
 	const struct generation *now = agent->now;
 	size_t usable = 0, elements = 0;
 
-	for (size_t i = 0; i < now->plan.n_bindings; i++)
-		usable += is_usable(&now->plan.usability[i]);
+	for (uint32_t i = 0; i < now->plan.n_bindings; i++)
+		usable += plan_usable(&now->plan, i, FAMILY_IPV4) ||
+			  plan_usable(&now->plan, i, FAMILY_IPV6);
 	for (size_t i = 0; i < SETS; i++)
 		elements += now->plan.sets[i].n;
 	set_number(status, "pid", (uint64_t)getpid());

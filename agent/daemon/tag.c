@@ -126,26 +126,17 @@ bool tag_allowed(const struct model *model, const struct tag_peer *peer, uint32_
 	return false;
 }
 
-static bool is_usable(const struct usability *usability, enum family family)
-{
-	return usability->reason[family] == USABLE ||
-	       usability->reason[family] == USABLE_BY_OTHER;
-}
-
 static struct refusal check_usable(const struct plan *plan, uint32_t binding,
 				   const bool families[static FAMILIES])
 {
-	const struct usability *usability;
 	enum family wanted = families[FAMILY_IPV4] ? FAMILY_IPV4 : FAMILY_IPV6;
 
 	if (binding == NO_INDEX)
 		return none;
-	usability = &plan->usability[binding];
 	for (enum family family = 0; family < FAMILIES; family++)
-		if (families[family] && is_usable(usability, family))
+		if (families[family] && plan_usable(plan, binding, family))
 			return none;
-	return (struct refusal){ TAG_UNUSABLE,
-				 plan_reason_text(usability->reason[wanted], wanted) };
+	return (struct refusal){ TAG_UNUSABLE, plan_usable_text(plan, binding, wanted) };
 }
 
 static int set_mark(int fd, struct fwmark mask, struct fwmark mark)
@@ -255,7 +246,7 @@ size_t tag_answer(struct agent *agent, const struct tag_peer *peer, const char *
 		return refuse((struct refusal){ TAG_BAD_SOCKET, strerror(-r) }, reply);
 	len = (size_t)snprintf(reply, TAG_REPLY_MAX, TAG_REPLY_OK "%u", mark.host);
 	for (enum family family = 0; binding != NO_INDEX && family < FAMILIES; family++)
-		if (families[family] && is_usable(&plan->usability[binding], family))
+		if (families[family] && plan_usable(plan, binding, family))
 			len = print_addresses(agent, binding, family, reply, len);
 	return len;
 }

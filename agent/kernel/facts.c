@@ -320,9 +320,11 @@ static void hand_over(struct reading *reading, struct facts *ret)
 	ret->cgroup_ids = old.cgroup_ids;
 	ret->execs = old.execs;
 	ret->n_execs = old.n_execs;
+	ret->suspended = old.suspended;
 	old.cgroup_ids = NULL;
 	old.execs = NULL;
 	old.n_execs = 0;
+	old.suspended = NULL;
 	reading->facts = old;
 }
 

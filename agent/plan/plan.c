@@ -83,6 +83,7 @@ void facts_drop(struct facts *facts)
 	free(facts->fwmark_rules.at);
 	free(facts->cgroup_ids);
 	free(facts->execs);
+	free(facts->suspended);
 	*facts = (struct facts){ 0 };
 }
 
@@ -91,11 +92,13 @@ void plan_drop(struct plan *plan)
 	for (int i = 0; i < SETS; i++)
 		free(plan->sets[i].at);
 	free(plan->usability);
+	free(plan->suspended);
 	free(plan->marks);
 	*plan = (struct plan){ 0 };
 }
 
-static void build_marks(const struct model *model, const uint32_t *numbers, struct plan *plan)
+static void build_bindings(const struct model *model, const uint32_t *numbers,
+			   const struct facts *facts, struct plan *plan)
 {
 	int shift = __builtin_ctz(model->mask.host);
 
@@ -104,8 +107,12 @@ static void build_marks(const struct model *model, const uint32_t *numbers, stru
 	plan->n_bindings = model->bindings.n;
 	plan->marks = mem_zero(plan->n_bindings, sizeof *plan->marks);
 	plan->usability = mem_zero(plan->n_bindings, sizeof *plan->usability);
-	for (size_t i = 0; i < plan->n_bindings; i++)
+	plan->suspended = mem_zero(plan->n_bindings, sizeof *plan->suspended);
+	for (size_t i = 0; i < plan->n_bindings; i++) {
 		plan->marks[i].host = numbers[i] << shift;
+		plan->suspended[i] = facts->suspended && facts->suspended[i];
+		plan->stand_ins |= model->bindings.at[i].unusable == UNUSABLE_USE;
+	}
 }
 
 /* As soon as a rule asks who sends: TCP of sockets that nobody owns any more, see the template. */
@@ -152,7 +159,7 @@ int plan_build(const struct model *model, const uint32_t *numbers, const struct 
 	int r;
 
 	assert(model->mask.host != 0);
-	build_marks(model, numbers, &plan);
+	build_bindings(model, numbers, facts, &plan);
 	plan_usable_build(model, facts, &plan);
 	build_unowned(model, facts, &plan);
 	plan_cover_bypass(model, facts, &plan);
@@ -164,34 +171,44 @@ int plan_build(const struct model *model, const uint32_t *numbers, const struct 
 	build_gates(&plan);
 	for (int i = 0; i < SETS; i++)
 		plan_rows_finish(&plan, (enum set_id)i);
+	plan.fingerprint = plan_fingerprint(&plan);
 	*ret_plan = plan;
 	plan = (struct plan){ 0 };
 	return 0;
 }
 
+static unsigned __int128 hash_of(const void *at, size_t len, uint64_t seed)
+{
+	XXH128_hash_t hash = XXH3_128bits_withSeed(at, len, seed);
+
+	return (unsigned __int128)hash.high64 << 64 | hash.low64;
+}
+
+unsigned __int128 plan_row_hash(enum set_id set, const uint8_t *row)
+{
+	const struct set_shape *shape = &plan_shapes[set];
+
+	return hash_of(row, shape->row_len - (shape->origin == ORIGIN_NONE ? 0u : 4u), set);
+}
+
+unsigned __int128 plan_fingerprint(const struct plan *plan)
+{
+	unsigned __int128 sum = hash_of(&plan->mask.host, sizeof plan->mask.host, SETS);
+
+	for (int i = 0; i < SETS; i++) {
+		const struct rows *rows = &plan->sets[i];
+
+		for (size_t row = 0; row < rows->n; row++)
+			sum += plan_row_hash((enum set_id)i,
+					     rows->at + row * plan_shapes[i].row_len);
+	}
+	return sum;
+}
+
 void plan_digest(const struct plan *plan, char ret_text[static 33])
 {
-	XXH3_state_t *state = XXH3_createState();
-	XXH128_hash_t hash;
-
-	if (!state)
-		abort();
-	XXH3_128bits_reset(state);
-	XXH3_128bits_update(state, &plan->mask.host, sizeof plan->mask.host);
-	for (int i = 0; i < SETS; i++) {
-		const struct set_shape *shape = &plan_shapes[i];
-		const struct rows *rows = &plan->sets[i];
-		uint64_t n = rows->n;
-		size_t len = shape->row_len - (shape->origin == ORIGIN_NONE ? 0u : 4u);
-
-		XXH3_128bits_update(state, &n, sizeof n);
-		for (size_t row = 0; row < rows->n; row++)
-			XXH3_128bits_update(state, rows->at + row * shape->row_len, len);
-	}
-	hash = XXH3_128bits_digest(state);
-	XXH3_freeState(state);
-	snprintf(ret_text, 33, "%016llx%016llx", (unsigned long long)hash.high64,
-		 (unsigned long long)hash.low64);
+	snprintf(ret_text, 33, "%016llx%016llx", (unsigned long long)(plan->fingerprint >> 64),
+		 (unsigned long long)plan->fingerprint);
 }
 
 const char *plan_reason_text(enum usable_reason reason, enum family family)
@@ -210,9 +227,25 @@ const char *plan_reason_text(enum usable_reason reason, enum family family)
 					 "another host has the IPv6 address" },
 		[UNUSABLE_INTERFACE] = { "IPv4 address is on another interface",
 					 "IPv6 address is on another interface" },
+		[UNUSABLE_STAND_IN] = { "the binding that stands in is suspended",
+					"the binding that stands in is suspended" },
 	};
 
 	return texts[reason][family];
+}
+
+bool plan_usable(const struct plan *plan, uint32_t binding, enum family family)
+{
+	enum usable_reason reason = plan->usability[binding].reason[family];
+
+	return !plan->suspended[binding] && (reason == USABLE || reason == USABLE_BY_OTHER);
+}
+
+const char *plan_usable_text(const struct plan *plan, uint32_t binding, enum family family)
+{
+	if (plan->suspended[binding])
+		return "suspended";
+	return plan_reason_text(plan->usability[binding].reason[family], family);
 }
 
 /* Number of rows whose key is not above @key. */

@@ -76,11 +76,12 @@ enum usable_reason {
 	UNUSABLE_ABSENT,			/* none of its addresses is on this host */
 	UNUSABLE_TENTATIVE, UNUSABLE_DUPLICATE,	/* IPv6 duplicate address detection */
 	UNUSABLE_INTERFACE,			/* present, but on another interface than it says */
+	UNUSABLE_STAND_IN,			/* `unusable use` leads to a suspended binding */
 };
 
 struct usability {
 	enum usable_reason reason[FAMILIES];
-	uint32_t by[FAMILIES];			/* USABLE_BY_OTHER: whose addresses it leaves from */
+	uint32_t by[FAMILIES];			/* whose addresses it leaves from, or NO_INDEX */
 };
 
 struct local_address {				/* one address of this host */
@@ -104,16 +105,20 @@ struct facts {
 	uint64_t *cgroup_ids;			/* by index into model->cgroups; 0 = not there now */
 	struct { uint64_t id; uint32_t binding; } *execs;	/* cgroups of `outbindctl exec` */
 	size_t n_execs;
+	bool *suspended;			/* by binding: what the operator said; NULL: none is */
 };
 
 void facts_drop(struct facts *facts);
 
 struct plan {
 	struct rows sets[SETS];
-	struct usability *usability;		/* by binding */
+	struct usability *usability;		/* by binding, as if none were suspended but stand-ins */
+	bool *suspended;			/* by binding: has its rows, but is not usable */
 	struct fwmark *marks;			/* by binding, within the mask */
 	size_t n_bindings;
+	bool stand_ins;				/* some binding has `unusable use` */
 	struct fwmark mask, pass, reject;	/* the two reserved numbers, as marks */
+	unsigned __int128 fingerprint;		/* of mask and rows; see plan_fingerprint() */
 };
 
 /*
@@ -131,11 +136,22 @@ enum { PLAN_ROWS_MAX = 16 * 1000 * 1000 };	/* in all sets that policy fills */
 
 void plan_drop(struct plan *plan);
 
-/* Order-independent of how it was built: 32 hex digits and a NUL; origins do not count. */
+/* The fingerprint as 32 hex digits and a NUL, whatever the size of the plan. */
 void plan_digest(const struct plan *plan, char ret_text[static 33]);
+
+/*
+ * plan_fingerprint - sum of a hash of the mask and of each row, modulo 2^128; origins do not count
+ * A sum, so that a row more or less costs one hash: plan_row_hash(). plan_build() has set it.
+ */
+unsigned __int128 plan_fingerprint(const struct plan *plan);
+unsigned __int128 plan_row_hash(enum set_id set, const uint8_t *row);
 
 /* "usable", "no IPv4 address in the binding", ...: one line, lower case, no full stop. */
 const char *plan_reason_text(enum usable_reason reason, enum family family);
+
+/* Can a new connection leave by this binding, and if not why: "suspended", or as above. */
+bool plan_usable(const struct plan *plan, uint32_t binding, enum family family);
+const char *plan_usable_text(const struct plan *plan, uint32_t binding, enum family family);
 
 /* The row of @set whose key is (or whose interval holds) @key, or NULL. */
 const uint8_t *plan_find(const struct plan *plan, enum set_id set, const uint8_t *key);

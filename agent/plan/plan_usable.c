@@ -3,7 +3,8 @@
  * Which bindings can carry traffic now, by family, and what they leave from: usable, snat, spread,
  * own and steer. An address counts while the host has it (and, if the binding names an interface,
  * has it there); a binding is usable while one of its addresses counts. What is not usable gets no
- * row at all: the data path refuses a mark that it does not find.
+ * row at all: the data path refuses a mark that it does not find. A suspended binding lacks its row
+ * in `usable` only, so that what is alive goes on.
  */
 #include "plan/plan_usable.h"
 
@@ -52,7 +53,7 @@ static int reason_rank(enum usable_reason reason)
 	static const int ranks[] = {
 		[USABLE] = 0, [USABLE_BY_OTHER] = 1, [UNUSABLE_TENTATIVE] = 2,
 		[UNUSABLE_DUPLICATE] = 3, [UNUSABLE_INTERFACE] = 4, [UNUSABLE_ABSENT] = 5,
-		[UNUSABLE_NO_ADDRESS] = 6,
+		[UNUSABLE_NO_ADDRESS] = 6, [UNUSABLE_STAND_IN] = 7,
 	};
 
 	return ranks[reason];
@@ -110,12 +111,14 @@ struct trail { uint32_t *at; size_t n, room; };
 /*
  * Follow `unusable use` from @start to the binding that stands in, and note it for everyone on the
  * way, so that a long chain is walked once. A binding without an address of the family ends the
- * chain: it refuses, so that a client with both families tries the other one.
+ * chain: it refuses, so that a client with both families tries the other one. Who leads to a
+ * suspended binding keeps its rows, as that one does, and refuses, as that one does.
  */
 static void stand_in(const struct model *model, struct plan *plan, int family, uint8_t *seen,
 		     uint32_t start, struct trail *trail)
 {
 	uint32_t at = start, by;
+	bool refuses;
 
 	trail->n = 0;
 	while (!seen[at]) {
@@ -129,11 +132,13 @@ static void stand_in(const struct model *model, struct plan *plan, int family, u
 		at = model->bindings.at[at].unusable_use;
 	}
 	by = plan->usability[at].by[family];
-	for (size_t i = 0; i < trail->n && by != NO_INDEX; i++) {
+	refuses = plan->suspended[at] || plan->usability[at].reason[family] == UNUSABLE_STAND_IN;
+	for (size_t i = trail->n; i-- > 0 && by != NO_INDEX;) {
 		struct usability *usability = &plan->usability[trail->at[i]];
 
-		usability->reason[family] = USABLE_BY_OTHER;
+		usability->reason[family] = refuses ? UNUSABLE_STAND_IN : USABLE_BY_OTHER;
 		usability->by[family] = by;
+		refuses = refuses || plan->suspended[trail->at[i]];
 	}
 }
 
@@ -189,13 +194,15 @@ static void add_address(struct plan *plan, enum set_id set, struct fwmark mark,
 	plan_rows_origin(&plan_shapes[set], row, origin);
 }
 
-static void emit(struct plan *plan, struct fwmark mark, int family, const struct choice *choice)
+static void emit(struct plan *plan, uint32_t binding, int family, const struct choice *choice)
 {
+	struct fwmark mark = plan->marks[binding];
 	bool ipv4 = family == FAMILY_IPV4;
 
 	if (choice->n == 0)
 		return;
-	put_host32(plan_rows_add(plan, ipv4 ? SET_USABLE4 : SET_USABLE6), mark.host);
+	if (plan_usable(plan, binding, (enum family)family))
+		put_host32(plan_rows_add(plan, ipv4 ? SET_USABLE4 : SET_USABLE6), mark.host);
 	for (size_t i = 0; i < choice->n; i++)
 		add_address(plan, ipv4 ? SET_OWN4 : SET_OWN6, mark, NULL, &choice->ip[i],
 			    choice->origin[i]);
@@ -275,7 +282,7 @@ void plan_usable_build(const struct model *model, const struct facts *facts, str
 			if (by == NO_INDEX)
 				continue;
 			choose(&host, model, by, f, &choice);
-			emit(plan, plan->marks[i], f, &choice);
+			emit(plan, i, f, &choice);
 		}
 	build_steer(facts, plan);
 	plan_cover_drop(&host.local);

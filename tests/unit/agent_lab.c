@@ -68,7 +68,8 @@ void lab_init(struct lab *lab)
 void lab_drop(struct lab *lab)
 {
 	static const char *const files[] = { STATE_MARKS, STATE_MARKS ".new", "lock",
-					     "generation" };
+					     "generation", STATE_SUSPENDED,
+					     STATE_SUSPENDED ".new" };
 	char path[128];
 
 	agent_drop(&lab->agent);

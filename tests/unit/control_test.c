@@ -116,6 +116,14 @@ static const struct {
 	  OUTBIND("Explain") WITH("\"to\": \"192.0.2.9\", \"user\": \"no-such-user\""), "org.outbind.NotFound" },
 	{ "no such process", PEER_READ, OUTBIND("Explain") WITH("\"to\": \"192.0.2.9\", \"pid\": -1"),
 	  "org.outbind.NotFound" },
+	{ "a reader does not suspend", PEER_READ, OUTBIND("SuspendBinding") WITH("\"name\": \"beta\""),
+	  "org.outbind.PermissionDenied" },
+	{ "root suspends", PEER_ADMIN, OUTBIND("SuspendBinding") WITH("\"name\": \"acme\""), "none" },
+	{ "root resumes", PEER_ADMIN, OUTBIND("ResumeBinding") WITH("\"name\": \"acme\""), "none" },
+	{ "suspend nobody", PEER_ADMIN, OUTBIND("SuspendBinding") WITH("\"name\": \"acne\""),
+	  "org.outbind.BindingNotFound" },
+	{ "suspend the implicit default", PEER_ADMIN,
+	  OUTBIND("SuspendBinding") WITH("\"name\": \"default\""), "org.outbind.NotPossible" },
 	{ "exec without cgroups", PEER_ADMIN, OUTBIND("PrepareExec") WITH("\"binding\": \"acme\""),
 	  "org.outbind.KernelRefused" },
 	{ "exec of nobody", PEER_ADMIN, OUTBIND("PrepareExec") WITH("\"binding\": \"x\""),
@@ -138,6 +146,36 @@ static void test_calls(void **state)
 		assert_true(json_is_object(json_object_get(answer, "parameters")));
 		json_decref(answer);
 	}
+}
+
+static json_t *parameters_of(const json_t *answer)
+{
+	return json_object_get(answer, "parameters");
+}
+
+/* What is shown of a suspended binding, and what a packet of its client is told. */
+static void test_suspended_is_shown(void **state)
+{
+	const char *reason = NULL, *verdict = NULL;
+	int suspended = 0, usable = 1;
+	json_t *answer;
+
+	json_decref(ask(*state, PEER_ADMIN, OUTBIND("SuspendBinding") WITH("\"name\": \"acme\"")));
+	answer = ask(*state, PEER_READ, OUTBIND("ShowBinding") WITH("\"name\": \"acme\""));
+	assert_int_equal(json_unpack(parameters_of(answer), "{s:{s:b, s:{s:{s:b, s:s}}}}", "binding",
+				     "suspended", &suspended, "usable", "ipv4", "usable", &usable,
+				     "reason", &reason), 0);
+	assert_true(suspended);
+	assert_false(usable);
+	assert_string_equal(reason, "suspended");
+	json_decref(answer);
+	answer = ask(*state, PEER_READ, OUTBIND("Explain")
+		     WITH("\"to\": \"198.51.100.1\", \"user\": \"1001\""));
+	assert_int_equal(json_unpack(parameters_of(answer), "{s:s, s:s}", "verdict", &verdict,
+				     "reason", &reason), 0);
+	assert_string_equal(verdict, "unusable");
+	assert_string_equal(reason, "suspended");
+	json_decref(answer);
 }
 
 static void test_not_a_call(void **state)
@@ -382,7 +420,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_calls), TEST(test_not_a_call), TEST(test_interface_is_complete),
+		TEST(test_calls), TEST(test_suspended_is_shown),
+		TEST(test_not_a_call), TEST(test_interface_is_complete),
 		TEST(test_oneway), TEST(test_status), TEST(test_reload_refused),
 		TEST(test_explain_compares_with_kernel), TEST(test_diff),
 		TEST(test_lists_in_pieces), TEST(test_render_one_at_a_time),

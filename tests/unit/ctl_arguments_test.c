@@ -99,7 +99,7 @@ static const struct {
 } completions[] = {
 	{ "all verbs, each first word once", "''", "status binding policy explain exec check render diff reload help " },
 	{ "verbs by prefix", "re", "render reload " },
-	{ "second words", "binding ''", "list show " },
+	{ "second words", "binding ''", "list show suspend resume " },
 	{ "options", "check --p", "--print " },
 	{ "options without a verb", "--j", "--json " },
 	{ "value of an option", "--color a", "auto always " },

@@ -179,7 +179,7 @@ static void test_texts(void **unused)
 		assert_non_null(explain_verdict_text((enum verdict)i));
 		assert_non_null(explain_verdict_name((enum verdict)i));
 	}
-	for (int i = USABLE; i <= UNUSABLE_INTERFACE; i++)
+	for (int i = USABLE; i <= UNUSABLE_STAND_IN; i++)
 		for (int f = 0; f < FAMILIES; f++)
 			assert_non_null(plan_reason_text((enum usable_reason)i, (enum family)f));
 }
