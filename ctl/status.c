@@ -26,9 +26,11 @@ static void add_counters(struct table *block, const json_t *reply)
 	const json_t *counters = reply_member(reply, "counters");
 
 	table_add(block, "refused", TINT_DIM);
-	table_add_format(block, "%lld by rule, %lld for an unusable binding",
+	table_add_format(block,
+			 "%lld by rule, %lld for an unusable binding, %lld for a reused port",
 			 reply_number(counters, "refused_rule"),
-			 reply_number(counters, "refused_unusable"));
+			 reply_number(counters, "refused_unusable"),
+			 reply_number(counters, "refused_reused"));
 	table_add(block, "dropped", TINT_DIM);
 	table_add_format(block, "%lld that no flow could be found for, %lld by the guard",
 			 reply_number(counters, "dropped_stray"),

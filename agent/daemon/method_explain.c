@@ -223,6 +223,8 @@ static size_t print_field(struct agent *agent, enum field_kind kind, bool interv
 		memcpy(ip.octet, at, ip.len);
 		snprintf(out, room, "%s", ip_print(&ip, text));
 		return ip.len;
+	case FIELD_HOST16:
+		return 2;			/* a zone: a result, never a key that is looked up */
 	case FIELD_PROTOCOL:
 		snprintf(out, room, "%u", at[0]);
 		return 4;			/* padded */

@@ -57,21 +57,24 @@ static json_t *warnings(const struct agent *agent)
 	return list;
 }
 
-static json_t *counters(struct agent *agent)
-{
-	struct kernel_counters read = { 0 };
-
-	if (agent->kernel->read_counters(agent->kernel, &read) < 0)
-		read = (struct kernel_counters){ 0 };
-	return json_pack("{s:I, s:I, s:I, s:I}", "refused_rule", (json_int_t)read.refused_rule,
-			 "refused_unusable", (json_int_t)read.refused_unusable, "dropped_stray",
-			 (json_int_t)read.dropped_stray, "dropped_guard",
-			 (json_int_t)read.dropped_guard);
-}
-
 static void set_number(json_t *object, const char *name, uint64_t number)
 {
 	json_object_set_new(object, name, json_integer((json_int_t)number));
+}
+
+static json_t *counters(struct agent *agent)
+{
+	struct kernel_counters read = { 0 };
+	json_t *object = json_object();
+
+	if (agent->kernel->read_counters(agent->kernel, &read) < 0)
+		read = (struct kernel_counters){ 0 };
+	set_number(object, "refused_rule", read.refused_rule);
+	set_number(object, "refused_unusable", read.refused_unusable);
+	set_number(object, "refused_reused", read.refused_reused);
+	set_number(object, "dropped_stray", read.dropped_stray);
+	set_number(object, "dropped_guard", read.dropped_guard);
+	return object;
 }
 
 static void set_numbers(json_t *status, const struct agent *agent)

@@ -27,6 +27,7 @@ static size_t field_size(enum field_kind kind)
 {
 	switch (kind) {
 	case FIELD_NONE: return 0;
+	case FIELD_HOST16: return 2;
 	case FIELD_HOST32: return 4;
 	case FIELD_CGROUP: return 8;
 	case FIELD_IPV4: return 4;
@@ -50,12 +51,17 @@ static bool print_field(const struct rendering *r, enum field_kind kind, const u
 			bool network_order, char out[static FIELD_TEXT])
 {
 	struct ip ip = { .len = kind == FIELD_IPV6 ? 16 : 4 };
+	uint16_t zone;
 	const char *path;
 	uint64_t id;
 
 	switch (kind) {
 	case FIELD_NONE:
 		out[0] = '\0';
+		return true;
+	case FIELD_HOST16:
+		memcpy(&zone, at, sizeof zone);
+		snprintf(out, FIELD_TEXT, "%u", zone);
 		return true;
 	case FIELD_HOST32:
 		snprintf(out, FIELD_TEXT, "%#x", read32(at, network_order));

@@ -238,6 +238,7 @@ static int visit_counter(const struct nlmsghdr *message, void *context)
 	const struct { const char *name; uint64_t *packets; } known[] = {
 		{ "refused_rule", &counters->refused_rule },
 		{ "refused_unusable", &counters->refused_unusable },
+		{ "refused_reused", &counters->refused_reused },
 		{ "dropped_stray", &counters->dropped_stray },
 		{ "dropped_guard", &counters->dropped_guard },
 	};

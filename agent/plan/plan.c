@@ -8,13 +8,13 @@
 
 #include "base/mem.h"
 #include "plan/plan_cover.h"
+#include "plan/plan_gates.h"
 #include "plan/plan_policy.h"
 #include "plan/plan_rows.h"
 #include "plan/plan_usable.h"
 
 #include <assert.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <xxhash.h>
 
 #define HASH_OF(nm, or, kl, dl, vl, ...) \
@@ -37,6 +37,8 @@ const struct set_shape plan_shapes[SETS] = {
 	[SET_QUALIFIED] = HASH_OF("qualified", ORIGIN_NONE, 1, 0, FIELD_NONE, FIELD_PROTOCOL),
 	[SET_BY_CGROUP_ASKED] = HASH_OF("by_cgroup_asked", ORIGIN_NONE, 1, 0, FIELD_NONE,
 					FIELD_PROTOCOL),
+	[SET_ASKED] = HASH_OF("asked", ORIGIN_NONE, 1, 0, FIELD_NONE, FIELD_PROTOCOL),
+	[SET_ZONE] = HASH_OF("zone", ORIGIN_NONE, 4, 2, FIELD_HOST16, FIELD_HOST32),
 	[SET_BY_CGROUP] = HASH_OF("by_cgroup", ORIGIN_RULE, 8, 4, FIELD_HOST32, FIELD_CGROUP),
 	[SET_BY_CGROUP_TO] = HASH_OF("by_cgroup_to", ORIGIN_RULE, 12, 4, FIELD_HOST32,
 				     FIELD_CGROUP, FIELD_HOST32),
@@ -115,43 +117,6 @@ static void build_bindings(const struct model *model, const uint32_t *numbers,
 	}
 }
 
-/* As soon as a rule asks who sends: TCP of sockets that nobody owns any more, see the template. */
-static void build_unowned(const struct model *model, const struct facts *facts, struct plan *plan)
-{
-	bool asked = facts->n_execs > 0;
-
-	for (size_t i = 0; i < model->rules.n && !asked; i++)
-		asked = model->rules.at[i].client.kind == CLIENT_CGROUP ||
-			model->rules.at[i].client.kind == CLIENT_USER ||
-			model->rules.at[i].client.kind == CLIENT_GROUP;
-	if (asked)
-		*plan_rows_add(plan, SET_UNOWNED) = PROTOCOL_TCP;
-}
-
-/* What the data path need not look up at all, since nothing can be there. */
-static void build_gates(struct plan *plan)
-{
-	bool seen[256] = { false };
-
-	for (int set = SET_WHERE_PORT; set <= SET_WHERE_PROTOCOL; set++) {
-		const struct set_shape *shape = &plan_shapes[set];
-
-		for (size_t i = 0; i < plan->sets[set].n; i++) {
-			const uint8_t *row = plan->sets[set].at + i * shape->row_len;
-
-			for (unsigned p = row[4]; p <= row[shape->key_len + 4]; p++)
-				seen[p] = true;		/* after the label, the protocol */
-		}
-	}
-	for (unsigned p = 0; p < ARRAY_LEN(seen); p++)
-		if (seen[p])
-			*plan_rows_add(plan, SET_QUALIFIED) = (uint8_t)p;
-	if (plan->sets[SET_BY_CGROUP].n > 0) {
-		*plan_rows_add(plan, SET_BY_CGROUP_ASKED) = AF_INET;	/* as nfproto */
-		*plan_rows_add(plan, SET_BY_CGROUP_ASKED) = AF_INET6;
-	}
-}
-
 int plan_build(const struct model *model, const uint32_t *numbers, const struct facts *facts,
 	       struct plan *ret_plan, struct diag *diag)
 {
@@ -161,14 +126,13 @@ int plan_build(const struct model *model, const uint32_t *numbers, const struct 
 	assert(model->mask.host != 0);
 	build_bindings(model, numbers, facts, &plan);
 	plan_usable_build(model, facts, &plan);
-	build_unowned(model, facts, &plan);
 	plan_cover_bypass(model, facts, &plan);
 	r = plan_policy_build(model, facts, &plan, diag);
 	if (r < 0)
 		return r;
 	if (diag->n_errors > 0)
 		return -EINVAL;
-	build_gates(&plan);
+	plan_gates_build(model, facts, &plan);
 	for (int i = 0; i < SETS; i++)
 		plan_rows_finish(&plan, (enum set_id)i);
 	plan.fingerprint = plan_fingerprint(&plan);

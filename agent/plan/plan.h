@@ -18,6 +18,8 @@ enum set_id {
 	SET_WHERE_PORT, SET_WHERE_PROTOCOL,	/* label . protocol [. port] -> class of destinations */
 	SET_QUALIFIED,				/* protocols that where_* has anything for */
 	SET_BY_CGROUP_ASKED,			/* families (nfproto), if by_cgroup has anything */
+	SET_ASKED,				/* families (nfproto), if any rule is about senders */
+	SET_ZONE,				/* mark -> conntrack zone */
 	SET_BY_CGROUP, SET_BY_CGROUP_TO,	/* client [. class] -> mark */
 	SET_BY_USER, SET_BY_USER_TO,		/* one uid */
 	SET_BY_USERS, SET_BY_USERS_TO,		/* ranges of uids */
@@ -38,6 +40,7 @@ enum set_id {
 
 enum field_kind {
 	FIELD_NONE,
+	FIELD_HOST16,				/* conntrack zone, host order */
 	FIELD_HOST32,				/* mark, uid, gid, class, slot: host order in the kernel */
 	FIELD_CGROUP,				/* u64, host order */
 	FIELD_IPV4, FIELD_IPV6,

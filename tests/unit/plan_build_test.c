@@ -35,6 +35,9 @@ static size_t print_field(char *out, enum field_kind kind, bool interval, const 
 		memcpy(ip.octet, at, ip.len);
 		sprintf(out, "%s", ip_print(&ip, text));
 		return ip.len;
+	case FIELD_HOST16:
+		sprintf(out, "%u", at[0] | at[1] << 8);
+		return 2;
 	case FIELD_PROTOCOL:
 		sprintf(out, "%u", at[0]);
 		return 4;
@@ -95,7 +98,7 @@ static void build(struct world *world)
 
 static void test_shapes(void **unused)
 {
-	static const uint8_t lens[] = { [FIELD_HOST32] = 4, [FIELD_CGROUP] = 8, [FIELD_IPV4] = 4,
+	static const uint8_t lens[] = { [FIELD_HOST16] = 2, [FIELD_HOST32] = 4, [FIELD_CGROUP] = 8, [FIELD_IPV4] = 4,
 					[FIELD_IPV6] = 16, [FIELD_PROTOCOL] = 4, [FIELD_PORT] = 4 };
 
 	(void)unused;
