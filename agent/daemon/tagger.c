@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "daemon/log.h"
+#include "daemon/release.h"
 #include "daemon/tag.h"
 
 #include <limits.h>
@@ -28,7 +29,7 @@
 #endif
 
 enum { CLIENTS_MAX = 256, CLIENTS_OF_TRUSTED = 32, CLIENTS_PER_USER = 32, MESSAGES_AT_ONCE = 32,
-       ACCEPTS_AT_ONCE = 16, FDS_MAX = 253, LOGS_PER_SECOND = 10 };
+       ACCEPTS_AT_ONCE = 16, FDS_MAX = 253, LOGS_PER_SECOND = 10, FULL_PAUSE_USEC = 200000 };
 
 struct client_peer {
 	struct tagger *tagger;
@@ -41,7 +42,8 @@ struct tagger {
 	struct agent *agent;
 	sd_event *event;
 	struct fd fd;
-	sd_event_source *on_connect;
+	sd_event_source *on_connect, *on_pause;
+	struct releaser *releaser;
 	struct client_peer *clients[CLIENTS_MAX];
 	bool has_relay;
 	uid_t relay;
@@ -68,14 +70,13 @@ static void client_free(struct client_peer *client)
 	sd_event_source_disable_unref(client->on_io);
 	credentials_drop(&client->peer.credentials);
 	free(client->peer.cgroup);
-	fd_drop(&client->fd);
+	releaser_close(client->tagger->releaser, &client->fd.n, 1, true);
 	free(client);
 }
 
-/* Keep the first descriptor of @message, close the others; *ret_n counts all of them. */
-static struct fd take_fds(struct msghdr *message, size_t *ret_n)
+/* All descriptors of @message into @ret; returns their number, and more than one if some were lost. */
+static size_t take_fds(struct msghdr *message, int ret[static FDS_MAX], size_t *ret_n)
 {
-	struct fd first = FD_NONE;
 	size_t n = 0;
 
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part;
@@ -84,20 +85,13 @@ static struct fd take_fds(struct msghdr *message, size_t *ret_n)
 
 		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t i = 0; i < count; i++) {
-			struct fd fd;
-
-			memcpy(&fd.n, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
-			if (n++ == 0)
-				first = fd;
-			else
-				fd_drop(&fd);
-		}
+		if (count > FDS_MAX - n)
+			count = FDS_MAX - n;	/* the buffer has no room for more */
+		memcpy(ret + n, CMSG_DATA(part), count * sizeof(int));
+		n += count;
 	}
-	if (message->msg_flags & MSG_CTRUNC)
-		n += 2;				/* some were lost: not exactly one */
 	*ret_n = n;
-	return first;
+	return message->msg_flags & MSG_CTRUNC ? n + 2 : n;
 }
 
 static void log_refusal(struct client_peer *client, const char *reply)
@@ -123,17 +117,21 @@ static int answer_one(struct client_peer *client)
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
 				  .msg_controllen = sizeof control.bytes };
 	ssize_t n = recvmsg(client->fd.n, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	AUTO(fd_drop) struct fd fd = FD_NONE;
-	size_t n_fds, len;
+	size_t n_fds, n_taken, len;
+	int fds[FDS_MAX];
+	struct fd fd;
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	fd = take_fds(&message, &n_fds);
+	n_fds = take_fds(&message, fds, &n_taken);
+	fd.n = n_taken > 0 ? fds[0] : -1;	/* lent; all are closed below */
+	/* A message longer than the buffer fills it, which is longer than a request can be. */
+	len = n == 0 ? 0
+		     : tag_answer(client->tagger->agent, &client->peer, request, (size_t)n, &fd,
+				  n_fds, reply);
+	releaser_close(client->tagger->releaser, fds, n_taken, false);
 	if (n == 0)
 		return -ECONNRESET;
-	/* A message longer than the buffer fills it, which is longer than a request can be. */
-	len = tag_answer(client->tagger->agent, &client->peer, request, (size_t)n, &fd, n_fds,
-			 reply);
 	log_refusal(client, reply);
 	if (send(client->fd.n, reply, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -errno;
@@ -149,7 +147,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *contex
 	(void)fd;
 	(void)revents;
 	for (int i = 0; i < MESSAGES_AT_ONCE && r == 1; i++)
-		r = answer_one(client);
+		r = releaser_is_full(client->tagger->releaser) ? -EBUSY : answer_one(client);
 	if (r < 0)
 		client_free(client);
 	return 0;
@@ -244,6 +242,26 @@ static int accept_one(struct tagger *tagger)
 	return 0;
 }
 
+static int on_pause(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct tagger *tagger = context;
+
+	(void)usec;
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	(void)sd_event_source_set_enabled(tagger->on_connect, SD_EVENT_ON);
+	return 0;
+}
+
+/* Strangers keep us from closing what they sent: let nobody in for a moment. */
+static void pause_accepting(struct tagger *tagger)
+{
+	if (may_log(tagger))
+		log_event(EVENT_TAG_FULL, "releases=%d next=pause", RELEASES_MAX);
+	(void)sd_event_source_set_enabled(tagger->on_connect, SD_EVENT_OFF);
+	(void)sd_event_source_set_time_relative(tagger->on_pause, FULL_PAUSE_USEC);
+	(void)sd_event_source_set_enabled(tagger->on_pause, SD_EVENT_ONESHOT);
+}
+
 static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
 	struct tagger *tagger = context;
@@ -252,6 +270,10 @@ static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *c
 	(void)source;
 	(void)fd;
 	(void)revents;
+	if (releaser_is_full(tagger->releaser)) {
+		pause_accepting(tagger);
+		return 0;
+	}
 	for (int i = 0; i < ACCEPTS_AT_ONCE && r == 0; i++)
 		r = accept_one(tagger);
 	if (r < 0 && r != -EAGAIN && r != -ECONNABORTED && r != -EINTR && may_log(tagger))
@@ -271,6 +293,9 @@ static int listen_on(struct tagger *tagger, const char *runtime_dir)
 		return r;
 	r = sd_event_add_io(tagger->event, &tagger->on_connect, tagger->fd.n, EPOLLIN, on_connect,
 			    tagger);
+	if (r >= 0)
+		r = sd_event_add_time_relative(tagger->event, &tagger->on_pause, CLOCK_MONOTONIC,
+					       0, 0, on_pause, tagger);
 	if (r < 0)
 		return r;
 	log_event(EVENT_TAG_LISTENING, "path=%s relay=%s", tagger->path,
@@ -287,6 +312,7 @@ int tagger_open(struct sd_event *event, struct agent *agent, const char *runtime
 	tagger->agent = agent;
 	tagger->event = sd_event_ref(event);
 	tagger->fd = FD_NONE;
+	tagger->releaser = releaser_new();
 	tagger->has_relay = peer_user_id("outbind-relay", &tagger->relay) == 0;
 	r = listen_on(tagger, runtime_dir);
 	if (r < 0) {
@@ -305,6 +331,8 @@ void tagger_close(struct tagger *tagger)
 		if (tagger->clients[i])
 			client_free(tagger->clients[i]);
 	sd_event_source_disable_unref(tagger->on_connect);
+	sd_event_source_disable_unref(tagger->on_pause);
+	releaser_drop(tagger->releaser);
 	if (tagger->fd.n >= 0)
 		(void)unlink(tagger->path);
 	fd_drop(&tagger->fd);

@@ -98,7 +98,8 @@ def redirected(lab, agent, family, to, port):
 @test("what others redirect from the host's own address to a far receiver leaves from the binding, or is refused")
 def _():
     with Lab() as lab:
-        lab.nft("-f", "-", text=translate("output", [(family, HOST[family], 9000, to_far(family)) for family in (4, 6)]))
+        rules = [(family, HOST[family], 9000, to_far(family)) for family in (4, 6)]
+        lab.nft("-f", "-", text=translate("output", rules))
         agent = lab.agent(CONF)
         for family in (4, 6):
             for proto in PROTOCOLS:
@@ -124,7 +125,8 @@ def _():
     virtual = {4: "10.96.0.1", 6: "fd00:96::1"}
     with Lab() as lab:
         default_route(lab)
-        lab.nft("-f", "-", text=translate("output", [(family, virtual[family], 443, to_far(family)) for family in (4, 6)]))
+        rules = [(family, virtual[family], 443, to_far(family)) for family in (4, 6)]
+        lab.nft("-f", "-", text=translate("output", rules))
         agent = lab.agent("bypass { private; }\n" + CONF)
         for family in (4, 6):
             for proto in PROTOCOLS:
@@ -183,7 +185,8 @@ def _():
         lab.agent(GUEST_CONF)
         for family in (4, 6):
             for proto in PROTOCOLS:
-                check("v%d %s" % (family, proto), lab.source(FAR[family], 9003, proto, namespace="guest"), GUEST[family])
+                check("v%d %s" % (family, proto), lab.source(FAR[family], 9003, proto, namespace="guest"),
+                      GUEST[family])
                 check("direct " + proto, lab.source(FAR[family], 7001, proto, namespace="guest"), own(family))
 
 
