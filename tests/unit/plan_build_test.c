@@ -98,7 +98,8 @@ static void build(struct world *world)
 
 static void test_shapes(void **unused)
 {
-	static const uint8_t lens[] = { [FIELD_HOST16] = 2, [FIELD_HOST32] = 4, [FIELD_CGROUP] = 8, [FIELD_IPV4] = 4,
+	static const uint8_t lens[] = { [FIELD_HOST16] = 2, [FIELD_HOST32] = 4,
+					[FIELD_CGROUP] = 8, [FIELD_IPV4] = 4,
 					[FIELD_IPV6] = 16, [FIELD_PROTOCOL] = 4, [FIELD_PORT] = 4 };
 
 	(void)unused;
