@@ -273,6 +273,52 @@ static void test_steer(void **unused)
 	world_drop(&world);
 }
 
+/* What nobody asks opens no gate; the families are written as nfproto. */
+static void test_gates(void **unused)
+{
+	struct world world;
+
+	(void)unused;
+	world_init(&world);
+	world_binding(&world, "default", "");
+	world_binding(&world, "a", "");
+	build(&world);
+	CHECK_SET(&world, SET_ASKED, "");
+	CHECK_SET(&world, SET_BY_CGROUP_ASKED, "");
+	CHECK_SET(&world, SET_QUALIFIED, "");
+	CHECK_SET(&world, SET_UNOWNED, "1 58");
+	world_rule(&world, users(33, 33), NULL, ACTION_USE, 1);
+	build(&world);
+	CHECK_SET(&world, SET_ASKED, "2 10");
+	CHECK_SET(&world, SET_BY_CGROUP_ASKED, "");
+	CHECK_SET(&world, SET_UNOWNED, "1 6 58");
+	world_drop(&world);
+}
+
+/* A zone for each number and for reject, none for the numbers 0 and pass. */
+static void test_zones(void **unused)
+{
+	struct world world;
+
+	(void)unused;
+	world_init(&world);
+	world_binding(&world, "default", "");
+	world_binding(&world, "a", "");
+	build(&world);
+	assert_int_equal(world.plan.sets[SET_ZONE].n, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const uint8_t *row = world.plan.sets[SET_ZONE].at + i * 6;
+		uint32_t mark;
+		uint16_t zone;
+
+		memcpy(&mark, row, sizeof mark);
+		memcpy(&zone, row + 4, sizeof zone);
+		assert_int_equal(zone, mark == world.plan.reject.host ? 65535 : mark);
+		assert_int_not_equal(mark, world.plan.pass.host);
+	}
+	world_drop(&world);
+}
+
 static void test_clients(void **unused)
 {
 	struct world world;
@@ -503,6 +549,8 @@ int main(void)
 		cmocka_unit_test(test_local_prefix),
 		cmocka_unit_test(test_unusable_loop_ends),
 		cmocka_unit_test(test_steer),
+		cmocka_unit_test(test_gates),
+		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_clients),
 		cmocka_unit_test(test_cgroups),
 		cmocka_unit_test(test_destinations),
