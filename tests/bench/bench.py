@@ -80,8 +80,8 @@ class Place:
         self.run(self.receiver, "ip", "route", "add", "10.64.0.0/10", "via", "198.51.100.1")
         self.spawn(self.receiver, CONNECT, "serve", "198.51.100.254", "8000")
 
-    def load(self, connections, uid, bind=None):
-        command = [CONNECT, "load", "198.51.100.254", "8000", str(connections), str(uid)]
+    def load(self, connections, uid, bind=None, how="load"):
+        command = [CONNECT, how, "198.51.100.254", "8000", str(connections), str(uid)]
         done = self.run(self.sender, *command, *([bind] if bind else []), stdout=subprocess.PIPE, text=True)
         return connections / float(done.stdout)
 
@@ -148,20 +148,27 @@ def bench_connections(directory, places, args):
         elif name.startswith("linear"):
             place.run(place.sender, "nft", "-f", "-", input=linear_rules(bindings), text=True)
     rates = {name: [] for name in variants}
+    datagrams = {name: [] for name in variants}
     order = list(variants)
     for turn in range(args.rounds + 1):
         for name in order:
             last = (variants[name] or 1) - 1     # the worst place for a linear search
             rate = made[name].load(args.connections, FIRST_UID + last,
                                    address(7) if name == "bind" else None)
+            flood = made[name].load(args.connections * 20, FIRST_UID + last,
+                                    address(7) if name == "bind" else None, "flood")
             if turn:                             # the first round warms caches
                 rates[name].append(rate)
+                datagrams[name].append(flood)
         order = order[1:] + order[:1]
     ratio = {name: statistics.median(a / b for a, b in zip(rates[name], rates["bind"]))
              for name in variants}
     many_to_one = statistics.median(a / b for a, b in zip(rates["outbind 100,000"], rates["outbind 1"]))
     return {"connections_per_second": {n: round(statistics.median(r)) for n, r in rates.items()},
-            "ratio_to_bind": ratio, "ratio_100000_to_1": many_to_one}
+            "ratio_to_bind": ratio, "ratio_100000_to_1": many_to_one,
+            "datagrams_per_second": {n: round(statistics.median(r)) for n, r in datagrams.items()},
+            "datagrams_ratio": {n: statistics.median(a / b for a, b in zip(r, datagrams["bind"]))
+                                for n, r in datagrams.items()}}
 
 
 def time_nft(place, text):
@@ -253,6 +260,8 @@ def report(results):
         print_table("(a) connections set up, ratio to the client's own bind() without nftables",
                     [(n, f"{r:.3f}   {a['connections_per_second'][n]}/s") for n, r in a["ratio_to_bind"].items()]
                     + [("outbind 100,000 to 1", f"{a['ratio_100000_to_1']:.3f}")])
+        print_table("    datagrams sent on one socket, ratio to the same",
+                    [(n, f"{r:.3f}   {a['datagrams_per_second'][n]}/s") for n, r in a["datagrams_ratio"].items()])
     for b in results.get("load", []):
         print_table(f"(b) cold load of {b['bindings']:,} bindings, ratio to nft -f of the same elements",
                     [("time", f"{b['ratio_time']:.3f}   {b['seconds']:.2f} s, nft {b['nft_seconds']:.2f} s"),

@@ -3,6 +3,7 @@
  * connect serve ADDRESS PORT              accept, read one byte, answer it, wait for the end
  * connect load ADDRESS PORT N [UID [BIND]] N connections one after the other: connect, a byte each
  *                                         way, close; prints seconds. UID: run as it; BIND: bind() first
+ * connect flood ADDRESS PORT N [UID [BIND]] the same with N datagrams of one byte on one socket
  *
  * The same client measures a plain bind() and everything that rewrites behind its back. The server
  * closes first, so that TIME_WAIT is on its side and the client's ports stay free.
@@ -73,14 +74,32 @@ static void one(struct sockaddr_in to, const char *from)
 	close(fd);
 }
 
-static void load(struct sockaddr_in to, long n, const char *uid, const char *from)
+static void flood(struct sockaddr_in to, long n, const char *from)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (from) {
+		struct sockaddr_in source = address_of(from, "0");
+
+		if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0)
+			fail("bind");
+	}
+	for (long i = 0; i < n; i++)
+		if (sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to) < 0)
+			fail("sendto");
+	close(fd);
+}
+
+static void load(struct sockaddr_in to, long n, const char *uid, const char *from, int datagrams)
 {
 	struct timespec start, end;
 
 	if (uid && setuid((uid_t)atol(uid)) < 0)
 		fail("setuid");
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	for (long i = 0; i < n; i++)
+	if (datagrams)
+		flood(to, n, from);
+	for (long i = 0; i < n && !datagrams; i++)
 		one(to, from);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	printf("%.6f\n", (double)(end.tv_sec - start.tv_sec) +
@@ -91,11 +110,12 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "serve") == 0)
 		serve(address_of(argv[2], argv[3]));
-	if (argc >= 5 && strcmp(argv[1], "load") == 0) {
+	if (argc >= 5 && (strcmp(argv[1], "load") == 0 || strcmp(argv[1], "flood") == 0)) {
 		load(address_of(argv[2], argv[3]), atol(argv[4]), argc > 5 ? argv[5] : NULL,
-		     argc > 6 ? argv[6] : NULL);
+		     argc > 6 ? argv[6] : NULL, argv[1][0] == 'f');
 		return 0;
 	}
-	fprintf(stderr, "usage: connect serve ADDRESS PORT | load ADDRESS PORT N [UID [BIND]]\n");
+	fprintf(stderr,
+		"usage: connect serve ADDRESS PORT | load|flood ADDRESS PORT N [UID [BIND]]\n");
 	return 2;
 }
