@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "daemon/peer.h"
+#include "model/conf.h"
 #include "plan/explain.h"
 
 #include <arpa/inet.h>
@@ -145,11 +146,6 @@ static bool take_place(struct call *call, struct packet *packet)
 
 static bool take_protocol(struct call *call, struct packet *packet)
 {
-	static const struct { const char *name; uint8_t number; } names[] = {
-		{ "tcp", PROTOCOL_TCP }, { "udp", PROTOCOL_UDP }, { "sctp", PROTOCOL_SCTP },
-		{ "dccp", PROTOCOL_DCCP }, { "udplite", PROTOCOL_UDPLITE },
-		{ "icmp", PROTOCOL_ICMP }, { "icmpv6", PROTOCOL_ICMPV6 },
-	};
 	const char *name = method_text(call, "protocol");
 	uint32_t number;
 
@@ -160,16 +156,13 @@ static bool take_protocol(struct call *call, struct packet *packet)
 		packet->protocol = (uint8_t)number;
 		return true;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (strcmp(names[i].name, name) != 0)
-			continue;
-		packet->protocol = names[i].number;
-		if (packet->protocol == PROTOCOL_ICMP && packet->to.len == 16)
-			packet->protocol = PROTOCOL_ICMPV6;
-		return true;
+	if (conf_protocol_number(name, &packet->protocol) < 0) {
+		fail_not_found(call, "protocol", name);
+		return false;
 	}
-	fail_not_found(call, "protocol", name);
-	return false;
+	if (packet->protocol == PROTOCOL_ICMP && packet->to.len == 16)
+		packet->protocol = PROTOCOL_ICMPV6;
+	return true;
 }
 
 static bool take_destination(struct call *call, struct packet *packet)
@@ -321,6 +314,7 @@ void method_explain(struct call *call)
 	if (!take_place(call, &packet) || !take_user(call, &packet) || !take_group(call, &packet) ||
 	    !take_destination(call, &packet))
 		return;
+	packet.to_local = explain_to_local(&call->agent->facts, &packet.to);
 	explain_packet(&call->agent->now->model, &call->agent->now->plan, &packet, &told);
 	answer(call, &packet, &told);
 }

@@ -37,6 +37,10 @@ extern const struct conf_world conf_system;
 MUST_CHECK int conf_read(const char *path, const struct conf_world *world, struct model *ret_model,
 			 struct diag *diag);
 
+/* The number of the IP protocol that a configuration calls @name: 0, or -ENOENT. `icmp` stands for
+ * ICMPv6 too, which is left to the caller. */
+MUST_CHECK int conf_protocol_number(const char *name, uint8_t *ret);
+
 /*
  * conf_print - the model in canonical text: bindings in order, policy sorted by kind and client,
  * one statement a line, numbers and addresses in their shortest form. Reading the output gives an

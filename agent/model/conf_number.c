@@ -81,12 +81,30 @@ bool conf_form_prefix(struct conf *conf, const struct word *word, struct where w
 
 /* IANA protocol numbers; no getprotobyname(3), since a file must mean the same everywhere. */
 const char *const conf_protocol_names[256] = {
-	[PROTOCOL_ICMP] = "icmp", [2] = "igmp", [4] = "ipip", [PROTOCOL_TCP] = "tcp", [8] = "egp",
+	[PROTOCOL_ICMP] = "icmp", [2] = "igmp", [4] = "ipencap", [PROTOCOL_TCP] = "tcp", [8] = "egp",
 	[PROTOCOL_UDP] = "udp", [PROTOCOL_DCCP] = "dccp", [41] = "ipv6", [46] = "rsvp",
 	[47] = "gre", [50] = "esp", [51] = "ah", [PROTOCOL_ICMPV6] = "icmpv6", [88] = "eigrp",
-	[89] = "ospf", [94] = "ipencap", [103] = "pim", [112] = "vrrp", [115] = "l2tp",
+	[89] = "ospf", [103] = "pim", [112] = "vrrp", [115] = "l2tp",
 	[PROTOCOL_SCTP] = "sctp", [PROTOCOL_UDPLITE] = "udplite",
 };
+
+static int find_protocol(const struct word *word, uint8_t *ret)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(conf_protocol_names); i++) {
+		if (!conf_protocol_names[i] || !conf_word_is(word, conf_protocol_names[i]))
+			continue;
+		*ret = (uint8_t)i;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int conf_protocol_number(const char *name, uint8_t *ret)
+{
+	const struct word word = { .at = name, .len = strlen(name) };
+
+	return find_protocol(&word, ret);
+}
 
 bool conf_form_protocol(struct conf *conf, const struct word *word, struct where where,
 			uint8_t *ret)
@@ -95,18 +113,15 @@ bool conf_form_protocol(struct conf *conf, const struct word *word, struct where
 	uint64_t number;
 	size_t n = 0;
 
-	for (unsigned i = 0; i < 256; i++) {
-		if (conf_protocol_names[i] && conf_word_is(word, conf_protocol_names[i])) {
-			*ret = (uint8_t)i;
-			return true;
-		}
-		if (conf_protocol_names[i])
-			known[n++] = conf_protocol_names[i];
-	}
+	if (find_protocol(word, ret) == 0)
+		return true;
 	if (conf_word_number(word, 255, &number) == 0) {
 		*ret = (uint8_t)number;
 		return true;
 	}
+	for (unsigned i = 0; i < ARRAY_LEN(conf_protocol_names); i++)
+		if (conf_protocol_names[i])
+			known[n++] = conf_protocol_names[i];
 	near = conf_near(word, known, n);
 	diag_error(conf->diag, where, "%s is not a protocol: expected a name such as tcp, udp or "
 		   "icmp, or a number from 0 to 255%s%s%s", SHOW(word), near ? "; did you mean '" : "",

@@ -253,6 +253,29 @@ static void explain_forwarded(struct asking *asking)
 					source->octet, source->len));
 }
 
+bool explain_to_local(const struct facts *facts, const struct ip *to)
+{
+	static const struct prefix loopback[] = {
+		{ { { 127 }, 4 }, 8 },
+		{ { { [15] = 1 }, 16 }, 128 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(loopback); i++)
+		if (prefix_contains(&loopback[i], to))
+			return true;
+	for (size_t i = 0; i < facts->addresses.n; i++) {
+		const struct local_address *address = &facts->addresses.at[i];
+
+		/* the kernel has no local route yet while it looks for duplicates */
+		if (!address->tentative && !address->duplicate && ip_equal(&address->ip, to))
+			return true;
+	}
+	for (size_t i = 0; i < facts->local.n; i++)
+		if (prefix_contains(&facts->local.at[i], to))
+			return true;
+	return false;
+}
+
 void explain_packet(const struct model *model, const struct plan *plan, const struct packet *packet,
 		    struct explanation *ret)
 {
@@ -261,7 +284,9 @@ void explain_packet(const struct model *model, const struct plan *plan, const st
 
 	(void)model;				/* the plan alone answers, as in the kernel */
 	*ret = (struct explanation){ .rule = NO_INDEX, .binding = NO_INDEX, .bypass = NO_INDEX };
-	if (packet->source.len == 0)
+	if (packet->to_local)			/* `oif lo`, `fib daddr type local` */
+		ret->verdict = VERDICT_LOCAL;
+	else if (packet->source.len == 0)
 		explain_local(&asking);
 	else
 		explain_forwarded(&asking);
@@ -269,6 +294,7 @@ void explain_packet(const struct model *model, const struct plan *plan, const st
 
 static const struct { const char *text, *name; } verdicts[] = {
 	[VERDICT_BINDING] = { "leaves from the binding's address", "binding" },
+	[VERDICT_LOCAL] = { "stays on this host: never rewritten", "local" },
 	[VERDICT_BYPASS] = { "destination is never rewritten", "bypass" },
 	[VERDICT_PASS] = { "leaves from the host's own address, by a rule", "pass" },
 	[VERDICT_UNASSIGNED] = { "no rule applies: leaves from the host's own address",

@@ -14,10 +14,12 @@ struct packet {					/* a first packet; what is not known is left out */
 	struct ip to;				/* required */
 	uint8_t protocol;			/* required */
 	uint16_t port;				/* 0 for protocols without ports */
+	bool to_local;				/* explain_to_local() of @to */
 };
 
 enum verdict {
 	VERDICT_BINDING,			/* leaves from @source */
+	VERDICT_LOCAL,				/* destination is this host: no chain looks at it */
 	VERDICT_BYPASS,				/* destination is never rewritten */
 	VERDICT_PASS, VERDICT_UNASSIGNED,	/* leaves from the host's own address */
 	VERDICT_REJECT,				/* by a rule */
@@ -41,6 +43,9 @@ struct explanation {
 	struct lookup lookups[64];		/* in order, hits and misses: compare with the kernel */
 	size_t n_lookups;
 };
+
+/* Is @to loopback or, by @facts, an address of this host that is in use? */
+bool explain_to_local(const struct facts *facts, const struct ip *to);
 
 void explain_packet(const struct model *model, const struct plan *plan, const struct packet *packet,
 		    struct explanation *ret);

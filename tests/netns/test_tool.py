@@ -94,6 +94,47 @@ def _():
         check("no colours in a pipe", "\033" in text, False)
 
 
+@test("`explain` to the host itself: left alone, whoever sends, as the receiver sees")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(CONF)
+        lab.run("sender", "ip", "route", "add", "local", "192.0.2.64/28", "dev", "lo")
+        mark = agent.mark("c")
+        lab.serve("sender", [PORT])
+        clients = [(["--user", "4001"], {"uid": 4001}), (["--user", "4003"], {"uid": 4003}),
+                   (["--mark", str(mark)], {"mark": mark}), (["--mark", "0x1fee"], {"mark": 0x1fee})]
+        own = ["127.0.0.1", "::1", HOST[4], HOST[6], pool(11, 4), pool(12, 6), "192.0.2.65"]
+        wait_for("the local route to be seen",
+                 lambda: said(agent, "--user", "4001", "--to", own[-1])[0]["verdict"] == "local")
+        for words, who in clients:
+            results = lab.probe_all([(to, PORT, "tcp") for to in own], **who)
+            for to, result in zip(own, results):
+                answer, status = said(agent, *words, "--to", to, "--port", str(PORT))
+                what = "%s to %s: " % (" ".join(words), to)
+                check(what + "receiver saw", result["source"], to)
+                check(what + "verdict", (answer["verdict"], answer["binding"], answer["source"], status),
+                      ("local", None, None, 0))
+        text = agent.ctl("explain", "--user", "4003", "--to", HOST[4]).stdout
+        check("text", text.splitlines()[0], "stays on this host: never rewritten")
+
+
+@test("`explain --protocol` knows every name that the configuration knows")
+def _():
+    with Lab() as lab:
+        names = ("icmp igmp ipencap tcp egp udp dccp ipv6 rsvp gre esp ah icmpv6 eigrp ospf pim vrrp l2tp "
+                 "sctp udplite").split()
+        users = {name: 7001 + i for i, name in enumerate(names)}
+        rules = "".join("\tuser %d protocol %s use a;\n" % (uid, name) for name, uid in users.items())
+        agent = lab.agent(CONF.replace("policy {\n", "policy {\n" + rules))
+        for name, uid in users.items():
+            answer, _ = said(agent, "--user", str(uid), "--to", FAR[4], "--protocol", name)
+            check(name, (answer["binding"], answer["agree"]), ("a", True))
+        answer, _ = said(agent, "--user", str(users["icmp"]), "--to", FAR[6], "--protocol", "icmp")
+        check("icmp for IPv6", answer["binding"], "a")
+        check("no such name", agent.ctl("explain", "--user", "7001", "--to", FAR[4], "--protocol", "tpc",
+                                        ok=False).returncode in (0, 1), False)
+
+
 @test("`explain` notices when the kernel's elements are not the plan's")
 def _():
     with Lab() as lab:

@@ -2,6 +2,7 @@
 /* Verdicts and the lookups behind them; plan_property_test.c has the breadth, this has the order. */
 #include "plan_support.h"
 
+#include "model/conf.h"
 #include "plan/explain.h"
 #include "plan/spread.h"
 
@@ -146,6 +147,89 @@ static void test_source_on_the_wire(void **unused)
 	world_drop(&world);
 }
 
+static void test_to_local(void **unused)
+{
+	static const struct { const char *what, *to; bool want; } places[] = {
+		{ "loopback", "127.0.0.1", true }, { "all of loopback", "127.9.8.7", true },
+		{ "IPv6 loopback", "::1", true }, { "an own address", "192.0.2.2", true },
+		{ "an own IPv6 address", "2001:db8::5", true },
+		{ "of a local route", "198.51.100.200", true },
+		{ "beside a local route", "198.51.100.7", false },
+		{ "a tentative address", "2001:db8::6", false },
+		{ "a duplicate address", "2001:db8::7", false },
+		{ "an address that a binding names, of another host", "192.0.2.9", false },
+		{ "not loopback", "::2", false },
+	};
+	struct world world;
+
+	(void)unused;
+	make(&world);
+	world_local(&world, "2001:db8::5", "eth0");
+	world_local(&world, "2001:db8::6", "eth0");
+	world.facts.addresses.at[world.facts.addresses.n - 1].tentative = true;
+	world_local(&world, "2001:db8::7", "eth0");
+	world.facts.addresses.at[world.facts.addresses.n - 1].duplicate = true;
+	PUSH(&world.facts.local, prefix_of("198.51.100.192/26"));
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		struct ip to = ip_of(places[i].to);
+
+		if (explain_to_local(&world.facts, &to) != places[i].want)
+			fail_msg("%s: got %d, want %d", places[i].what, !places[i].want,
+				 places[i].want);
+	}
+	world_drop(&world);
+}
+
+/* Whoever sends it, and with any mark; no set is asked. */
+static void test_local(void **unused)
+{
+	static const struct {
+		const char *what;
+		uint32_t mark, uid;
+		const char *source;
+	} senders[] = {
+		{ "nobody", 0, 0, NULL }, { "a user to reject", 0, 33, NULL },
+		{ "a marked socket", 2, 0, NULL }, { "an unknown mark", 9, 0, NULL },
+		{ "forwarded", 0, 0, "10.88.7.1" },
+	};
+	struct world world;
+
+	(void)unused;
+	make(&world);
+	for (size_t i = 0; i < ARRAY_LEN(senders); i++) {
+		struct packet packet = { .mark = { senders[i].mark }, .protocol = PROTOCOL_TCP,
+					 .port = 25, .has_uid = true, .uid = senders[i].uid,
+					 .to = ip_of("192.0.2.2"), .to_local = true };
+		struct explanation got;
+
+		if (senders[i].source)
+			packet.source = ip_of(senders[i].source);
+		explain_packet(&world.model, &world.plan, &packet, &got);
+		if (strcmp(print(&got), "local - -") != 0)
+			fail_msg("%s: got %s, want local - -", senders[i].what, print(&got));
+	}
+	world_drop(&world);
+}
+
+/* What --protocol takes: the names of the configuration. */
+static void test_protocols(void **unused)
+{
+	static const struct { const char *name; int want; } names[] = {
+		{ "tcp", 6 }, { "udp", 17 }, { "icmp", 1 }, { "icmpv6", 58 }, { "gre", 47 },
+		{ "esp", 50 }, { "ospf", 89 }, { "vrrp", 112 }, { "udplite", 136 },
+		{ "TCP", -1 }, { "tc", -1 }, { "", -1 }, { "6", -1 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		uint8_t number = 0;
+		int got = conf_protocol_number(names[i].name, &number) < 0 ? -1 : number;
+
+		if (got != names[i].want)
+			fail_msg("'%s': got %d, want %d", names[i].name, got, names[i].want);
+	}
+}
+
 /* The data path looks at eight levels from the root; what is deeper has no say. */
 static void test_deep_cgroups(void **unused)
 {
@@ -189,6 +273,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_source_on_the_wire),
+		cmocka_unit_test(test_to_local),
+		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_protocols),
 		cmocka_unit_test(test_deep_cgroups),
 		cmocka_unit_test(test_texts),
 	};
