@@ -81,8 +81,8 @@ bool conf_form_prefix(struct conf *conf, const struct word *word, struct where w
 
 /* IANA protocol numbers; no getprotobyname(3), since a file must mean the same everywhere. */
 const char *const conf_protocol_names[256] = {
-	[PROTOCOL_ICMP] = "icmp", [2] = "igmp", [4] = "ipencap", [PROTOCOL_TCP] = "tcp", [8] = "egp",
-	[PROTOCOL_UDP] = "udp", [PROTOCOL_DCCP] = "dccp", [41] = "ipv6", [46] = "rsvp",
+	[PROTOCOL_ICMP] = "icmp", [2] = "igmp", [4] = "ipencap", [PROTOCOL_TCP] = "tcp",
+	[8] = "egp", [PROTOCOL_UDP] = "udp", [PROTOCOL_DCCP] = "dccp", [41] = "ipv6", [46] = "rsvp",
 	[47] = "gre", [50] = "esp", [51] = "ah", [PROTOCOL_ICMPV6] = "icmpv6", [88] = "eigrp",
 	[89] = "ospf", [103] = "pim", [112] = "vrrp", [115] = "l2tp",
 	[PROTOCOL_SCTP] = "sctp", [PROTOCOL_UDPLITE] = "udplite",
