@@ -168,7 +168,7 @@ static int adopt(struct agent *agent, const struct plan *plan, const struct tabl
 		*ret_why = "not-watched";
 	if (*ret_why)
 		return 0;
-	r = agent->kernel->adopt_table(agent->kernel, plan, &error);
+	r = agent->kernel->adopt_table(agent->kernel, &error);
 	if (r == -EPERM) {
 		outcome_say(out, "table inet %s was claimed by another program: %s",
 			    agent->options->kernel.table, error.text);

@@ -38,21 +38,13 @@ struct watch {
 	uint64_t rewritten;			/* usec: when lost notices last led to a rewrite */
 };
 
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static void arm(sd_event_source *timer, uint64_t delay_usec)
 {
 	int enabled = SD_EVENT_OFF;
 
 	if (sd_event_source_get_enabled(timer, &enabled) >= 0 && enabled != SD_EVENT_OFF)
 		return;				/* is coming anyway, and not later */
-	(void)sd_event_source_set_time(timer, now_usec() + delay_usec);
+	(void)sd_event_source_set_time(timer, agent_clock() + delay_usec);
 	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
@@ -67,7 +59,7 @@ static void want(struct watch *watch, unsigned kinds)
 /* Two programs that write the same table over and over must not starve everything else. */
 static void heal(struct watch *watch, const char *why)
 {
-	uint64_t now = now_usec();
+	uint64_t now = agent_clock();
 
 	if (now - watch->heal_window > 1000000) {
 		watch->heal_window = now;
@@ -85,7 +77,7 @@ static void heal(struct watch *watch, const char *why)
 
 static void lost(struct watch *watch)
 {
-	uint64_t now = now_usec();
+	uint64_t now = agent_clock();
 
 	/* Lost ones may have been about our elements. Our own large transactions can make the socket
 	 * overflow too, so that a rewrite must not lead to the next one. */
@@ -148,7 +140,7 @@ static int on_cgroup(sd_event_source *source, int fd, uint32_t revents, void *co
 static int on_refresh(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct watch *watch = context;
-	uint64_t begun = now_usec();
+	uint64_t begun = agent_clock();
 	unsigned kinds = watch->kinds;
 
 	(void)source;
@@ -160,7 +152,7 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *context)
 	if (watch->rules_noticed)
 		warn_overlaps(watch->agent);
 	watch->rules_noticed = false;
-	watch->refresh_took = now_usec() - begun;
+	watch->refresh_took = agent_clock() - begun;
 	return 0;
 }
 
@@ -187,13 +179,14 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *context)
 			changed = true;
 		(void)agent_refresh(watch->agent, FACTS_KERNEL | FACTS_CGROUPS);
 	}
-	(void)sd_event_source_set_time(source, now_usec() + AUDIT_USEC);
+	(void)sd_event_source_set_time(source, agent_clock() + AUDIT_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 static int add_timer(struct watch *watch, sd_event_time_handler_t run, sd_event_source **ret)
 {
-	int r = sd_event_add_time(watch->event, ret, CLOCK_MONOTONIC, now_usec() + AUDIT_USEC, 1000,
+	int r = sd_event_add_time(watch->event, ret, CLOCK_MONOTONIC,
+				  agent_clock() + AUDIT_USEC, 1000,
 				  run, watch);
 
 	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);

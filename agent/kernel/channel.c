@@ -4,6 +4,8 @@
 
 #include "kernel/attributes.h"
 
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -43,6 +45,19 @@ void channel_drop(struct channel *channel)
 	if (channel->socket)
 		mnl_socket_close(channel->socket);
 	*channel = (struct channel){ 0 };
+}
+
+struct nlmsghdr *channel_request(char buffer[static CHANNEL_REQUEST_ROOM], uint16_t type,
+				 uint16_t flags)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct nfgenmsg *generation;
+
+	message->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
+	message->nlmsg_flags = NLM_F_REQUEST | flags;
+	generation = mnl_nlmsg_put_extra_header(message, sizeof *generation);
+	*generation = (struct nfgenmsg){ .nfgen_family = NFPROTO_INET };
+	return message;
 }
 
 struct visiting { channel_visit *visit; void *context; int result; };

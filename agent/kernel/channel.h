@@ -24,6 +24,12 @@ struct channel_error {				/* the first message of a transaction that was refused
 MUST_CHECK int channel_open(struct channel *ret);
 void channel_drop(struct channel *channel);
 
+enum { CHANNEL_REQUEST_ROOM = 1024 };
+
+/* Start a request for inet objects (NFT_MSG_*, NLM_F_* beside REQUEST) in @buffer; attributes follow. */
+struct nlmsghdr *channel_request(char buffer[static CHANNEL_REQUEST_ROOM], uint16_t type,
+				 uint16_t flags);
+
 /* Called for each message of an answer; a negative return ends it and is handed on. */
 typedef int channel_visit(const struct nlmsghdr *message, void *context);
 

@@ -56,7 +56,7 @@ struct kernel {
 	 * the kernel cannot or the options say no. -EPERM: another socket owns it. -EOPNOTSUPP: it was
 	 * made without an owner and cannot get one now: replace it.
 	 */
-	int (*adopt_table)(struct kernel *k, const struct plan *plan, struct kernel_error *reterr);
+	int (*adopt_table)(struct kernel *k, struct kernel_error *reterr);
 	int (*remove_table)(struct kernel *k);
 	/*
 	 * Apply every operation or none, in one transaction, and store @desired's digest.

@@ -190,15 +190,13 @@ static int netlink_replace_table(struct kernel *k, const struct plan *plan,
 	return r;
 }
 
-static int netlink_adopt_table(struct kernel *k, const struct plan *plan,
-			       struct kernel_error *reterr)
+static int netlink_adopt_table(struct kernel *k, struct kernel_error *reterr)
 {
 	struct netlink_kernel *n = of(k);
 	struct batch AUTO(batch_drop) batch = { 0 };
 	struct table_head head;
 	int r = table_read_head(&n->channel, n->table, &head);
 
-	(void)plan;
 	*reterr = (struct kernel_error){ 0 };
 	if (r < 0)
 		return r;

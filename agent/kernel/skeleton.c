@@ -90,14 +90,9 @@ static int collect(const struct nlmsghdr *message, void *context)
 /* Dump all objects of one kind that belong to our table. */
 static int read_back(struct channel *channel, struct collecting *c)
 {
-	char buffer[512];
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *generation;
+	char buffer[CHANNEL_REQUEST_ROOM];
+	struct nlmsghdr *request = channel_request(buffer, c->request, NLM_F_DUMP);
 
-	request->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | c->request);
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	generation = mnl_nlmsg_put_extra_header(request, sizeof *generation);
-	*generation = (struct nfgenmsg){ .nfgen_family = NFPROTO_INET };
 	mnl_attr_put_strz(request, c->table_attribute, c->table);
 	return channel_ask(channel, request, collect, c);
 }
@@ -124,7 +119,7 @@ int skeleton_compile(const char *text, const char *scratch, struct channel *chan
 {
 	struct skeleton AUTO(skeleton_drop) skeleton = { 0 };
 	char *AUTO(mem_drop) whole = NULL;
-	int r = -EINTR;
+	int r;
 
 	if (asprintf(&whole, "add table inet %s { flags dormant; }\ndelete table inet %s\n%s",
 		     scratch, scratch, text) < 0)

@@ -16,19 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { REQUEST_ROOM = 1024, READ_TRIES = 16 };
-
-static struct nlmsghdr *request(char buffer[static REQUEST_ROOM], uint16_t type, uint16_t flags)
-{
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *generation;
-
-	message->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
-	message->nlmsg_flags = NLM_F_REQUEST | flags;
-	generation = mnl_nlmsg_put_extra_header(message, sizeof *generation);
-	*generation = (struct nfgenmsg){ .nfgen_family = NFPROTO_INET };
-	return message;
-}
+enum { READ_TRIES = 16 };
 
 void table_print_about(char out[static TABLE_COMMENT], const char *template_digest,
 		       const char *plan_digest, struct table_size size)
@@ -52,8 +40,8 @@ static int visit_head(const struct nlmsghdr *message, void *context)
 
 int table_read_head(struct channel *channel, const char *table, struct table_head *ret)
 {
-	char buffer[REQUEST_ROOM];
-	struct nlmsghdr *message = request(buffer, NFT_MSG_GETTABLE, NLM_F_ACK);
+	char buffer[CHANNEL_REQUEST_ROOM];
+	struct nlmsghdr *message = channel_request(buffer, NFT_MSG_GETTABLE, NLM_F_ACK);
 	struct table_head head = { 0 };
 	int r;
 
@@ -90,11 +78,11 @@ static int count(struct channel *channel, const char *table, uint16_t type, uint
 		 size_t *ret)
 {
 	struct counting c = { .table = table, .attribute = attribute };
-	char buffer[REQUEST_ROOM];
+	char buffer[CHANNEL_REQUEST_ROOM];
 	int r = -EINTR;
 
 	for (int i = 0; i < READ_TRIES && r == -EINTR; i++) {
-		struct nlmsghdr *message = request(buffer, type, NLM_F_DUMP);
+		struct nlmsghdr *message = channel_request(buffer, type, NLM_F_DUMP);
 
 		mnl_attr_put_strz(message, attribute, table);
 		c.n = 0;
@@ -142,8 +130,8 @@ static int visit_element(const struct nlmsghdr *message, void *context)
 static int read_element(struct channel *channel, const char *table, const char *set,
 			const uint8_t *key, size_t key_len, struct element *ret)
 {
-	char buffer[REQUEST_ROOM];
-	struct nlmsghdr *message = request(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
+	char buffer[CHANNEL_REQUEST_ROOM];
+	struct nlmsghdr *message = channel_request(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
 	struct nlattr *list, *element, *nest;
 	int r;
 
@@ -199,10 +187,10 @@ int table_read_about(struct channel *channel, const char *table, struct table_ab
 		     struct table_size *ret_size)
 {
 	struct table_about about = { .state = TABLE_ABSENT };
-	char buffer[REQUEST_ROOM];
+	char buffer[CHANNEL_REQUEST_ROOM];
 	struct table_head head;
-	int r = channel_ask(channel, request(buffer, NFT_MSG_GETGEN, NLM_F_ACK), visit_generation,
-			    &about.generation);
+	int r = channel_ask(channel, channel_request(buffer, NFT_MSG_GETGEN, NLM_F_ACK),
+			    visit_generation, &about.generation);
 
 	if (r == 0)
 		r = table_read_head(channel, table, &head);
@@ -257,11 +245,11 @@ static int visit_counter(const struct nlmsghdr *message, void *context)
 int table_read_counters(struct channel *channel, const char *table, struct kernel_counters *ret)
 {
 	struct kernel_counters counters = { 0 };
-	char buffer[REQUEST_ROOM];
+	char buffer[CHANNEL_REQUEST_ROOM];
 	int r = -EINTR;
 
 	for (int i = 0; i < READ_TRIES && r == -EINTR; i++) {
-		struct nlmsghdr *message = request(buffer, NFT_MSG_GETOBJ, NLM_F_DUMP);
+		struct nlmsghdr *message = channel_request(buffer, NFT_MSG_GETOBJ, NLM_F_DUMP);
 
 		mnl_attr_put_strz(message, NFTA_OBJ_TABLE, table);
 		r = channel_ask(channel, message, visit_counter, &counters);

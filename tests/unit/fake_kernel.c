@@ -94,12 +94,11 @@ static int fake_replace_table(struct kernel *k, const struct plan *plan,
 	return 0;
 }
 
-static int fake_adopt_table(struct kernel *k, const struct plan *plan, struct kernel_error *reterr)
+static int fake_adopt_table(struct kernel *k, struct kernel_error *reterr)
 {
 	struct fake_kernel *fake = of(k);
 	int r = due(fake, &fake->fail_adopt);
 
-	(void)plan;
 	*reterr = (struct kernel_error){ 0 };
 	if (r < 0)
 		return refuse(r, reterr);
