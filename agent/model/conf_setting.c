@@ -99,7 +99,10 @@ void conf_binding_open(struct conf *conf, const struct word *name, struct where 
 	bool good = conf_form_binding(conf, name, where);
 	uint32_t other;
 
-	conf->open.binding = (struct binding){ .where = where, .unusable_use = NO_INDEX };
+	conf->open.binding = (struct binding){ .where = where,
+						 .unusable_use = NO_INDEX,
+						 .uplink = NO_INDEX,
+						 .overflow = NO_INDEX };
 	conf->open.index = NO_INDEX;
 	conf->open.ehlo = conf->open.interface = (struct where){ 0 };
 	conf->open.allows.n = 0;
@@ -127,6 +130,7 @@ void conf_binding_address(struct conf *conf, const struct word *word, struct whe
 
 	if (!conf_form_address(conf, word, where, &address.ip))
 		return;
+	address.bits = address.ip.len * 8;
 	count = &conf->open.n_by_family[ip_family(&address.ip)];
 	if (++*count == ADDRESSES_MAX + 1)
 		diag_error(conf->diag, where,

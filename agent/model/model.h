@@ -18,10 +18,68 @@ enum { ADDRESSES_MAX = 64 };			/* of one family in one binding: see plan/spread.
 
 enum unusable_action { UNUSABLE_REJECT, UNUSABLE_USE };	/* "unusable default" is USE of `default` */
 
+/* What traffic that no rule claims gets: `default-binding`. */
+enum default_binding { DEFAULT_UNSAID, DEFAULT_NORMAL, DEFAULT_SUSPENDED, DEFAULT_REJECT };
+
 struct address {
 	struct ip ip;
+	uint8_t bits;				/* prefix length: that of one address, unless routed */
+	bool routed;				/* a prefix that is routed here: needs no address of ours */
 	uint32_t binding;			/* index of its owner */
 	struct where where;
+};
+
+struct rate { uint32_t n, per, burst; };	/* @n in @per seconds, @burst at once; n 0: no limit */
+
+struct limits {					/* of new connections of a binding or group */
+	uint32_t connections;			/* alive at once; 0: no limit */
+	uint32_t connections_to;		/* the same, to one destination address */
+	struct rate new, new_to;		/* `per destination` is _to */
+	struct where where;			/* of the first `limit` */
+};
+
+enum { WARMUP_DAYS_MAX = 366 };
+
+struct warmup {					/* new connections on day 1, 2, ... */
+	const uint32_t *days;
+	uint32_t n_days;
+	uint32_t overflow;			/* index of a binding or group, or NO_INDEX: refuse */
+	struct where where, where_overflow;
+};
+
+enum probe_kind { PROBE_TCP, PROBE_ICMP };
+
+struct probe {					/* does the other end answer: active health check */
+	enum probe_kind kind;
+	struct ip to;
+	uint16_t port;				/* PROBE_TCP */
+	uint32_t every_ms;
+	uint32_t down, up;			/* failures, successes in a row until the state changes */
+	struct where where;
+};
+
+struct uplink {					/* a way out of its own: one routing table, one rule */
+	const char *name, *interface;
+	struct ip gateways[FAMILIES];		/* len 0: none, on-link */
+	uint32_t table;				/* 0: outbind chooses */
+	const struct probe *probe;		/* or NULL */
+	struct where where;
+};
+
+enum pick { PICK_TO, PICK_CLIENT, PICK_TURN, PICK_RANDOM };	/* sticky-destination, ... */
+
+struct member {
+	uint32_t binding;			/* never a group */
+	uint32_t weight;			/* 1 to MEMBER_WEIGHT_MAX */
+	struct where where;
+};
+
+enum { MEMBER_WEIGHT_MAX = 1000, MEMBERS_MAX = 128 };
+
+struct binding_group {
+	const struct member *members;
+	uint32_t n_members;
+	enum pick pick;
 };
 
 enum peer_kind { PEER_USER, PEER_GROUP, PEER_CGROUP };
@@ -33,16 +91,26 @@ struct allow {					/* who may tag a socket with this binding */
 	const char *text;			/* the name as written, or NULL for a number */
 };
 
+/*
+ * A binding, or a binding group: a group is a binding without addresses of its own, so that rules,
+ * numbers, tags and limits need not know which of the two they are about.
+ */
 struct binding {
-	const char *name;
+	const char *name;			/* NULL: removed at run time; the slot is to be skipped */
 	const char *ehlo;			/* NULL if not given */
-	const char *interface;			/* NULL if not given */
+	const char *interface;			/* NULL if not given; else addresses are added there */
 	const struct allow *allows;
 	uint32_t n_allows;
 	uint32_t first_address, n_addresses;	/* in model->addresses, order as written */
 	uint32_t unusable_use;			/* index of OTHER, for UNUSABLE_USE */
 	enum unusable_action unusable;
-	struct where where, where_unusable;
+	uint32_t uplink;			/* index into model->uplinks, or NO_INDEX */
+	uint32_t overflow;			/* index of who gets what exceeds limits, or NO_INDEX */
+	const struct limits *limits;		/* NULL if none */
+	const struct warmup *warmup;		/* NULL if none */
+	const struct probe *probe;		/* NULL if none */
+	const struct binding_group *group;		/* NULL: a binding */
+	struct where where, where_unusable, where_overflow;
 };
 
 enum protocol_number { PROTOCOL_ICMP = 1, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, PROTOCOL_DCCP = 33,
@@ -100,8 +168,12 @@ struct model {
 	struct where where_mask;
 	bool bypass_connected;			/* also what is directly connected, followed live */
 	bool bypass_private;			/* also RFC 1918, RFC 6598 and RFC 4193 */
+	enum default_binding default_binding;
+	struct where where_default;
 	struct { const char **at; size_t n, room; } files;	/* paths, by where.file */
-	struct { struct binding *at; size_t n, room; } bindings;	/* in order of the text */
+	struct { struct binding *at; size_t n, room; } bindings;	/* and groups, in order of the text */
+	struct { struct uplink *at; size_t n, room; } uplinks;
+	struct { const char **at; size_t n, room; } suspended;	/* names, of `suspend` in a layer */
 	struct { struct address *at; size_t n, room; } addresses;
 	struct { struct bypass *at; size_t n, room; } bypasses;
 	struct { struct cgroup_client *at; size_t n, room; } cgroups;

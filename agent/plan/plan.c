@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The plan as a whole: shapes of the sets, building in order, searching, digest. The parts are
- * plan_usable.c (what a binding leaves from), plan_cover.c (bypass), plan_classes.c (destinations)
+ * plan_usable.c (who can leave), plan_emit.c (from what), plan_cover.c (bypass), plan_classes.c (destinations)
  * and plan_policy.c (rules). Pure: the same model, numbers and facts give the same octets.
  */
 #include "plan/plan.h"
 
 #include "base/mem.h"
 #include "plan/plan_cover.h"
+#include "plan/plan_emit.h"
 #include "plan/plan_gates.h"
 #include "plan/plan_policy.h"
 #include "plan/plan_rows.h"
-#include "plan/plan_usable.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -117,6 +117,16 @@ static void build_bindings(const struct model *model, const uint32_t *numbers,
 	}
 }
 
+static void emit_bindings(const struct model *model, const struct facts *facts, struct plan *plan)
+{
+	AUTO(plan_host_drop) struct plan_host host;
+
+	plan_host_open(facts, plan->mask, &host);
+	plan_usable_build(&host, model, plan);
+	for (uint32_t i = 0; i < plan->n_bindings; i++)
+		plan_emit_binding(&host, model, plan, i);
+}
+
 int plan_build(const struct model *model, const uint32_t *numbers, const struct facts *facts,
 	       struct plan *ret_plan, struct diag *diag)
 {
@@ -125,7 +135,7 @@ int plan_build(const struct model *model, const uint32_t *numbers, const struct 
 
 	assert(model->mask.host != 0);
 	build_bindings(model, numbers, facts, &plan);
-	plan_usable_build(model, facts, &plan);
+	emit_bindings(model, facts, &plan);
 	plan_cover_bypass(model, facts, &plan);
 	r = plan_policy_build(model, facts, &plan, diag);
 	if (r < 0)
@@ -193,6 +203,17 @@ const char *plan_reason_text(enum usable_reason reason, enum family family)
 					 "IPv6 address is on another interface" },
 		[UNUSABLE_STAND_IN] = { "the binding that stands in is suspended",
 					"the binding that stands in is suspended" },
+		[UNUSABLE_CLAIMING] = { "IPv4 address is being claimed",
+					"IPv6 address is being claimed" },
+		[UNUSABLE_LINK] = { "the link of the IPv4 address is down",
+				    "the link of the IPv6 address is down" },
+		[UNUSABLE_NO_ROUTE] = { "no IPv4 route leads out", "no IPv6 route leads out" },
+		[UNUSABLE_GATEWAY] = { "the uplink's IPv4 gateway does not answer",
+				       "the uplink's IPv6 gateway does not answer" },
+		[UNUSABLE_PROBE] = { "the probe of the binding fails over IPv4",
+				     "the probe of the binding fails over IPv6" },
+		[UNUSABLE_MEMBERS] = { "no member of the group is usable over IPv4",
+				       "no member of the group is usable over IPv6" },
 	};
 
 	return texts[reason][family];

@@ -80,6 +80,12 @@ enum usable_reason {
 	UNUSABLE_TENTATIVE, UNUSABLE_DUPLICATE,	/* IPv6 duplicate address detection */
 	UNUSABLE_INTERFACE,			/* present, but on another interface than it says */
 	UNUSABLE_STAND_IN,			/* `unusable use` leads to a suspended binding */
+	UNUSABLE_CLAIMING,			/* the agent is asking whether another host has it */
+	UNUSABLE_LINK,				/* the interface of address or uplink is down or absent */
+	UNUSABLE_NO_ROUTE,			/* this family has no way out */
+	UNUSABLE_GATEWAY,			/* the uplink's gateway does not answer */
+	UNUSABLE_PROBE,				/* the active probe fails */
+	UNUSABLE_MEMBERS,			/* no member of the group is usable */
 };
 
 struct usability {

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What nobody's policy asks need not be looked up for every packet: one element in a set of gates
- * opens a chain of nft-templates/. And a zone for each number, so that conntrack keeps apart what
- * differs only in its client.
+ * opens a chain of nft-templates/.
  */
 #include "plan/plan_gates.h"
 
 #include "plan/plan_rows.h"
 
-#include <string.h>
 #include <sys/socket.h>
 
 /* As soon as a rule asks who sends: TCP of sockets that nobody owns any more, see the template. */
@@ -60,30 +58,11 @@ static void build_asked(struct plan *plan, enum set_id gate, int first, int last
 	}
 }
 
-/*
- * Zones are 16 bits wide and 0 is everybody's. Two of more than 65534 bindings may share one: then
- * they are kept apart as badly as without zones, by ports alone.
- */
-static void build_zones(struct plan *plan)
-{
-	enum { ZONES = 65534, ZONE_REJECT = 65535 };
-	unsigned shift = (unsigned)__builtin_ctz(plan->mask.host);
-
-	for (size_t i = 0; i <= plan->n_bindings; i++) {
-		bool last = i == plan->n_bindings;
-		uint32_t mark = last ? plan->reject.host : plan->marks[i].host;
-		uint16_t zone = last ? ZONE_REJECT : (uint16_t)(1 + ((mark >> shift) - 1) % ZONES);
-		uint8_t *row = put_host32(plan_rows_add(plan, SET_ZONE), mark);
-
-		memcpy(row, &zone, sizeof zone);
-	}
-}
-
 void plan_gates_build(const struct model *model, const struct facts *facts, struct plan *plan)
 {
 	build_unowned(model, facts, plan);
 	build_qualified(plan);
 	build_asked(plan, SET_BY_CGROUP_ASKED, SET_BY_CGROUP, SET_BY_CGROUP);
 	build_asked(plan, SET_ASKED, SET_BY_CGROUP, SET_OTHERWISE);
-	build_zones(plan);
+	plan_rows_zone(plan, plan->reject);
 }

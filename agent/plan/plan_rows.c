@@ -75,6 +75,21 @@ void plan_rows_sort(uint8_t *at, size_t n, size_t len, size_t key_len)
 		memcpy(at, from, n * len);
 }
 
+/*
+ * Zones are 16 bits wide and 0 is everybody's. Two of more than 65534 bindings may share one: then
+ * they are kept apart as badly as without zones, by ports alone.
+ */
+void plan_rows_zone(struct plan *plan, struct fwmark mark)
+{
+	enum { ZONES = 65534, ZONE_REJECT = 65535 };
+	uint32_t number = mark.host >> __builtin_ctz(plan->mask.host);
+	uint8_t *row = put_host32(plan_rows_add(plan, SET_ZONE), mark.host);
+	uint16_t zone = mark.host == plan->reject.host ? ZONE_REJECT
+						       : (uint16_t)(1 + (number - 1) % ZONES);
+
+	memcpy(row, &zone, sizeof zone);
+}
+
 void plan_rows_finish(struct plan *plan, enum set_id set)
 {
 	const struct set_shape *shape = &plan_shapes[set];

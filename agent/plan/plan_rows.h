@@ -73,6 +73,9 @@ uint8_t *plan_rows_add(struct plan *plan, enum set_id set);
 /* Write the origin of a row whose shape has one. */
 void plan_rows_origin(const struct set_shape *shape, uint8_t *row, uint32_t origin);
 
+/* The conntrack zone of a number, so that conntrack keeps apart what differs only in its client. */
+void plan_rows_zone(struct plan *plan, struct fwmark mark);
+
 /* Sort the rows of a set by key and give back what memory they do not need. */
 void plan_rows_finish(struct plan *plan, enum set_id set);
 

@@ -22,7 +22,10 @@ static bool assign(struct numbers *numbers, uint32_t mask, const char *names, co
 	snprintf(text, sizeof text, "%s", names);
 	while ((name = strsep(&rest, " ")))
 		if (*name)
-			model_add_binding(&model, &(struct binding){ .name = name });
+			model_add_binding(&model, &(struct binding){ .name = name,
+								     .unusable_use = NO_INDEX,
+								     .uplink = NO_INDEX,
+								     .overflow = NO_INDEX });
 	r = numbers_assign(numbers, &model, &given, &changed);
 	if (r < 0)
 		snprintf(got, sizeof got, "%d", r);
