@@ -9,7 +9,8 @@
 
 static bool overlaps(const struct agent *agent, const struct fwmark_rule *rule)
 {
-	return (rule->mask.host & agent->now->model.mask.host) != 0;
+	return rule->protocol != PROTOCOL_OUTBIND &&
+	       (rule->mask.host & agent->now->model.mask.host) != 0;
 }
 
 bool warn_overlap(const struct agent *agent, size_t index, char ret_text[static OUTCOME_TEXT])

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Addresses, AnyIP prefixes, on-link prefixes and fwmark rules, by rtnetlink dumps.
+ * Links, addresses, AnyIP prefixes, on-link prefixes and routing rules, by rtnetlink dumps.
  *
  * Messages are read as they come, without building object caches: the main table of a host may
  * hold a full BGP table, of which we want a handful of routes. Strict checking lets the kernel
  * leave out other tables and types (NETLINK_GET_STRICT_CHK, Linux 4.20); what it cannot filter,
- * or does not, is filtered here again. Half a second for a million IPv4 routes.
+ * or does not, is filtered by facts_messages.c again. Half a second for a million IPv4 routes.
  *
  * A dump that something changed under is done again, a few times. Its neighbours are notices.c,
  * which says when to read again, and plan/, which judges.
@@ -13,11 +13,11 @@
 #include "kernel/facts.h"
 
 #include "base/mem.h"
+#include "kernel/facts_messages.h"
 
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -27,18 +27,6 @@
 #include <sys/socket.h>
 
 enum { DUMP_TRIES = 8, RECEIVE_BUFFER = 1 << 20 };
-
-/*
- * Nobody is on-link with a seventh of the Internet: 0.0.0.0/1 on a tunnel is a default route in
- * disguise, and taking it for "connected" would let everything past the policy.
- */
-enum { CONNECTED_MIN_BITS4 = 8, CONNECTED_MIN_BITS6 = 16 };
-
-struct reading {
-	struct facts facts;
-	unsigned name_index;			/* interface whose name was asked for last */
-	char name[IF_NAMESIZE];
-};
 
 static void reading_drop(struct reading *reading)
 {
@@ -65,123 +53,6 @@ static int errno_of(int nl_error)
 		return -ENOBUFS;
 	}
 	return -EIO;
-}
-
-/* An address attribute; false if it is not of @family's length. */
-static bool read_ip(const struct nlattr *attribute, int family, struct ip *ret_ip)
-{
-	struct ip ip = { .len = family == AF_INET ? 4 : 16 };
-
-	if (!attribute || nla_len(attribute) < ip.len)
-		return false;
-	memcpy(ip.octet, nla_data(attribute), ip.len);
-	*ret_ip = ip;
-	return true;
-}
-
-/* Dumps come grouped by interface, so remembering one name saves nearly all lookups. */
-static const char *interface_name(struct reading *reading, unsigned index)
-{
-	if (index != reading->name_index) {
-		if (!if_indextoname(index, reading->name))
-			reading->name[0] = '\0';
-		reading->name_index = index;
-	}
-	return reading->name;
-}
-
-static int take_address(struct nl_msg *msg, void *context)
-{
-	struct reading *reading = context;
-	struct nlattr *attributes[IFA_MAX + 1];
-	struct nlmsghdr *header = nlmsg_hdr(msg);
-	const struct ifaddrmsg *ifa = nlmsg_data(header);
-	struct local_address address = { 0 };
-	uint32_t flags;
-
-	if (header->nlmsg_type != RTM_NEWADDR ||
-	    nlmsg_parse(header, sizeof *ifa, attributes, IFA_MAX, NULL) < 0 ||
-	    (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
-		return NL_SKIP;
-	/* On a point-to-point link IFA_ADDRESS is the peer's and IFA_LOCAL is ours. */
-	if (!read_ip(attributes[IFA_LOCAL], ifa->ifa_family, &address.ip) &&
-	    !read_ip(attributes[IFA_ADDRESS], ifa->ifa_family, &address.ip))
-		return NL_SKIP;
-	flags = attributes[IFA_FLAGS] ? nla_get_u32(attributes[IFA_FLAGS]) : ifa->ifa_flags;
-	/* An optimistic address is tentative by flag and may be used all the same (RFC 4429). */
-	address.tentative = (flags & IFA_F_TENTATIVE) != 0 && !(flags & IFA_F_OPTIMISTIC);
-	address.duplicate = (flags & IFA_F_DADFAILED) != 0;
-	snprintf(address.interface, sizeof address.interface, "%s",
-		 interface_name(reading, ifa->ifa_index));
-	PUSH(&reading->facts.addresses, address);
-	return NL_OK;
-}
-
-static bool is_connected(const struct rtmsg *rtm, const struct prefix *prefix)
-{
-	if (prefix->bits == prefix->ip.len * 8)
-		return false;
-	if (rtm->rtm_family == AF_INET)
-		return rtm->rtm_scope == RT_SCOPE_LINK && prefix->bits >= CONNECTED_MIN_BITS4;
-	/* IPv6 routes have no scope: on-link are those by an address, or by a router's word. */
-	return (rtm->rtm_protocol == RTPROT_KERNEL || rtm->rtm_protocol == RTPROT_RA) &&
-	       prefix->bits >= CONNECTED_MIN_BITS6 && prefix->ip.octet[0] != 0xff &&
-	       !(prefix->ip.octet[0] == 0xfe && (prefix->ip.octet[1] & 0xc0) == 0x80);
-}
-
-static int take_route(struct nl_msg *msg, void *context)
-{
-	struct reading *reading = context;
-	struct nlattr *attributes[RTA_MAX + 1];
-	struct nlmsghdr *header = nlmsg_hdr(msg);
-	const struct rtmsg *rtm = nlmsg_data(header);
-	struct prefix prefix = { 0 };
-
-	if (header->nlmsg_type != RTM_NEWROUTE || !nlmsg_valid_hdr(header, sizeof *rtm) ||
-	    (rtm->rtm_family != AF_INET && rtm->rtm_family != AF_INET6))
-		return NL_SKIP;
-	/* Before anything is parsed: on a router nearly every message ends here. */
-	if (rtm->rtm_type == RTN_UNICAST && rtm->rtm_family == AF_INET &&
-	    rtm->rtm_scope != RT_SCOPE_LINK)
-		return NL_SKIP;
-	if (rtm->rtm_flags & RTM_F_CLONED ||
-	    nlmsg_parse(header, sizeof *rtm, attributes, RTA_MAX, NULL) < 0 ||
-	    !read_ip(attributes[RTA_DST], rtm->rtm_family, &prefix.ip))
-		return NL_SKIP;
-	prefix.bits = rtm->rtm_dst_len;
-	if (rtm->rtm_type == RTN_LOCAL && rtm->rtm_table == RT_TABLE_LOCAL)
-		PUSH(&reading->facts.local, prefix);
-	else if (rtm->rtm_type == RTN_UNICAST && rtm->rtm_table == RT_TABLE_MAIN &&
-		 !attributes[RTA_GATEWAY] && !attributes[RTA_VIA] && is_connected(rtm, &prefix))
-		PUSH(&reading->facts.connected, prefix);
-	return NL_OK;
-}
-
-static int take_rule(struct nl_msg *msg, void *context)
-{
-	struct reading *reading = context;
-	struct nlattr *attributes[FRA_MAX + 1];
-	struct nlmsghdr *header = nlmsg_hdr(msg);
-	const struct fib_rule_hdr *frh = nlmsg_data(header);
-	struct fwmark_rule rule = { .mask = { UINT32_MAX } };
-
-	if (header->nlmsg_type != RTM_NEWRULE ||
-	    nlmsg_parse(header, sizeof *frh, attributes, FRA_MAX, NULL) < 0 ||
-	    (frh->family != AF_INET && frh->family != AF_INET6))
-		return NL_SKIP;
-	/* The kernel leaves a mark of 0 out and gives its mask alone (fib_nl_fill_rule). */
-	if (!attributes[FRA_FWMARK] && !attributes[FRA_FWMASK])
-		return NL_SKIP;
-	if (attributes[FRA_FWMARK])
-		rule.mark.host = nla_get_u32(attributes[FRA_FWMARK]);
-	if (attributes[FRA_FWMASK])
-		rule.mask.host = nla_get_u32(attributes[FRA_FWMASK]);
-	if (attributes[FRA_PRIORITY])
-		rule.priority = nla_get_u32(attributes[FRA_PRIORITY]);
-	rule.table = attributes[FRA_TABLE] ? nla_get_u32(attributes[FRA_TABLE]) : frh->table;
-	rule.family = frh->family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
-	PUSH(&reading->facts.fwmark_rules, rule);
-	return NL_OK;
 }
 
 static int dump(struct nl_sock *socket, struct reading *reading, int type, void *body, size_t len,
@@ -211,7 +82,7 @@ static int dump_routes(struct nl_sock *socket, struct reading *reading)
 
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
 		int r = dump(socket, reading, RTM_GETROUTE, &wanted[i], sizeof wanted[i],
-			     take_route);
+			     facts_take_route);
 
 		/* A table that nothing was ever put into is not there, nor IPv6 where it is off. */
 		if (r < 0 && r != -ENOENT && r != -EOPNOTSUPP)
@@ -220,18 +91,46 @@ static int dump_routes(struct nl_sock *socket, struct reading *reading)
 	return 0;
 }
 
+/* Last of all, as it leaves the rest of the dump in the socket: a BGP table is not read for it. */
+static int look_for_way6(struct nl_sock *socket, struct reading *reading)
+{
+	struct rtmsg wanted = { .rtm_family = AF_INET6, .rtm_table = RT_TABLE_MAIN,
+				.rtm_type = RTN_UNICAST };
+	int r;
+
+	if (reading->way_out[FAMILY_IPV6])
+		return 0;
+	r = dump(socket, reading, RTM_GETROUTE, &wanted, sizeof wanted, facts_take_any_route6);
+	return r == -ENOENT || r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int dump_links(struct nl_sock *socket, struct reading *reading)
+{
+	struct {
+		struct ifinfomsg any;
+		struct nlattr head;
+		uint32_t without;
+	} wanted = { .head = { sizeof wanted.head + sizeof wanted.without, IFLA_EXT_MASK },
+		     .without = RTEXT_FILTER_SKIP_STATS };
+
+	return dump(socket, reading, RTM_GETLINK, &wanted, sizeof wanted, facts_take_link);
+}
+
 static int dump_all(struct nl_sock *socket, struct reading *reading)
 {
 	struct ifaddrmsg addresses = { .ifa_family = AF_UNSPEC };
 	struct fib_rule_hdr rules = { .family = AF_UNSPEC };
 	int r;
 
-	r = dump(socket, reading, RTM_GETADDR, &addresses, sizeof addresses, take_address);
+	r = dump_links(socket, reading);
+	if (r == 0)
+		r = dump(socket, reading, RTM_GETADDR, &addresses, sizeof addresses,
+			 facts_take_address);
 	if (r == 0)
 		r = dump_routes(socket, reading);
 	if (r == 0)
-		r = dump(socket, reading, RTM_GETRULE, &rules, sizeof rules, take_rule);
-	return r;
+		r = dump(socket, reading, RTM_GETRULE, &rules, sizeof rules, facts_take_rule);
+	return r == 0 ? look_for_way6(socket, reading) : r;
 }
 
 static int by_address(const void *left, const void *right)
@@ -258,9 +157,10 @@ static int address_by_ip(const void *key, const void *element)
 }
 
 /* Sort, drop duplicates (the same prefix by two metrics), and host prefixes of own addresses. */
-static size_t tidy_prefixes(const struct facts *facts, struct prefix *at, size_t n)
+static void tidy_local(struct facts *facts)
 {
-	size_t kept = 0;
+	struct prefix *at = facts->local.at;
+	size_t n = facts->local.n, kept = 0;
 
 	if (n)
 		qsort(at, n, sizeof *at, by_prefix);
@@ -273,16 +173,48 @@ static size_t tidy_prefixes(const struct facts *facts, struct prefix *at, size_t
 			continue;
 		at[kept++] = at[i];
 	}
-	return kept;
+	facts->local.n = kept;
 }
 
-static void tidy(struct facts *facts)
+static int by_prefix_and_link(const void *left, const void *right)
 {
+	const struct on_link *a = left, *b = right;
+	int c = by_prefix(&a->prefix, &b->prefix);
+
+	return c ? c : (a->link > b->link) - (a->link < b->link);
+}
+
+static void tidy_connected(struct facts *facts)
+{
+	struct on_link *at = facts->connected.at;
+	size_t n = facts->connected.n, kept = 0;
+
+	if (n)
+		qsort(at, n, sizeof *at, by_prefix_and_link);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || by_prefix_and_link(&at[kept - 1], &at[i]) != 0)
+			at[kept++] = at[i];
+	facts->connected.n = kept;
+}
+
+static int by_name(const void *left, const void *right)
+{
+	return strcmp(((const struct link *)left)->name, ((const struct link *)right)->name);
+}
+
+static void tidy(struct reading *reading)
+{
+	struct facts *facts = &reading->facts;
+
 	if (facts->addresses.n)
 		qsort(facts->addresses.at, facts->addresses.n, sizeof *facts->addresses.at,
 		      by_address);
-	facts->local.n = tidy_prefixes(facts, facts->local.at, facts->local.n);
-	facts->connected.n = tidy_prefixes(facts, facts->connected.at, facts->connected.n);
+	if (facts->links.n)
+		qsort(facts->links.at, facts->links.n, sizeof *facts->links.at, by_name);
+	tidy_local(facts);
+	tidy_connected(facts);
+	for (int f = 0; f < FAMILIES; f++)
+		facts->no_way_out[f] = !reading->way_out[f];
 }
 
 static int open_socket(struct nl_sock **ret_socket)
@@ -314,18 +246,19 @@ static void socket_drop(struct nl_sock **socket)
 /* Give @ret what was read; what @ret had goes to @reading, to be dropped with it. */
 static void hand_over(struct reading *reading, struct facts *ret)
 {
-	struct facts old = *ret;
+	struct facts old = *ret, *read = &reading->facts;
 
-	*ret = reading->facts;
+	*ret = *read;
+	ret->claiming = old.claiming;
+	ret->conflicts = old.conflicts;
+	ret->uplinks = old.uplinks;
 	ret->cgroup_ids = old.cgroup_ids;
 	ret->execs = old.execs;
 	ret->n_execs = old.n_execs;
 	ret->suspended = old.suspended;
-	old.cgroup_ids = NULL;
-	old.execs = NULL;
-	old.n_execs = 0;
-	old.suspended = NULL;
-	reading->facts = old;
+	*read = (struct facts){ .addresses = old.addresses, .local = old.local,
+				.connected = old.connected, .fwmark_rules = old.fwmark_rules,
+				.links = old.links };
 }
 
 int facts_read(struct facts *ret)
@@ -341,7 +274,7 @@ int facts_read(struct facts *ret)
 		if (r == 0)
 			r = dump_all(socket, &reading);
 		if (r == 0) {
-			tidy(&reading.facts);
+			tidy(&reading);
 			hand_over(&reading, ret);
 		}
 	}

@@ -6,8 +6,8 @@
 
 /*
  * facts_read - ask the network namespace of the calling process
- * @ret: addresses, local, connected and fwmark_rules are replaced on success, and untouched on
- *       failure; cgroup ids and execs are cgroups.c's and stay as they are
+ * @ret: what the kernel knows is replaced on success, and untouched on failure; what others set
+ *       (cgroups.c, daemon/plumb.c, what is suspended) stays as it is
  *
  * Returns 0, -EAGAIN (it kept changing while it was read: try again later) or another -errno.
  */

@@ -83,10 +83,49 @@ void facts_drop(struct facts *facts)
 	free(facts->local.at);
 	free(facts->connected.at);
 	free(facts->fwmark_rules.at);
+	free(facts->links.at);
+	free(facts->claiming.at);
+	free(facts->conflicts.at);
+	free(facts->uplinks.at);
 	free(facts->cgroup_ids);
 	free(facts->execs);
 	free(facts->suspended);
 	*facts = (struct facts){ 0 };
+}
+
+static int link_by_name(const void *key, const void *element)
+{
+	return strcmp(key, ((const struct link *)element)->name);
+}
+
+const struct link *facts_link(const struct facts *facts, const char *name)
+{
+	return facts->links.n ? bsearch(name, facts->links.at, facts->links.n,
+					sizeof *facts->links.at, link_by_name)
+			      : NULL;
+}
+
+static int claim_by_ip(const void *key, const void *element)
+{
+	return ip_compare(key, &((const struct foreign_claim *)element)->ip);
+}
+
+const struct foreign_claim *facts_conflict(const struct facts *facts, const struct ip *ip)
+{
+	return facts->conflicts.n ? bsearch(ip, facts->conflicts.at, facts->conflicts.n,
+					    sizeof *facts->conflicts.at, claim_by_ip)
+				  : NULL;
+}
+
+static int ip_by_ip(const void *key, const void *element)
+{
+	return ip_compare(key, element);
+}
+
+bool facts_claiming(const struct facts *facts, const struct ip *ip)
+{
+	return facts->claiming.n && bsearch(ip, facts->claiming.at, facts->claiming.n,
+					    sizeof *facts->claiming.at, ip_by_ip);
 }
 
 void plan_drop(struct plan *plan)

@@ -97,20 +97,57 @@ struct local_address {				/* one address of this host */
 	struct ip ip;
 	char interface[16];
 	bool tentative, duplicate;		/* IFA_F_TENTATIVE, IFA_F_DADFAILED */
+	uint8_t protocol;			/* IFA_PROTO: who added it; 0 before Linux 5.18 */
+};
+
+struct link {					/* one interface of this host */
+	char name[16];
+	uint32_t index, mtu;
+	uint8_t mac[6];
+	bool up;				/* administratively, and with a carrier */
+	bool asks;				/* Ethernet with ARP and NDP: others may have an address */
+};
+
+struct on_link {				/* a prefix that is directly connected */
+	struct prefix prefix;
+	uint32_t link;				/* index of the interface */
+};
+
+struct foreign_claim {			/* another host has an address that we should have */
+	struct ip ip;
+	char by[18];				/* its MAC as text, "02:42:0a:00:00:07" */
+};
+
+struct uplink_state {				/* all false: it carries */
+	bool down;				/* its interface is absent, down or without carrier */
+	bool no_route[FAMILIES];		/* its table has no default route, or nothing leads there */
+	bool silent[FAMILIES];			/* its gateway does not answer */
+	bool strict;				/* rp_filter would drop the answers that come in by it */
 };
 
 struct fwmark_rule {				/* one `ip rule` that looks at the packet mark */
 	struct fwmark mark, mask;
 	uint32_t priority, table;
 	enum family family;
+	uint32_t protocol;			/* FRA_PROTOCOL: PROTOCOL_OUTBIND is ours */
 };
+
+enum { PROTOCOL_OUTBIND = 111 };		/* IFA_PROTO, rtm_protocol, FRA_PROTOCOL of all we add */
 
 /* What the kernel said of itself: everything a plan depends on beyond the configuration. */
 struct facts {
 	struct { struct local_address *at; size_t n, room; } addresses;	/* sorted by ip */
 	struct { struct prefix *at; size_t n, room; } local;	/* AnyIP: `ip route add local` */
-	struct { struct prefix *at; size_t n, room; } connected;	/* on-link prefixes */
+	struct { struct on_link *at; size_t n, room; } connected;	/* sorted by prefix */
 	struct { struct fwmark_rule *at; size_t n, room; } fwmark_rules;
+	struct { struct link *at; size_t n, room; } links;	/* sorted by name; none: not known */
+	bool no_way_out[FAMILIES];		/* no unicast route but link-local ones, no routing rule */
+	uint32_t main_link[FAMILIES];		/* interface index of the main default route; 0: none */
+
+	/* Set by daemon/plumb.c; read_facts() leaves the rest as it is. */
+	struct { struct ip *at; size_t n, room; } claiming;	/* sorted: asked for, not added yet */
+	struct { struct foreign_claim *at; size_t n, room; } conflicts;	/* sorted by ip */
+	struct { struct uplink_state *at; size_t n, room; } uplinks;	/* by model->uplinks */
 	uint64_t *cgroup_ids;			/* by index into model->cgroups; 0 = not there now */
 	struct { uint64_t id; uint32_t binding; } *execs;	/* cgroups of `outbindctl exec` */
 	size_t n_execs;
@@ -118,6 +155,11 @@ struct facts {
 };
 
 void facts_drop(struct facts *facts);
+
+/* The interface called @name, or NULL. */
+const struct link *facts_link(const struct facts *facts, const char *name);
+const struct foreign_claim *facts_conflict(const struct facts *facts, const struct ip *ip);	/* or NULL */
+bool facts_claiming(const struct facts *facts, const struct ip *ip);
 
 struct plan {
 	struct rows sets[SETS];

@@ -55,6 +55,15 @@ static void print_all(const struct prefix *at, size_t n, char *out, size_t room)
 	}
 }
 
+static void print_connected(const struct facts *facts, char *out, size_t room)
+{
+	struct prefix *AUTO(mem_drop) prefixes = mem_zero(facts->connected.n, sizeof *prefixes);
+
+	for (size_t i = 0; i < facts->connected.n; i++)
+		prefixes[i] = facts->connected.at[i].prefix;
+	print_all(prefixes, facts->connected.n, out, room);
+}
+
 static void test_addresses(void **state)
 {
 	AUTO(facts_drop) struct facts facts = { 0 };
@@ -166,7 +175,7 @@ static void test_routes(void **state)
 		if (strcmp(got, rows[i].local) != 0)
 			fail_msg("%s: local: got \"%s\", want \"%s\"", rows[i].what, got,
 				 rows[i].local);
-		print_all(facts.connected.at, facts.connected.n, got, sizeof got);
+		print_connected(&facts, got, sizeof got);
 		if (strcmp(got, rows[i].connected) != 0)
 			fail_msg("%s: connected: got \"%s\", want \"%s\"", rows[i].what, got,
 				 rows[i].connected);
@@ -183,19 +192,22 @@ static void test_rules(void **state)
 	} rows[] = {
 		{ "a mark alone has the whole mask",
 		  "ip rule add fwmark 0x11 lookup 70 pref 1000",
-		  { { 0x11 }, { 0xffffffff }, 1000, 70, FAMILY_IPV4 } },
+		  { { 0x11 }, { 0xffffffff }, 1000, 70, FAMILY_IPV4, 0 } },
 		{ "a mark and a mask",
 		  "ip rule add fwmark 0x80000/0xff0000 lookup 52 pref 5210",
-		  { { 0x80000 }, { 0xff0000 }, 5210, 52, FAMILY_IPV4 } },
+		  { { 0x80000 }, { 0xff0000 }, 5210, 52, FAMILY_IPV4, 0 } },
 		{ "a mark of 0",
 		  "ip rule add fwmark 0/0xf00 lookup 71 pref 900",
-		  { { 0 }, { 0xf00 }, 900, 71, FAMILY_IPV4 } },
+		  { { 0 }, { 0xf00 }, 900, 71, FAMILY_IPV4, 0 } },
 		{ "a table above 255",
 		  "ip rule add fwmark 0x12 lookup 51820 pref 1001",
-		  { { 0x12 }, { 0xffffffff }, 1001, 51820, FAMILY_IPV4 } },
+		  { { 0x12 }, { 0xffffffff }, 1001, 51820, FAMILY_IPV4, 0 } },
 		{ "IPv6",
 		  "ip -6 rule add fwmark 0x13 lookup 72 pref 1002",
-		  { { 0x13 }, { 0xffffffff }, 1002, 72, FAMILY_IPV6 } },
+		  { { 0x13 }, { 0xffffffff }, 1002, 72, FAMILY_IPV6, 0 } },
+		{ "of ours",
+		  "ip rule add fwmark 0x14/0x1fff lookup 7100 pref 7100 protocol 111",
+		  { { 0x14 }, { 0x1fff }, 7100, 7100, FAMILY_IPV4, PROTOCOL_OUTBIND } },
 	};
 	AUTO(facts_drop) struct facts facts = { 0 };
 
@@ -217,6 +229,81 @@ static void test_rules(void **state)
 	}
 }
 
+static void test_links(void **state)
+{
+	AUTO(facts_drop) struct facts facts = { 0 };
+	const struct link *link;
+
+	(void)state;
+	if (!have_namespace)
+		skip();
+	run("ip link add pair0 mtu 1400 address 02:00:00:00:00:07 type veth peer name pair1 && "
+	    "ip tuntap add tun7 mode tun && ip link set pair0 up && ip link set tun7 up");
+	assert_int_equal(facts_read(&facts), 0);
+	link = facts_link(&facts, "pair0");
+	assert_non_null(link);
+	assert_int_equal(link->mtu, 1400);
+	assert_int_equal(link->mac[0], 2);
+	assert_int_equal(link->mac[5], 7);
+	assert_true(link->asks);
+	assert_false(link->up);			/* the other end is down: no carrier */
+	run("ip link set pair1 up");
+	assert_int_equal(facts_read(&facts), 0);
+	assert_true(facts_link(&facts, "pair0")->up);
+	assert_false(facts_link(&facts, "tun7")->up);
+	assert_false(facts_link(&facts, "tun7")->asks);
+	assert_true(facts_link(&facts, "lo")->up);
+	assert_false(facts_link(&facts, "lo")->asks);
+	assert_null(facts_link(&facts, "pair"));
+	run("ip link del pair0 && ip link del tun7");
+}
+
+/* Rules of test_rules() would lead out by themselves: this one comes before. */
+static void test_ways_out(void **state)
+{
+	static const struct {
+		const char *what, *command;
+		bool none4, none6;
+		const char *main4, *main6;	/* interface of the default route */
+	} rows[] = {
+		{ "link-local alone", "true", true, true, NULL, NULL },
+		{ "an IPv4 network", "ip addr add 192.0.2.1/24 dev pair0", false, true, NULL, NULL },
+		{ "an IPv6 host route", "ip -6 route add 2001:db8:9::9 dev pair0", false, false,
+		  NULL, NULL },
+		{ "default routes", "ip route add default via 192.0.2.2 && "
+		  "ip -6 route add default via fe80::7 dev pair0 proto ra",
+		  false, false, "pair0", "pair0" },
+		{ "without IPv4", "ip addr del 192.0.2.1/24 dev pair0", true, false, NULL,
+		  "pair0" },
+		{ "a rule for another table", "ip rule add from 10.0.0.0/8 lookup 9 pref 100",
+		  false, false, NULL, "pair0" },
+		{ "a rule of ours", "ip rule del pref 100 && "
+		  "ip rule add fwmark 1 lookup 9 protocol 111 pref 7100",
+		  true, false, NULL, "pair0" },
+	};
+	AUTO(facts_drop) struct facts facts = { 0 };
+
+	(void)state;
+	if (!have_namespace)
+		skip();
+	run("ip link add pair0 type veth peer name pair1 && ip link set pair0 up && ip link set pair1 up");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct link *pair;
+
+		run(rows[i].command);
+		assert_int_equal(facts_read(&facts), 0);
+		pair = facts_link(&facts, "pair0");
+		if (facts.no_way_out[FAMILY_IPV4] != rows[i].none4 ||
+		    facts.no_way_out[FAMILY_IPV6] != rows[i].none6 ||
+		    facts.main_link[FAMILY_IPV4] != (rows[i].main4 ? pair->index : 0) ||
+		    facts.main_link[FAMILY_IPV6] != (rows[i].main6 ? pair->index : 0))
+			fail_msg("%s: got none4 %d none6 %d main %u %u", rows[i].what,
+				 facts.no_way_out[FAMILY_IPV4], facts.no_way_out[FAMILY_IPV6],
+				 facts.main_link[FAMILY_IPV4], facts.main_link[FAMILY_IPV6]);
+	}
+	run("ip rule del pref 7100 && ip link del pair0");
+}
+
 static void test_others_parts_stay(void **state)
 {
 	AUTO(facts_drop) struct facts facts = { 0 };
@@ -225,8 +312,12 @@ static void test_others_parts_stay(void **state)
 	(void)state;
 	facts.cgroup_ids = ids;
 	facts.n_execs = 0;
+	PUSH(&facts.conflicts, (struct foreign_claim){ 0 });
+	PUSH(&facts.uplinks, (struct uplink_state){ 0 });
 	assert_int_equal(facts_read(&facts), 0);
 	assert_ptr_equal(facts.cgroup_ids, ids);
+	assert_int_equal(facts.conflicts.n, 1);
+	assert_int_equal(facts.uplinks.n, 1);
 }
 
 int main(void)
@@ -235,6 +326,8 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_duplicate),
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_ways_out),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_others_parts_stay),
 	};

@@ -228,6 +228,11 @@ static int fake_read_facts(struct kernel *k, struct facts *ret)
 		PUSH(&ret->addresses, fake->facts.addresses.at[i]);
 	for (size_t i = 0; i < fake->facts.fwmark_rules.n; i++)
 		PUSH(&ret->fwmark_rules, fake->facts.fwmark_rules.at[i]);
+	ret->links.n = 0;
+	for (size_t i = 0; i < fake->facts.links.n; i++)
+		PUSH(&ret->links, fake->facts.links.at[i]);
+	memcpy(ret->no_way_out, fake->facts.no_way_out, sizeof ret->no_way_out);
+	memcpy(ret->main_link, fake->facts.main_link, sizeof ret->main_link);
 	return 0;
 }
 

@@ -161,8 +161,8 @@ static void test_bypass(void **unused)
 	PUSH(&world.model.bypasses, ((struct bypass){ .prefix = prefix_of("192.0.2.0/25") }));
 	PUSH(&world.model.bypasses, ((struct bypass){ .prefix = prefix_of("126.0.0.0/7") }));
 	PUSH(&world.model.bypasses, ((struct bypass){ .prefix = prefix_of("224.1.0.0/16") }));
-	PUSH(&world.facts.connected, prefix_of("192.0.2.128/25"));
-	PUSH(&world.facts.connected, prefix_of("192.0.2.0/26"));
+	PUSH(&world.facts.connected, ((struct on_link){ prefix_of("192.0.2.128/25"), 2 }));
+	PUSH(&world.facts.connected, ((struct on_link){ prefix_of("192.0.2.0/26"), 2 }));
 	world.model.bypass_connected = world.model.bypass_private = true;
 	build(&world);
 	CHECK_SET(&world, SET_BYPASS4, "10.0.0.0-10.255.255.255 100.64.0.0-100.127.255.255 "
