@@ -13,11 +13,16 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { ANSWER_ROOM = 128 * 1024, ANSWER_BUFFER = 4 * 1024 * 1024 };
+enum { ANSWER_ROOM = 128 * 1024, ANSWER_BUFFER = 4 * 1024 * 1024, DUMP_TRIES = 16 };
 
 int channel_open(struct channel *ret)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	return channel_open_bus(NETLINK_NETFILTER, ret);
+}
+
+int channel_open_bus(int bus, struct channel *ret)
+{
+	struct mnl_socket *socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
 	int on = 1, room = ANSWER_BUFFER;
 
 	if (!socket)
@@ -62,15 +67,27 @@ struct nlmsghdr *channel_request(char buffer[static CHANNEL_REQUEST_ROOM], uint1
 
 struct visiting { channel_visit *visit; void *context; int result; };
 
+/* After a refusal the rest is read and dropped: a socket has room for one dump at a time. */
 static int visit_one(const struct nlmsghdr *message, void *context)
 {
 	struct visiting *v = context;
 
-	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
-		v->result = -EINTR;
-	else if (v->visit)
+	if (v->visit && v->result == 0)
 		v->result = v->visit(message, v->context);
-	return v->result < 0 ? MNL_CB_ERROR : MNL_CB_OK;
+	return MNL_CB_OK;
+}
+
+/* Note that a dump was interrupted, and read on: libmnl would leave the rest of it in the socket. */
+static bool clear_interruption(char *bytes, int len)
+{
+	bool interrupted = false;
+
+	for (struct nlmsghdr *m = (void *)bytes; mnl_nlmsg_ok(m, len);
+	     m = mnl_nlmsg_next(m, &len)) {
+		interrupted = interrupted || m->nlmsg_flags & NLM_F_DUMP_INTR;
+		m->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+	}
+	return interrupted;
 }
 
 int channel_ask(struct channel *channel, struct nlmsghdr *request, channel_visit *visit,
@@ -78,6 +95,7 @@ int channel_ask(struct channel *channel, struct nlmsghdr *request, channel_visit
 {
 	struct visiting v = { .visit = visit, .context = context };
 	char *AUTO(mem_drop) room = malloc(ANSWER_ROOM);
+	bool interrupted = false;
 	int r = MNL_CB_OK;
 
 	if (!room)
@@ -93,11 +111,24 @@ int channel_ask(struct channel *channel, struct nlmsghdr *request, channel_visit
 		/* Left over from an answer that was given up half way: not ours. */
 		if (((struct nlmsghdr *)room)->nlmsg_seq != request->nlmsg_seq)
 			continue;
+		interrupted = clear_interruption(room, (int)n) || interrupted;
 		r = mnl_cb_run(room, (size_t)n, request->nlmsg_seq, channel->port, visit_one, &v);
 		if (r == MNL_CB_ERROR)
 			return v.result < 0 ? v.result : -errno;
 	}
-	return 0;
+	return interrupted ? -EINTR : v.result < 0 ? v.result : 0;
+}
+
+int channel_dump(struct channel *channel, struct nlmsghdr *request, channel_forget *forget,
+		 channel_visit *visit, void *context)
+{
+	int r = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && r == -EINTR; i++) {
+		forget(context);
+		r = channel_ask(channel, request, visit, context);
+	}
+	return r;
 }
 
 /* Take offset and words out of an extended acknowledgement. */

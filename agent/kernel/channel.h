@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One netlink socket to nf_tables: requests, dumps and transactions, and the kernel's answers. */
+/*
+ * One netlink socket: requests, dumps and nf_tables' transactions, and the kernel's answers.
+ * A dump's receive buffer is bounded; the kernel waits with the rest of it until we have read.
+ */
 #pragma once
 
 #include "base/own.h"
@@ -22,6 +25,7 @@ struct channel_error {				/* the first message of a transaction that was refused
 
 /* 0 or -errno. The socket reports extended acknowledgements, without echoing requests. */
 MUST_CHECK int channel_open(struct channel *ret);
+MUST_CHECK int channel_open_bus(int bus, struct channel *ret);	/* NETLINK_* beside NETFILTER */
 void channel_drop(struct channel *channel);
 
 enum { CHANNEL_REQUEST_ROOM = 1024 };
@@ -30,8 +34,11 @@ enum { CHANNEL_REQUEST_ROOM = 1024 };
 struct nlmsghdr *channel_request(char buffer[static CHANNEL_REQUEST_ROOM], uint16_t type,
 				 uint16_t flags);
 
-/* Called for each message of an answer; a negative return ends it and is handed on. */
+/* Called for each message of an answer; after a negative return no more, and it is handed on. */
 typedef int channel_visit(const struct nlmsghdr *message, void *context);
+
+/* Called before a dump begins, and each time that it begins anew: what was visited is void. */
+typedef void channel_forget(void *context);
 
 /*
  * channel_ask - send one request (its seq is filled in) and visit every message of the answer
@@ -40,6 +47,13 @@ typedef int channel_visit(const struct nlmsghdr *message, void *context);
  */
 MUST_CHECK int channel_ask(struct channel *channel, struct nlmsghdr *request, channel_visit *visit,
 			   void *context);
+
+/*
+ * channel_dump - channel_ask() for a dump, begun anew while other changes interrupt it
+ * Returns 0, -EINTR if it was interrupted every time, or -errno of the request.
+ */
+MUST_CHECK int channel_dump(struct channel *channel, struct nlmsghdr *request,
+			    channel_forget *forget, channel_visit *visit, void *context);
 
 /*
  * channel_commit - send a whole transaction in one sendmsg(2) and read what became of it

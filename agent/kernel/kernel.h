@@ -41,6 +41,29 @@ struct kernel_counters {			/* packets, since the table was made */
 
 struct kernel_features { bool owner, persist, destroy; };
 
+struct connection {				/* one that is alive, as conntrack has it */
+	struct ip from, to;			/* as its client sends it */
+	struct ip source;			/* what the far end sees: where its answers go */
+	uint16_t from_port, to_port, source_port;	/* host order; 0 if the protocol has none */
+	uint8_t protocol;			/* IANA number */
+	const char *state;			/* static: TCP's in conntrack's words, else "" */
+	struct fwmark mark;			/* all 32 bits */
+	uint32_t id;
+	uint16_t zone;				/* 0: the default one */
+};
+
+struct connections {
+	struct connection *at;
+	size_t n, room;
+	uint64_t n_all;				/* that there are; n may be fewer */
+};
+
+struct killed {
+	size_t n_ended;
+	size_t n_left;				/* that could not be ended, or not yet */
+	int error;				/* why: the first -errno, 0 if none */
+};
+
 struct kernel {
 	/* Look at our table. Cheap whatever its size: no elements are dumped. */
 	int (*read_table)(struct kernel *k, struct table_about *ret);
@@ -72,6 +95,33 @@ struct kernel {
 	int (*read_counters)(struct kernel *k, struct kernel_counters *ret);
 	/* Addresses, AnyIP and on-link prefixes, fwmark rules; not cgroup ids. Replaces *ret's. */
 	int (*read_facts)(struct kernel *k, struct facts *ret);
+	/*
+	 * Live connections of each of @n marks within @mask, by one dump of conntrack; of a single
+	 * mark it is filtered in the kernel. Alive is TCP from SYN to the last ACK, before
+	 * TIME_WAIT; of other protocols what was answered, for as long as conntrack keeps it (30
+	 * seconds to some minutes after the last datagram). -EINTR: conntrack never held still.
+	 */
+	int (*count_connections)(struct kernel *k, struct fwmark mask, const struct fwmark *marks,
+				 size_t n, uint64_t *ret_counts);
+	/* At most @max of the live ones of a mark. Frees with connections_drop(). */
+	int (*list_connections)(struct kernel *k, struct fwmark mask, struct fwmark mark,
+				size_t max, struct connections *ret);
+	/*
+	 * End live connections of a mark, some thousands at a time: call again while it ended some.
+	 * Sockets are aborted first, so that the far end gets a reset from the translated address
+	 * and the application ECONNABORTED; then the entries go, and none whose socket lives.
+	 * Forwarded TCP has no socket here: with @forwarded its entry goes, and whoever sends next
+	 * is judged as a new client; so do that only while the mark is refused. Else it is left.
+	 */
+	int (*kill_connections)(struct kernel *k, struct fwmark mask, struct fwmark mark,
+				bool forwarded, struct killed *ret);
+	/*
+	 * Which of @n marks some socket (SO_MARK) or some conntrack entry, dead ones too, still
+	 * carries. A socket that was given a mark and neither bound nor connected is in no list
+	 * that the kernel has; nor are raw sockets without CONFIG_INET_RAW_DIAG.
+	 */
+	int (*carried)(struct kernel *k, struct fwmark mask, const struct fwmark *marks, size_t n,
+		       bool *ret_carried);
 	void (*close)(struct kernel *k);	/* frees @k; the table stays as it is */
 
 	struct kernel_features features;	/* found by trying, at open */
@@ -79,6 +129,12 @@ struct kernel {
 	uint32_t port;				/* netlink port of our changes, for notices_read() */
 	char template_digest[DIGEST_TEXT];	/* of the template this agent would load */
 };
+
+static inline void connections_drop(struct connections *connections)
+{
+	free(connections->at);
+	*connections = (struct connections){ 0 };
+}
 
 struct kernel_options {
 	const char *table;			/* name of the inet table, at most 31 bytes */

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "kernel/batch.h"
 #include "kernel/facts.h"
+#include "kernel/flows.h"
 #include "kernel/skeleton.h"
 #include "kernel/table.h"
 #include "kernel/template.h"
@@ -248,6 +249,34 @@ static int netlink_read_facts(struct kernel *k, struct facts *ret)
 	return facts_read(ret);
 }
 
+static int netlink_count(struct kernel *k, struct fwmark mask, const struct fwmark *marks, size_t n,
+			 uint64_t *ret_counts)
+{
+	(void)k;
+	return flows_count(mask, marks, n, ret_counts);
+}
+
+static int netlink_list(struct kernel *k, struct fwmark mask, struct fwmark mark, size_t max,
+			struct connections *ret)
+{
+	(void)k;
+	return flows_list(mask, mark, max, ret);
+}
+
+static int netlink_kill(struct kernel *k, struct fwmark mask, struct fwmark mark, bool forwarded,
+			struct killed *ret)
+{
+	(void)k;
+	return flows_kill(mask, mark, forwarded, ret);
+}
+
+static int netlink_carried(struct kernel *k, struct fwmark mask, const struct fwmark *marks,
+			   size_t n, bool *ret_carried)
+{
+	(void)k;
+	return flows_carried(mask, marks, n, ret_carried);
+}
+
 static void netlink_close(struct kernel *k)
 {
 	channel_drop(&of(k)->channel);
@@ -294,6 +323,10 @@ static const struct kernel netlink_functions = {
 	.read_element = netlink_read_element,
 	.read_counters = netlink_read_counters,
 	.read_facts = netlink_read_facts,
+	.count_connections = netlink_count,
+	.list_connections = netlink_list,
+	.kill_connections = netlink_kill,
+	.carried = netlink_carried,
 	.close = netlink_close,
 };
 

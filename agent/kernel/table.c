@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { READ_TRIES = 16 };
-
 void table_print_about(char out[static TABLE_COMMENT], const char *template_digest,
 		       const char *plan_digest, struct table_size size)
 {
@@ -73,21 +71,22 @@ static int visit_counted(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
+static void forget_counted(void *context)
+{
+	((struct counting *)context)->n = 0;
+}
+
 /* How many objects of kind @type the table has. */
 static int count(struct channel *channel, const char *table, uint16_t type, uint16_t attribute,
 		 size_t *ret)
 {
 	struct counting c = { .table = table, .attribute = attribute };
 	char buffer[CHANNEL_REQUEST_ROOM];
-	int r = -EINTR;
+	struct nlmsghdr *message = channel_request(buffer, type, NLM_F_DUMP);
+	int r;
 
-	for (int i = 0; i < READ_TRIES && r == -EINTR; i++) {
-		struct nlmsghdr *message = channel_request(buffer, type, NLM_F_DUMP);
-
-		mnl_attr_put_strz(message, attribute, table);
-		c.n = 0;
-		r = channel_ask(channel, message, visit_counted, &c);
-	}
+	mnl_attr_put_strz(message, attribute, table);
+	r = channel_dump(channel, message, forget_counted, visit_counted, &c);
 	*ret = c.n;
 	return r;
 }
@@ -242,18 +241,20 @@ static int visit_counter(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
+static void forget_counters(void *context)
+{
+	*(struct kernel_counters *)context = (struct kernel_counters){ 0 };
+}
+
 int table_read_counters(struct channel *channel, const char *table, struct kernel_counters *ret)
 {
 	struct kernel_counters counters = { 0 };
 	char buffer[CHANNEL_REQUEST_ROOM];
-	int r = -EINTR;
+	struct nlmsghdr *message = channel_request(buffer, NFT_MSG_GETOBJ, NLM_F_DUMP);
+	int r;
 
-	for (int i = 0; i < READ_TRIES && r == -EINTR; i++) {
-		struct nlmsghdr *message = channel_request(buffer, NFT_MSG_GETOBJ, NLM_F_DUMP);
-
-		mnl_attr_put_strz(message, NFTA_OBJ_TABLE, table);
-		r = channel_ask(channel, message, visit_counter, &counters);
-	}
+	mnl_attr_put_strz(message, NFTA_OBJ_TABLE, table);
+	r = channel_dump(channel, message, forget_counters, visit_counter, &counters);
 	if (r == 0)
 		*ret = counters;
 	return r;

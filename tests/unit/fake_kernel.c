@@ -236,6 +236,101 @@ static int fake_read_facts(struct kernel *k, struct facts *ret)
 	return 0;
 }
 
+static int fake_count(struct kernel *k, struct fwmark mask, const struct fwmark *marks, size_t n,
+		      uint64_t *ret_counts)
+{
+	struct fake_kernel *fake = of(k);
+	int r = due(fake, &fake->fail_flows);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		ret_counts[i] = 0;
+		for (size_t f = 0; f < fake->flows.n; f++)
+			ret_counts[i] += (fake->flows.at[f].mark.host & mask.host) == marks[i].host;
+	}
+	return r;
+}
+
+static int fake_list(struct kernel *k, struct fwmark mask, struct fwmark mark, size_t max,
+		     struct connections *ret)
+{
+	struct fake_kernel *fake = of(k);
+	int r = due(fake, &fake->fail_flows);
+
+	if (r < 0)
+		return r;
+	*ret = (struct connections){ 0 };
+	for (size_t i = 0; i < fake->flows.n; i++) {
+		if ((fake->flows.at[i].mark.host & mask.host) != mark.host)
+			continue;
+		if (ret->n_all++ < max)
+			PUSH(ret, fake->flows.at[i]);
+	}
+	return 0;
+}
+
+static int fake_kill(struct kernel *k, struct fwmark mask, struct fwmark mark, bool forwarded,
+		     struct killed *ret)
+{
+	struct fake_kernel *fake = of(k);
+	size_t n = 0;
+
+	(void)forwarded;
+	*ret = (struct killed){ 0 };
+	for (size_t i = 0; i < fake->flows.n; i++) {
+		bool ours = (fake->flows.at[i].mark.host & mask.host) == mark.host;
+
+		if (ours && ret->n_left >= fake->immortal) {
+			ret->n_ended++;
+			continue;
+		}
+		ret->n_left += ours;
+		fake->flows.at[n++] = fake->flows.at[i];
+	}
+	fake->flows.n = n;
+	return 0;
+}
+
+static int fake_carried(struct kernel *k, struct fwmark mask, const struct fwmark *marks, size_t n,
+			bool *ret_carried)
+{
+	struct fake_kernel *fake = of(k);
+	int r = due(fake, &fake->fail_flows);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		ret_carried[i] = false;
+		for (size_t f = 0; f < fake->flows.n; f++)
+			if ((fake->flows.at[f].mark.host & mask.host) == marks[i].host)
+				ret_carried[i] = true;
+		for (size_t t = 0; t < fake->tagged.n; t++)
+			if ((fake->tagged.at[t] & mask.host) == marks[i].host)
+				ret_carried[i] = true;
+	}
+	return r;
+}
+
+void fake_kernel_connection(struct fake_kernel *fake, uint32_t mark, uint16_t port)
+{
+	struct connection connection = { .mark = { mark }, .from_port = port, .source_port = port,
+					 .to_port = 25, .protocol = PROTOCOL_TCP,
+					 .state = "ESTABLISHED" };
+
+	if (ip_parse("127.0.0.1", &connection.from) < 0 ||
+	    ip_parse("203.0.113.1", &connection.to) < 0 ||
+	    ip_parse("198.51.100.11", &connection.source) < 0)
+		abort();
+	PUSH(&fake->flows, connection);
+}
+
+void fake_kernel_end(struct fake_kernel *fake, uint32_t mark)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fake->flows.n; i++)
+		if (fake->flows.at[i].mark.host != mark)
+			fake->flows.at[n++] = fake->flows.at[i];
+	fake->flows.n = n;
+}
+
 static void fake_close(struct kernel *k)
 {
 	(void)k;
@@ -249,6 +344,8 @@ void fake_kernel_init(struct fake_kernel *fake)
 			.adopt_table = fake_adopt_table, .remove_table = fake_remove_table,
 			.commit = fake_commit, .read_element = fake_read_element,
 			.read_counters = fake_read_counters, .read_facts = fake_read_facts,
+			.count_connections = fake_count, .list_connections = fake_list,
+			.kill_connections = fake_kill, .carried = fake_carried,
 			.close = fake_close,
 			.features = { .owner = true, .persist = true, .destroy = true },
 		},
@@ -261,6 +358,8 @@ void fake_kernel_drop(struct fake_kernel *fake)
 {
 	forget_rows(fake);
 	facts_drop(&fake->facts);
+	connections_drop(&fake->flows);
+	free(fake->tagged.at);
 }
 
 static int by_ip(const void *left, const void *right)

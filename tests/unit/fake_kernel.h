@@ -19,8 +19,13 @@ struct fake_kernel {
 
 	struct facts facts;			/* what read_facts() answers */
 
+	/* What count, list, kill and carried go by; all within any mask. */
+	struct connections flows;
+	struct { uint32_t *at; size_t n, room; } tagged;	/* marks of sockets */
+	size_t immortal;			/* so many connections that kill leaves */
+
 	/* Knobs. A failure is taken back when it has happened. */
-	int fail_commit, fail_replace, fail_adopt, fail_read, fail_facts;	/* negative errno */
+	int fail_commit, fail_replace, fail_adopt, fail_read, fail_facts, fail_flows;	/* -errno */
 	unsigned fail_after;			/* commits and replaces that still succeed before */
 	bool blame;				/* the failing commit names a row ... */
 	enum set_id blame_set;			/* ... the first that it adds or deletes there */
@@ -39,6 +44,11 @@ void fake_kernel_rule(struct fake_kernel *fake, uint32_t mark, uint32_t mask, ui
 
 /* Somebody else deletes the table. */
 void fake_kernel_lose_table(struct fake_kernel *fake);
+
+/* A live connection with this mark, from 127.0.0.1 port @port. */
+void fake_kernel_connection(struct fake_kernel *fake, uint32_t mark, uint16_t port);
+/* All connections with this mark end. */
+void fake_kernel_end(struct fake_kernel *fake, uint32_t mark);
 
 /* Does the table hold exactly the elements of @plan? */
 bool fake_kernel_holds(const struct fake_kernel *fake, const struct plan *plan);
