@@ -42,10 +42,16 @@ MUST_CHECK int conf_read(const char *path, const struct conf_world *world, struc
 MUST_CHECK int conf_protocol_number(const char *name, uint8_t *ret);
 
 /*
- * conf_print - the model in canonical text: bindings in order, policy sorted by kind and client,
+ * conf_print - the model in canonical text: bindings and groups in order, policy sorted by kind and client,
  * one statement a line, numbers and addresses in their shortest form. Reading the output gives an
  * equal model, and printing that gives the same text.
  */
 void conf_print(const struct model *model, FILE *out);
 void conf_print_binding(const struct model *model, uint32_t binding, FILE *out);
+void conf_print_uplink(const struct model *model, uint32_t uplink, FILE *out);
 void conf_print_rule(const struct model *model, const struct rule *rule, FILE *out);	/* no newline */
+
+/* "second", "minute", "hour" or "day": what a rate's @seconds are called. */
+const char *conf_period_name(uint32_t seconds);
+/* "sticky-destination", ... */
+const char *conf_pick_name(enum pick pick);

@@ -36,10 +36,21 @@ static void conf_error(const struct where *where, struct conf *conf, const char 
 %token BYPASS		"bypass"
 %token BINDING		"binding"
 %token POLICY		"policy"
+%token DEFAULT_BINDING	"default-binding"
 %token ADDRESS		"address"
 %token EHLO		"ehlo"
 %token INTERFACE	"interface"
+%token UPLINK		"uplink"
+%token GATEWAY		"gateway"
+%token TABLE		"table"
+%token MEMBER		"member"
+%token PICK		"pick"
 %token UNUSABLE		"unusable"
+%token LIMIT		"limit"
+%token OVERFLOW		"overflow"
+%token WARMUP		"warmup"
+%token DAY		"day"
+%token PROBE		"probe"
 %token ALLOW		"allow"
 %token UNIT		"unit"
 %token CGROUP		"cgroup"
@@ -54,6 +65,24 @@ static void conf_error(const struct where *where, struct conf *conf, const char 
 %token PASS		"pass"
 %token REJECT		"reject"
 %token DEFAULT		"default"
+%token NORMAL		"normal"
+%token SUSPENDED	"suspended"
+%token ROUTED		"routed"
+%token CONNECTIONS	"connections"
+%token NEW		"new"
+%token BURST		"burst"
+%token PER		"per"
+%token DESTINATION	"destination"
+%token TCP		"tcp"
+%token ICMP		"icmp"
+%token EVERY		"every"
+%token DOWN		"down"
+%token UP		"up"
+%token WEIGHT		"weight"
+%token STICKY_DESTINATION "sticky-destination"
+%token STICKY_CLIENT	"sticky-client"
+%token ROUND_ROBIN	"round-robin"
+%token RANDOM		"random"
 %token COMMA		"','"
 %token SEMICOLON	"';'"
 %token OPEN		"'{'"
@@ -67,12 +96,22 @@ statement:	MARK_MASK want_mask word SEMICOLON	{ conf_set_mask(conf, &$3, @1, @3)
 	|	BYPASS open bypasses close
 	|	BINDING want_name word			{ conf_binding_open(conf, &$3, @3); }
 		open settings close			{ conf_binding_close(conf); }
+	|	GROUP want_pool word			{ conf_group_open(conf, &$3, @3); }
+		open group_settings close		{ conf_binding_close(conf); }
+	|	UPLINK want_uplink word			{ conf_uplink_open(conf, &$3, @3); }
+		open uplink_settings close		{ conf_uplink_close(conf); }
 	|	POLICY open rules close
+	|	DEFAULT_BINDING NORMAL SEMICOLON
+			{ conf_set_default(conf, DEFAULT_NORMAL, @1); }
+	|	DEFAULT_BINDING SUSPENDED SEMICOLON
+			{ conf_set_default(conf, DEFAULT_SUSPENDED, @1); }
+	|	DEFAULT_BINDING REJECT SEMICOLON
+			{ conf_set_default(conf, DEFAULT_REJECT, @1); }
 	|	error SEMICOLON				{ yyerrok; }
 	|	error CLOSE				{ yyerrok; } ;
-open:		OPEN					{ conf->brace = @1; } ;
-close:		CLOSE					{ conf->brace.line = 0; }
-	|	error CLOSE				{ conf->brace.line = 0; yyerrok; } ;
+open:		OPEN					{ conf_brace_open(conf, @1); } ;
+close:		CLOSE					{ conf_brace_close(conf); }
+	|	error CLOSE				{ conf_brace_close(conf); yyerrok; } ;
 
 bypasses:	want_bypass | bypasses bypass want_bypass ;
 bypass:		word SEMICOLON				{ conf_add_bypass(conf, &$1, @1); }
@@ -89,18 +128,70 @@ setting:	ADDRESS want_address addresses SEMICOLON
 			{ conf_binding_unusable(conf, &$2, @1, @2); }
 	|	UNUSABLE USE want_name word SEMICOLON
 			{ conf_binding_unusable(conf, &$4, @1, @4); }
-	|	ALLOW USER want_user allow_users SEMICOLON
-	|	ALLOW GROUP want_group allow_groups SEMICOLON
-	|	ALLOW CGROUP want_cgroup allow_cgroups SEMICOLON
+	|	UPLINK want_uplink word SEMICOLON	{ conf_binding_uplink(conf, &$3, @1, @3); }
+	|	WARMUP					{ conf_warmup_open(conf, @1); }
+		open days close				{ conf_warmup_close(conf); }
+	|	probe					{ conf_binding_probe(conf, @1); }
+	|	limit | overflow | allow
 	|	error SEMICOLON				{ yyerrok; } ;
 addresses:	address | addresses COMMA address ;
-address:	word		{ conf_binding_address(conf, &$1, @1); } ;
+address:	word		{ conf_binding_address(conf, &$1, @1); }
+	|	word ROUTED	{ conf_binding_routed(conf, &$1, @1); } ;
+
+limit:		LIMIT CONNECTIONS want_count word per SEMICOLON
+			{ conf_limit_connections(conf, &$4, $5.len != 0, @1, @4); }
+	|	LIMIT NEW want_rate word per SEMICOLON
+			{ conf_limit_new(conf, &$4, $5.len != 0, @1, @4, NULL, @4); }
+	|	LIMIT NEW want_rate word BURST want_count word per SEMICOLON
+			{ conf_limit_new(conf, &$4, $8.len != 0, @1, @4, &$7, @7); } ;
+per:		%empty					{ $$ = (struct word){ 0 }; }
+	|	PER DESTINATION ;
+overflow:	OVERFLOW want_name word SEMICOLON
+			{ conf_binding_overflow(conf, &$3, @1, @3); } ;
+days:		%empty | days day ;
+day:		DAY want_day word want_count word SEMICOLON
+			{ conf_warmup_day(conf, &$3, @3, &$5, @5); }
+	|	OVERFLOW want_name word SEMICOLON	{ conf_warmup_overflow(conf, &$3, @1, @3); }
+	|	error SEMICOLON				{ yyerrok; } ;
+allow:		ALLOW USER want_user allow_users SEMICOLON
+	|	ALLOW GROUP want_group allow_groups SEMICOLON
+	|	ALLOW CGROUP want_cgroup allow_cgroups SEMICOLON ;
 allow_users:	allow_user | allow_users COMMA allow_user ;
 allow_user:	word		{ conf_binding_allow(conf, PEER_USER, &$1, @1); } ;
 allow_groups:	allow_group | allow_groups COMMA allow_group ;
 allow_group:	word		{ conf_binding_allow(conf, PEER_GROUP, &$1, @1); } ;
 allow_cgroups:	allow_cgroup | allow_cgroups COMMA allow_cgroup ;
 allow_cgroup:	word		{ conf_binding_allow(conf, PEER_CGROUP, &$1, @1); } ;
+
+probe:		PROBE probe_target EVERY want_time word	{ conf_probe_every(conf, &$5, @5); }
+		thresholds SEMICOLON ;
+probe_target:	TCP want_endpoint word		{ conf_probe_open(conf, PROBE_TCP, &$3, @3); }
+	|	ICMP want_address word		{ conf_probe_open(conf, PROBE_ICMP, &$3, @3); } ;
+thresholds:	%empty
+	|	thresholds DOWN want_times word	{ conf_probe_down(conf, &$4, @2, @4); }
+	|	thresholds UP want_times word	{ conf_probe_up(conf, &$4, @2, @4); } ;
+
+group_settings:	%empty | group_settings group_setting ;
+group_setting:	MEMBER want_name word SEMICOLON
+			{ conf_group_member(conf, &$3, @3, NULL, @3); }
+	|	MEMBER want_name word WEIGHT want_weight word SEMICOLON
+			{ conf_group_member(conf, &$3, @3, &$6, @6); }
+	|	PICK STICKY_DESTINATION SEMICOLON	{ conf_group_pick(conf, PICK_TO, @1); }
+	|	PICK STICKY_CLIENT SEMICOLON		{ conf_group_pick(conf, PICK_CLIENT, @1); }
+	|	PICK ROUND_ROBIN SEMICOLON		{ conf_group_pick(conf, PICK_TURN, @1); }
+	|	PICK RANDOM SEMICOLON			{ conf_group_pick(conf, PICK_RANDOM, @1); }
+	|	limit | overflow | allow
+	|	error SEMICOLON				{ yyerrok; } ;
+
+uplink_settings: %empty | uplink_settings uplink_setting ;
+uplink_setting:	INTERFACE want_interface word SEMICOLON
+			{ conf_uplink_interface(conf, &$3, @1, @3); }
+	|	GATEWAY want_address gateways SEMICOLON
+	|	TABLE want_table word SEMICOLON		{ conf_uplink_table(conf, &$3, @1, @3); }
+	|	probe					{ conf_uplink_probe(conf, @1); }
+	|	error SEMICOLON				{ yyerrok; } ;
+gateways:	gateway | gateways COMMA gateway ;
+gateway:	word		{ conf_uplink_gateway(conf, &$1, @1); } ;
 
 rules:		%empty | rules rule ;
 rule:		client qualifiers action SEMICOLON	{ conf_rule_close(conf); }
@@ -129,7 +220,17 @@ want_mask:	%empty	{ WANT("a number such as 0x1fff"); } ;
 want_path:	%empty	{ WANT("a file name or a pattern such as \"conf.d/*.conf\""); } ;
 want_bypass:	%empty	{ WANT("a prefix, 'connected', 'private' or '}'"); } ;
 want_name:	%empty	{ WANT("the name of a binding"); } ;
+want_pool:	%empty	{ WANT("the name of a group"); } ;
+want_uplink:	%empty	{ WANT("the name of an uplink"); } ;
 want_address:	%empty	{ WANT("an IPv4 or IPv6 address"); } ;
+want_endpoint:	%empty	{ WANT("an address and a port such as 198.51.100.25:25"); } ;
+want_time:	%empty	{ WANT("a time such as 5s or 500ms"); } ;
+want_times:	%empty	{ WANT("a number of probes"); } ;
+want_count:	%empty	{ WANT("a number of connections"); } ;
+want_rate:	%empty	{ WANT("a rate such as 10/second"); } ;
+want_day:	%empty	{ WANT("the number of a day"); } ;
+want_weight:	%empty	{ WANT("a weight from 1 to 1000"); } ;
+want_table:	%empty	{ WANT("the number of a routing table"); } ;
 want_ehlo:	%empty	{ WANT("a host name such as mx.example.net"); } ;
 want_interface:	%empty	{ WANT("the name of a network interface"); } ;
 want_unit:	%empty	{ WANT("a unit name such as nginx.service"); } ;
@@ -142,7 +243,11 @@ want_protocol:	%empty	{ WANT("a protocol name or a number from 0 to 255"); } ;
 
 word:		WORD | STRING | MARK_MASK | INCLUDE | BYPASS | BINDING | POLICY | ADDRESS | EHLO
 	|	INTERFACE | UNUSABLE | ALLOW | UNIT | CGROUP | USER | GROUP | SOURCE | OTHERWISE
-	|	TO | PORT | PROTOCOL | USE | PASS | REJECT | DEFAULT ;
+	|	TO | PORT | PROTOCOL | USE | PASS | REJECT | DEFAULT | DEFAULT_BINDING | UPLINK
+	|	GATEWAY | TABLE | MEMBER | PICK | LIMIT | OVERFLOW | WARMUP | DAY | PROBE | NORMAL
+	|	SUSPENDED | ROUTED | CONNECTIONS | NEW | BURST | PER | DESTINATION | TCP | ICMP
+	|	EVERY | DOWN | UP | WEIGHT | STICKY_DESTINATION | STICKY_CLIENT | ROUND_ROBIN
+	|	RANDOM ;
 %%
 static int yyreport_syntax_error(const yypcontext_t *context, struct conf *conf)
 {

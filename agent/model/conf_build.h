@@ -30,11 +30,14 @@ enum conf_recovery {
 	RECOVER_BLOCK,				/* as if `}` stood before the token */
 };
 
-struct conf_use {				/* a binding's name that was used before it was defined */
+enum use_kind { USE_RULE, USE_UNUSABLE, USE_OVERFLOW, USE_WARMUP, USE_MEMBER, USE_UPLINK };
+
+struct conf_use {				/* a name that stands for something defined elsewhere */
+	enum use_kind kind;
 	const char *name;
 	struct where where;
-	uint32_t rule;				/* the user: a rule, or if NO_INDEX a binding, or none */
-	uint32_t binding;
+	uint32_t owner;				/* rule or binding that uses it; NO_INDEX: only to check */
+	uint32_t *slot;				/* USE_WARMUP, USE_MEMBER: where the index belongs, or NULL */
 };
 
 struct conf_include { char *path; struct where where; };
@@ -46,7 +49,8 @@ struct conf {
 	struct arena scratch;			/* until the reading ends */
 
 	const char *wanted;			/* which value belongs here, for syntax errors */
-	struct where brace;			/* of the block that is open; line 0: none */
+	struct where brace, outer;		/* of the block that is open, and of the one around
+						   it; line 0: none */
 	struct conf_token token;		/* the one that the parser has got last */
 	enum conf_recovery recovery;
 
@@ -54,9 +58,28 @@ struct conf {
 		struct binding binding;
 		uint32_t index;			/* NO_INDEX: not in the model, its name is taken */
 		uint32_t n_by_family[FAMILIES];
-		struct where ehlo, interface;	/* line 0: not given yet */
+		size_t first_use;		/* in uses */
+		struct where ehlo, interface, uplink, probe, where_pick;	/* line 0: not given yet */
+		struct where connections, connections_to, new, new_to, day_overflow;
+		struct where routed;		/* the first routed prefix */
 		struct { struct allow *at; size_t n, room; } allows;
+		struct { struct member *at; size_t n, room; } members;
+		struct { uint32_t *at; size_t n, room; } days;
+		struct limits limits;
+		struct warmup *warmup;		/* in the arena */
+		enum pick pick;
+		bool is_group;
 	} open;
+	struct {
+		struct uplink uplink;
+		bool broken;			/* its name is bad or taken; not for the model */
+		struct where interface, table, probe, gateways[FAMILIES];
+	} uplink;
+	struct {
+		struct probe probe;
+		struct where down, up;
+		bool broken;
+	} probe;
 	struct {
 		struct rule rule;
 		struct where to, port, protocol;
@@ -66,7 +89,7 @@ struct conf {
 	struct { struct conf_use *at; size_t n, room; } uses;
 	struct { struct conf_include *at; size_t n, room; } includes;	/* to be opened next */
 	struct destination_pool destinations;
-	struct index cgroups, files;
+	struct index cgroups, files, uplinks;
 	size_t suggestions;			/* names compared so far: near names cost time */
 };
 
@@ -96,9 +119,12 @@ size_t conf_utf8_len(const char *at, size_t len);
 /* conf_near.c: names that were probably meant. Returns NULL if nothing is near. */
 const char *conf_near(const struct word *word, const char *const *names, size_t n);
 const char *conf_near_binding(struct conf *conf, const char *name);
+const char *conf_near_uplink(struct conf *conf, const char *name);
 
 /* conf_form.c: the form of names; false after having reported what is wrong. */
-bool conf_form_binding(struct conf *conf, const struct word *word, struct where where);
+/* Of a binding, group or uplink, as @what says. */
+bool conf_form_name(struct conf *conf, const char *what, const struct word *word,
+		    struct where where);
 bool conf_form_unit(struct conf *conf, const struct word *word, struct where where);
 bool conf_form_cgroup(struct conf *conf, const struct word *word, struct where where);
 bool conf_form_ehlo(struct conf *conf, const struct word *word, struct where where);
@@ -107,6 +133,15 @@ bool conf_form_prefix(struct conf *conf, const struct word *word, struct where w
 		      const char *wanted, struct prefix *ret);
 bool conf_form_address(struct conf *conf, const struct word *word, struct where where,
 		       struct ip *ret);
+/* The same without asking whether packets can leave from it: one that somebody else has. */
+bool conf_form_remote(struct conf *conf, const struct word *word, struct where where,
+		      struct ip *ret);
+/* A prefix whose every address is one that packets can leave from. */
+bool conf_form_routed(struct conf *conf, const struct word *word, struct where where,
+		      struct prefix *ret);
+/* A number from @min to @max; @what begins the message. */
+bool conf_form_count(struct conf *conf, const char *what, const struct word *word,
+		     struct where where, uint64_t min, uint64_t max, uint32_t *ret);
 bool conf_form_protocol(struct conf *conf, const struct word *word, struct where where,
 			uint8_t *ret);	/* `icmp` gives PROTOCOL_ICMP */
 extern const char *const conf_protocol_names[256];	/* NULL where there is none */
@@ -118,7 +153,17 @@ bool conf_form_ids(struct conf *conf, bool is_user, const struct word *word, str
 void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
 		   struct where where);
 void conf_add_bypass(struct conf *conf, const struct word *word, struct where where);
+void conf_set_default(struct conf *conf, enum default_binding what, struct where key);
+void conf_brace_open(struct conf *conf, struct where where);
+void conf_brace_close(struct conf *conf);
+
+/* conf_binding.c: bindings, and what groups have in common with them. */
 void conf_binding_open(struct conf *conf, const struct word *name, struct where where);
+void conf_group_open(struct conf *conf, const struct word *name, struct where where);
+void conf_binding_routed(struct conf *conf, const struct word *word, struct where where);
+void conf_binding_uplink(struct conf *conf, const struct word *word, struct where key,
+			 struct where where);
+void conf_binding_probe(struct conf *conf, struct where key);
 void conf_binding_address(struct conf *conf, const struct word *word, struct where where);
 void conf_binding_ehlo(struct conf *conf, const struct word *word, struct where key,
 		       struct where where);
@@ -129,7 +174,58 @@ void conf_binding_unusable(struct conf *conf, const struct word *other, struct w
 			   struct where where);
 void conf_binding_allow(struct conf *conf, enum peer_kind kind, const struct word *word,
 			struct where where);
+void conf_group_member(struct conf *conf, const struct word *name, struct where where,
+		       const struct word *weight, struct where where_weight);
+void conf_group_pick(struct conf *conf, enum pick pick, struct where key);
 void conf_binding_close(struct conf *conf);
+
+/* conf_limit.c: what a binding or group may do at most. */
+void conf_limit_connections(struct conf *conf, const struct word *word, bool per_destination,
+			    struct where key, struct where where);
+/* @burst: NULL if not given. */
+void conf_limit_new(struct conf *conf, const struct word *word, bool per_destination,
+		    struct where key, struct where where, const struct word *burst,
+		    struct where where_burst);
+void conf_binding_overflow(struct conf *conf, const struct word *other, struct where key,
+			   struct where where);
+void conf_warmup_open(struct conf *conf, struct where key);
+void conf_warmup_day(struct conf *conf, const struct word *day, struct where where,
+		     const struct word *count, struct where where_count);
+void conf_warmup_overflow(struct conf *conf, const struct word *other, struct where key,
+			  struct where where);
+void conf_warmup_close(struct conf *conf);
+
+/* conf_uplink.c: uplinks, and the probes that bindings and uplinks may have. */
+void conf_uplink_open(struct conf *conf, const struct word *name, struct where where);
+void conf_uplink_interface(struct conf *conf, const struct word *word, struct where key,
+			   struct where where);
+void conf_uplink_gateway(struct conf *conf, const struct word *word, struct where where);
+void conf_uplink_table(struct conf *conf, const struct word *word, struct where key,
+		       struct where where);
+void conf_uplink_probe(struct conf *conf, struct where key);
+void conf_uplink_close(struct conf *conf);
+/* Index of the uplink called @name, or NO_INDEX. */
+uint32_t conf_uplink_find(const struct conf *conf, const char *name);
+void conf_probe_open(struct conf *conf, enum probe_kind kind, const struct word *word,
+		     struct where where);
+void conf_probe_every(struct conf *conf, const struct word *word, struct where where);
+void conf_probe_down(struct conf *conf, const struct word *word, struct where key,
+		     struct where where);
+void conf_probe_up(struct conf *conf, const struct word *word, struct where key,
+		   struct where where);
+/* The probe that was read last, in the arena; NULL if it was broken. */
+const struct probe *conf_probe_take(struct conf *conf, struct where key);
+
+/* conf_print.c: words as the scanner reads them again; a user or group by name or number. */
+void conf_print_word(const char *word, FILE *out);
+void conf_print_ids(const struct id_range *ids, const char *text, FILE *out);
+
+/* conf_use.c: names, resolved when everything is read. */
+struct conf_use *conf_use_name(struct conf *conf, enum use_kind kind, const struct word *word,
+			       struct where where, uint32_t owner);
+void conf_use_resolve(struct conf *conf);
+
+/* conf_setting.c again. */
 bool conf_given_twice(struct conf *conf, const char *key, struct where where, struct where *seen);
 
 /* conf_rule.c: policy. */
@@ -176,6 +272,9 @@ void conf_scan_open(struct conf_scan *scan, struct conf *conf, char *text, size_
 		    uint32_t file);
 struct conf_token conf_scan_next(struct conf_scan *scan);
 void conf_scan_close(struct conf_scan *scan);
+
+/* conf_chain.c: who leads to whom, by `unusable use` and by `overflow`. */
+void conf_chain_check(struct conf *conf);
 
 /* conf_check.c: what can be said only when everything is read. */
 void conf_check(struct conf *conf);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What can be said only when everything is read: names that were used before they were defined,
- * addresses and rules that are there twice, ranges that cut each other, loops of `unusable use`,
- * and whether the mask has room. All of it is O(n log n) or better.
+ * What can be said only when everything is read: addresses and rules that are there twice, ranges
+ * that cut each other, members that are there twice, and whether the mask has room. Names are
+ * resolved before (conf_use.c), and chains of them looked at (conf_chain.c). All of it is
+ * O(n log n) or better.
  */
 #include "model/conf_build.h"
 
@@ -10,97 +11,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-static void report_unknown(struct conf *conf, const struct conf_use *use)
-{
-	const char *near;
-
-	if (strcmp(use->name, DEFAULT_BINDING) == 0) {
-		diag_error(conf->diag, use->where,
-			   "binding 'default' is not configured: expected "
-			   "'binding default { address ...; }'");
-		return;
-	}
-	near = conf_near_binding(conf, use->name);
-	if (near)
-		diag_error(conf->diag, use->where, "unknown binding %s: did you mean %s?",
-			   SHOW_TEXT(use->name), SHOW_TEXT(near));
-	else
-		diag_error(conf->diag, use->where,
-			   "unknown binding %s: expected one that is defined",
-			   SHOW_TEXT(use->name));
-}
-
-static void resolve_uses(struct conf *conf)
-{
-	struct model *model = conf->model;
-
-	for (size_t i = 0; i < conf->uses.n; i++) {
-		const struct conf_use *use = &conf->uses.at[i];
-		uint32_t found = model_find(model, use->name);
-
-		if (found == NO_INDEX)
-			report_unknown(conf, use);
-		else if (use->rule < model->rules.n)
-			model->rules.at[use->rule].binding = found;
-		else if (use->binding < model->bindings.n)
-			model->bindings.at[use->binding].unusable_use = found;
-	}
-}
-
-/* The bindings of a loop by name; a long one is cut. */
-static void report_loop(struct conf *conf, uint32_t first)
-{
-	enum { LOOP_SHOWN = 8 };
-	const struct binding *bindings = conf->model->bindings.at;
-	char text[(LOOP_SHOWN + 2) * (NAME_MAX_BYTES + 20)];
-	size_t used = 0;
-	uint32_t i = first;
-
-	if (bindings[first].unusable_use == first) {
-		diag_error(conf->diag, bindings[first].where_unusable,
-			   "binding %s would use itself "
-			   "when it is unusable: expected another binding",
-			   SHOW_TEXT(bindings[first].name));
-		return;
-	}
-	for (unsigned n = 0; n == 0 || (i != first && n < LOOP_SHOWN); n++) {
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s -> ",
-					 SHOW_TEXT(bindings[i].name));
-		i = bindings[i].unusable_use;
-	}
-	if (i != first)
-		used += (size_t)snprintf(text + used, sizeof text - used, "... -> ");
-	snprintf(text + used, sizeof text - used, "%s", SHOW_TEXT(bindings[first].name));
-	diag_error(conf->diag, bindings[first].where_unusable, "loop of 'unusable use': %s", text);
-}
-
-/* Each binding leads to at most one other: walk, and a walk that meets itself has found a loop. */
-static void check_unusable(struct conf *conf)
-{
-	const struct model *model = conf->model;
-	uint32_t *AUTO(mem_drop) seen = mem_zero(model->bindings.n, sizeof *seen);
-
-	for (uint32_t start = 0; start < model->bindings.n; start++) {
-		uint32_t i = start;
-
-		while (i != NO_INDEX && !seen[i]) {
-			seen[i] = start + 1;
-			i = model->bindings.at[i].unusable_use;
-		}
-		if (i == NO_INDEX || seen[i] != start + 1)
-			continue;
-		/* name the loop by its binding that comes first in the text */
-		for (uint32_t at = model->bindings.at[i].unusable_use, low = i;;) {
-			low = at < low ? at : low;
-			if (at == i) {
-				report_loop(conf, low);
-				break;
-			}
-			at = model->bindings.at[at].unusable_use;
-		}
-	}
-}
 
 static void check_empty(struct conf *conf)
 {
@@ -126,8 +36,12 @@ static void warn_empty(struct conf *conf)
 	for (size_t i = 0; i < model->bindings.n; i++) {
 		const struct binding *binding = &model->bindings.at[i];
 
+		if (binding->overflow != NO_INDEX && !binding->limits)
+			diag_warning(conf->diag, binding->where_overflow,
+				     "%s has no limit that it could exceed: 'overflow' does nothing",
+				     SHOW_TEXT(binding->name));
 		if (binding->n_addresses == 0 && binding->unusable == UNUSABLE_REJECT &&
-		    strcmp(binding->name, DEFAULT_BINDING) != 0)
+		    !binding->group && strcmp(binding->name, DEFAULT_BINDING) != 0)
 			diag_warning(conf->diag, binding->where,
 				     "binding %s has no address: what is "
 				     "assigned to it will be refused",
@@ -141,35 +55,161 @@ static int compare_addresses(const void *left, const void *right, void *context)
 	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
 	int order = ip_compare(&at[a].ip, &at[b].ip);
 
-	return order ? order : a < b ? -1 : a > b;
+	if (order)
+		return order;
+	return at[a].bits != at[b].bits ? at[a].bits - at[b].bits : a < b ? -1 : a > b;
 }
 
+/* @one and @two have addresses in common: blame the one that comes later in the text. */
+static void report_twice(struct conf *conf, uint32_t one, uint32_t two)
+{
+	const struct address *a = &conf->model->addresses.at[one > two ? one : two];
+	const struct address *b = &conf->model->addresses.at[one > two ? two : one];
+	struct prefix prefix[] = { { a->ip, a->bits }, { b->ip, b->bits } };
+	char text[2][PREFIX_TEXT];
+
+	diag_error(conf->diag, a->where, "address %s is given twice: binding %s has %s%s at %s",
+		   prefix_print(&prefix[0], text[0]),
+		   SHOW_TEXT(conf->model->bindings.at[b->binding].name),
+		   a->bits == b->bits ? "it" : prefix_print(&prefix[1], text[1]),
+		   a->bits == b->bits	? ""
+		   : a->bits < b->bits	? ", which is in it,"
+					: ", which holds it,",
+		   PLACE(conf, b->where));
+}
+
+/* In order, what a prefix covers follows it; prefixes overlap only by one covering the other. */
 static void check_addresses(struct conf *conf)
 {
 	const struct model *model = conf->model;
 	const struct address *at = model->addresses.at;
 	size_t n = model->addresses.n;
 	uint32_t *AUTO(mem_drop) order = mem_zero(n, sizeof *order);
-	uint32_t first = 0;
+	uint32_t cover = 0;
 
 	for (uint32_t i = 0; i < n; i++)
 		order[i] = i;
 	qsort_r(order, n, sizeof *order, compare_addresses, model->addresses.at);
 	for (size_t i = 0; i < n; i++) {
-		const struct address *address = &at[order[i]];
-		char text[IP_TEXT];
+		const struct prefix outer = { at[cover].ip, at[cover].bits };
 
-		if (i == 0 || !ip_equal(&at[first].ip, &address->ip)) {
-			first = order[i];
-			continue;
-		}
-		diag_error(conf->diag, address->where,
-			   "address %s is given twice: binding %s has it "
-			   "at %s",
-			   ip_print(&address->ip, text),
-			   SHOW_TEXT(model->bindings.at[at[first].binding].name),
-			   PLACE(conf, at[first].where));
+		if (i > 0 && prefix_contains(&outer, &at[order[i]].ip))
+			report_twice(conf, cover, order[i]);
+		else
+			cover = order[i];
 	}
+}
+
+static void check_probes(struct conf *conf)
+{
+	const struct model *model = conf->model;
+
+	for (uint32_t i = 0; i < model->bindings.n; i++) {
+		const struct binding *binding = &model->bindings.at[i];
+		const struct address *at = model->addresses.at + binding->first_address;
+		uint32_t n = 0;
+
+		if (!binding->probe)
+			continue;
+		while (n < binding->n_addresses && at[n].ip.len != binding->probe->to.len)
+			n++;
+		if (n == binding->n_addresses)
+			diag_error(conf->diag, binding->probe->where,
+				   "binding %s has no %s address to probe from: expected a target of "
+				   "another family, or no probe", SHOW_TEXT(binding->name),
+				   binding->probe->to.len == 4 ? "IPv4" : "IPv6");
+	}
+}
+
+static void check_members(struct conf *conf)
+{
+	const struct model *model = conf->model;
+	/* the group that had it last, plus one, and which member it is there */
+	struct { uint32_t group, member; } *AUTO(mem_drop) seen =
+		mem_zero(model->bindings.n, sizeof *seen);
+
+	for (uint32_t i = 0; i < model->bindings.n; i++) {
+		const struct binding_group *group = model->bindings.at[i].group;
+
+		for (uint32_t k = 0; group && k < group->n_members; k++) {
+			const struct member *member = &group->members[k];
+
+			if (member->binding == NO_INDEX)
+				continue;
+			if (seen[member->binding].group == i + 1)
+				diag_error(
+					conf->diag, member->where,
+					"%s is a member already at %s: expected it once, with a "
+					"'weight' if it shall get more",
+					SHOW_TEXT(model->bindings.at[member->binding].name),
+					PLACE(conf,
+					      group->members[seen[member->binding].member].where));
+			seen[member->binding].group = i + 1;
+			seen[member->binding].member = k;
+		}
+	}
+}
+
+static int compare_tables(const void *left, const void *right, void *context)
+{
+	const struct uplink *at = context;
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+	if (at[a].table != at[b].table)
+		return at[a].table < at[b].table ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
+static void check_tables(struct conf *conf)
+{
+	const struct uplink *at = conf->model->uplinks.at;
+	size_t n = conf->model->uplinks.n;
+	uint32_t *AUTO(mem_drop) order = mem_zero(n, sizeof *order);
+
+	for (uint32_t i = 0; i < n; i++)
+		order[i] = i;
+	qsort_r(order, n, sizeof *order, compare_tables, conf->model->uplinks.at);
+	for (size_t i = 1; i < n; i++) {
+		const struct uplink *one = &at[order[i - 1]], *two = &at[order[i]];
+
+		if (two->table && two->table == one->table)
+			diag_error(conf->diag, two->where,
+				   "uplink %s has routing table %u, as uplink %s at %s has: expected "
+				   "a table for each", SHOW_TEXT(two->name), two->table,
+				   SHOW_TEXT(one->name), PLACE(conf, one->where));
+	}
+}
+
+static void check_default(struct conf *conf)
+{
+	const struct model *model = conf->model;
+
+	if (!model->where_default.line)
+		return;
+	for (size_t i = 0; i < model->rules.n; i++) {
+		const struct rule *rule = &model->rules.at[i];
+
+		if (rule->client.kind == CLIENT_OTHERWISE && !rule->to)
+			diag_error(conf->diag, rule->where,
+				   "'otherwise' says what nobody else's rule claims, and so does "
+				   "'default-binding' at %s: expected one of them only",
+				   PLACE(conf, model->where_default));
+	}
+}
+
+/* What is suspended needs a number, so that it can be refused. */
+static void imply_default(struct conf *conf)
+{
+	struct binding implied = { .name = DEFAULT_BINDING,
+				   .implied = true,
+				   .where = conf->model->where_default,
+				   .unusable_use = NO_INDEX,
+				   .uplink = NO_INDEX,
+				   .overflow = NO_INDEX };
+
+	implied.first_address = (uint32_t)conf->model->addresses.n;
+	if (conf->model->default_binding == DEFAULT_SUSPENDED)
+		(void)model_add_binding(conf->model, &implied);
 }
 
 static bool same_client(const struct client *a, const struct client *b)
@@ -312,10 +352,15 @@ static void check_capacity(struct conf *conf)
 
 void conf_check(struct conf *conf)
 {
-	resolve_uses(conf);
-	check_unusable(conf);
+	conf_use_resolve(conf);
+	imply_default(conf);
+	conf_chain_check(conf);
 	check_empty(conf);
 	check_addresses(conf);
+	check_probes(conf);
+	check_members(conf);
+	check_tables(conf);
+	check_default(conf);
 	check_rules(conf);
 	check_ids(conf, CLIENT_USER);
 	check_ids(conf, CLIENT_GROUP);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The form of names: what may be a binding, a unit, a cgroup, an EHLO name, an interface. Each
+ * The form of names: what may be a binding, an uplink, a unit, a cgroup, an EHLO name, an interface. Each
  * check reports the first thing that is wrong, with what it found and what it expected. Whether
  * the thing exists is asked elsewhere, or later by the agent. Numbers are in conf_number.c.
  */
@@ -12,35 +12,35 @@
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-bool conf_form_binding(struct conf *conf, const struct word *word, struct where where)
+bool conf_form_name(struct conf *conf, const char *what, const struct word *word,
+		    struct where where)
 {
 	if (word->len == 0) {
-		diag_error(conf->diag, where,
-			   "the name of a binding is empty: expected 1 to %d bytes",
-			   NAME_MAX_BYTES);
+		diag_error(conf->diag, where, "the name of %s %s is empty: expected 1 to %d bytes",
+			   *what == 'u' ? "an" : "a", what, NAME_MAX_BYTES);
 		return false;
 	}
 	if (word->len > NAME_MAX_BYTES) {
-		diag_error(conf->diag, where, "binding name %s has %zu bytes: expected at most %d",
-			   SHOW(word), word->len, NAME_MAX_BYTES);
+		diag_error(conf->diag, where, "%s name %s has %zu bytes: expected at most %d",
+			   what, SHOW(word), word->len, NAME_MAX_BYTES);
 		return false;
 	}
 	for (size_t i = 0; i < word->len; i++) {
 		char c = word->at[i];
-		const char *what = NULL;
+		const char *fault = NULL;
 
 		if (c == ' ')
-			what = "a space";
+			fault = "a space";
 		else if (c == ':')
-			what = "a colon";
+			fault = "a colon";
 		else if (conf_is_control(&word->at[i], word->len - i))
-			what = "a control character";
-		if (!what)
+			fault = "a control character";
+		if (!fault)
 			continue;
 		diag_error(conf->diag, where,
-			   "binding name %s has %s: expected a name without "
+			   "%s name %s has %s: expected a name without "
 			   "spaces, colons and control characters",
-			   SHOW(word), what);
+			   what, SHOW(word), fault);
 		return false;
 	}
 	return true;

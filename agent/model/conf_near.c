@@ -63,23 +63,48 @@ const char *conf_near(const struct word *word, const char *const *names, size_t 
 	return near;
 }
 
+/* May @n names be compared? All or none of them. */
+static bool take_budget(struct conf *conf, size_t n)
+{
+	if (n > NEAR_BUDGET - conf->suggestions)
+		return false;
+	conf->suggestions += n;
+	return true;
+}
+
+static void nearer(const char *name, size_t len, const char *other, unsigned *best,
+		   const char **near)
+{
+	unsigned distance = other ? slips(name, len, other, strlen(other)) : *best;
+
+	if (distance >= *best)
+		return;
+	*best = distance;
+	*near = other;
+}
+
 const char *conf_near_binding(struct conf *conf, const char *name)
 {
 	size_t len = strlen(name), n = conf->model->bindings.n;
 	unsigned best = allowed(len) + 1;
 	const char *near = NULL;
 
-	if (n > NEAR_BUDGET - conf->suggestions)
+	if (!take_budget(conf, n))
 		return NULL;
-	conf->suggestions += n;
-	for (size_t i = 0; i < n && best > 1; i++) {
-		const char *other = conf->model->bindings.at[i].name;
-		unsigned distance = slips(name, len, other, strlen(other));
+	for (size_t i = 0; i < n && best > 1; i++)
+		nearer(name, len, conf->model->bindings.at[i].name, &best, &near);
+	return near;
+}
 
-		if (distance < best) {
-			best = distance;
-			near = other;
-		}
-	}
+const char *conf_near_uplink(struct conf *conf, const char *name)
+{
+	size_t len = strlen(name), n = conf->model->uplinks.n;
+	unsigned best = allowed(len) + 1;
+	const char *near = NULL;
+
+	if (!take_budget(conf, n))
+		return NULL;
+	for (size_t i = 0; i < n && best > 1; i++)
+		nearer(name, len, conf->model->uplinks.at[i].name, &best, &near);
 	return near;
 }

@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Why packets cannot leave from @ip, or NULL. IANA special-purpose registries; RFC 4291. */
-static const char *address_fault(const struct ip *ip)
+/* Why packets cannot leave from some address of @prefix, or NULL; which one is in @ret_first. */
+static const char *prefix_fault(const struct prefix *prefix, struct ip *ret_first)
 {
+	/* IANA special-purpose registries; RFC 4291 */
 	static const struct {
 		struct prefix prefix;
 		const char *fault;
@@ -26,14 +27,19 @@ static const char *address_fault(const struct ip *ip)
 		{ { { { 0xff }, 16 }, 8 }, "is a multicast address" },
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
-		if (prefix_contains(&faults[i].prefix, ip))
-			return faults[i].fault;
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+		bool within = prefix_covers(&faults[i].prefix, prefix);
+
+		if (!within && !prefix_covers(prefix, &faults[i].prefix))
+			continue;
+		*ret_first = within ? prefix->ip : faults[i].prefix.ip;
+		return faults[i].fault;
+	}
 	return NULL;
 }
 
-bool conf_form_address(struct conf *conf, const struct word *word, struct where where,
-		       struct ip *ret)
+bool conf_form_remote(struct conf *conf, const struct word *word, struct where where,
+		      struct ip *ret)
 {
 	char text[IP_TEXT + 1] = "";
 	const char *fault = NULL;
@@ -51,7 +57,19 @@ bool conf_form_address(struct conf *conf, const struct word *word, struct where 
 		diag_error(conf->diag, where, "%s %s", SHOW(word), fault);
 		return false;
 	}
-	fault = address_fault(&ip);
+	*ret = ip;
+	return true;
+}
+
+bool conf_form_address(struct conf *conf, const struct word *word, struct where where,
+		       struct ip *ret)
+{
+	const char *fault;
+	struct ip ip, first;
+
+	if (!conf_form_remote(conf, word, where, &ip))
+		return false;
+	fault = prefix_fault(&(struct prefix){ ip, ip.len * 8 }, &first);
 	if (fault) {
 		diag_error(conf->diag, where, "%s %s: expected a unicast address of this host",
 			   SHOW(word), fault);
@@ -77,6 +95,38 @@ bool conf_form_prefix(struct conf *conf, const struct word *word, struct where w
 		diag_error(conf->diag, where, "%s is not a prefix: expected %s", SHOW(word),
 			   wanted);
 	return r == 0;
+}
+
+bool conf_form_routed(struct conf *conf, const struct word *word, struct where where,
+		      struct prefix *ret)
+{
+	const char *fault;
+	struct ip first;
+	char text[IP_TEXT];
+
+	if (!conf_form_prefix(conf, word, where, "one that is routed to this host, such as "
+			      "2001:db8:7::/64", ret))
+		return false;
+	fault = prefix_fault(ret, &first);
+	if (fault)
+		diag_error(conf->diag, where, "%s holds %s, which %s: expected unicast addresses "
+			   "of this host", SHOW(word), ip_print(&first, text), fault);
+	return !fault;
+}
+
+bool conf_form_count(struct conf *conf, const char *what, const struct word *word,
+		     struct where where, uint64_t min, uint64_t max, uint32_t *ret)
+{
+	uint64_t number = 0;
+	int r = conf_word_number(word, max, &number);
+
+	if (r < 0 || number < min) {
+		diag_error(conf->diag, where, "%s %s is not a number from %llu to %llu", what,
+			   SHOW(word), (unsigned long long)min, (unsigned long long)max);
+		return false;
+	}
+	*ret = (uint32_t)number;
+	return true;
 }
 
 /* IANA protocol numbers; no getprotobyname(3), since a file must mean the same everywhere. */

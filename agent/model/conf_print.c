@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-static void print_word(const char *word, FILE *out)
+void conf_print_word(const char *word, FILE *out)
 {
 	bool bare = *word != '\0';
 
@@ -31,75 +31,14 @@ static void print_word(const char *word, FILE *out)
 	fputc('"', out);
 }
 
-static void print_ids(const struct id_range *ids, const char *text, FILE *out)
+void conf_print_ids(const struct id_range *ids, const char *text, FILE *out)
 {
 	if (text)
-		print_word(text, out);
+		conf_print_word(text, out);
 	else if (ids->first == ids->last)
 		fprintf(out, "%u", ids->first);
 	else
 		fprintf(out, "%u-%u", ids->first, ids->last);
-}
-
-static void print_allow(const struct allow *allow, FILE *out)
-{
-	switch (allow->kind) {
-	case PEER_USER:
-		fputs("    allow user ", out);
-		print_ids(&allow->ids, allow->text, out);
-		break;
-	case PEER_GROUP:
-		fputs("    allow group ", out);
-		print_ids(&allow->ids, allow->text, out);
-		break;
-	case PEER_CGROUP:
-		fputs("    allow cgroup ", out);
-		print_word(allow->path, out);
-		break;
-	}
-	fputs(";\n", out);
-}
-
-static void print_setting(const char *key, const char *value, FILE *out)
-{
-	if (!value)
-		return;
-	fprintf(out, "    %s ", key);
-	print_word(value, out);
-	fputs(";\n", out);
-}
-
-static void print_unusable(const struct model *model, const struct binding *binding, FILE *out)
-{
-	const char *other;
-
-	if (binding->unusable != UNUSABLE_USE)
-		return;
-	other = model->bindings.at[binding->unusable_use].name;
-	if (strcmp(other, DEFAULT_BINDING) == 0)
-		fputs("    unusable default;\n", out);
-	else
-		print_setting("unusable use", other, out);
-}
-
-void conf_print_binding(const struct model *model, uint32_t index, FILE *out)
-{
-	const struct binding *binding = &model->bindings.at[index];
-	const struct address *addresses = model->addresses.at + binding->first_address;
-	char text[IP_TEXT];
-
-	fputs("binding ", out);
-	print_word(binding->name, out);
-	fputs(" {\n", out);
-	for (uint32_t i = 0; i < binding->n_addresses; i++)
-		fprintf(out, "%s%s%s", i ? ", " : "    address ", ip_print(&addresses[i].ip, text),
-			i + 1 == binding->n_addresses ? ";\n" : "");
-	print_setting("ehlo", binding->ehlo, out);
-	print_setting("interface", binding->interface, out);
-	print_unusable(model, binding, out);
-	for (uint32_t i = 0; i < binding->n_allows; i++)
-		print_allow(&binding->allows[i], out);
-	fputs("}\n", out);
 }
 
 static void print_client(const struct model *model, const struct client *client, FILE *out)
@@ -109,15 +48,15 @@ static void print_client(const struct model *model, const struct client *client,
 	switch (client->kind) {
 	case CLIENT_CGROUP:
 		fputs(model->cgroups.at[client->cgroup].is_unit ? "unit " : "cgroup ", out);
-		print_word(model->cgroups.at[client->cgroup].name, out);
+		conf_print_word(model->cgroups.at[client->cgroup].name, out);
 		break;
 	case CLIENT_USER:
 		fputs("user ", out);
-		print_ids(&client->ids, client->text, out);
+		conf_print_ids(&client->ids, client->text, out);
 		break;
 	case CLIENT_GROUP:
 		fputs("group ", out);
-		print_ids(&client->ids, client->text, out);
+		conf_print_ids(&client->ids, client->text, out);
 		break;
 	case CLIENT_SOURCE:
 		fprintf(out, "source %s", prefix_print(&client->source, text));
@@ -171,7 +110,7 @@ void conf_print_rule(const struct model *model, const struct rule *rule, FILE *o
 	switch (rule->action) {
 	case ACTION_USE:
 		fputs(" use ", out);
-		print_word(model->bindings.at[rule->binding].name, out);
+		conf_print_word(model->bindings.at[rule->binding].name, out);
 		break;
 	case ACTION_PASS:
 		fputs(" pass", out);
@@ -253,6 +192,23 @@ static int compare_rules(const void *left, const void *right, void *context)
 	return order ? order : destination_compare(a->to, b->to);
 }
 
+static void print_default(const struct model *model, FILE *out)
+{
+	switch (model->default_binding) {
+	case DEFAULT_UNSAID:
+		break;
+	case DEFAULT_NORMAL:
+		fputs("\ndefault-binding normal;\n", out);
+		break;
+	case DEFAULT_SUSPENDED:
+		fputs("\ndefault-binding suspended;\n", out);
+		break;
+	case DEFAULT_REJECT:
+		fputs("\ndefault-binding reject;\n", out);
+		break;
+	}
+}
+
 void conf_print(const struct model *model, FILE *out)
 {
 	uint32_t *AUTO(mem_drop) order = mem_zero(model->rules.n, sizeof *order);
@@ -260,7 +216,14 @@ void conf_print(const struct model *model, FILE *out)
 
 	fprintf(out, "mark-mask 0x%x;\n", model->mask.host);
 	print_bypass(model, out);
+	print_default(model, out);
+	for (uint32_t i = 0; i < model->uplinks.n; i++) {
+		fputc('\n', out);
+		conf_print_uplink(model, i, out);
+	}
 	for (uint32_t i = 0; i < model->bindings.n; i++) {
+		if (!model->bindings.at[i].name || model->bindings.at[i].implied)
+			continue;
 		fputc('\n', out);
 		conf_print_binding(model, i, out);
 	}

@@ -144,7 +144,7 @@ static struct open_file *open_path(struct conf *conf, struct open_file *top, con
 		abort();
 	skip = strncmp(text, mark, 3) == 0 ? 3 : 0;
 	conf_scan_open(&open->scan, conf, text + skip, len - skip, file);
-	conf->brace.line = 0;
+	conf->brace.line = conf->outer.line = 0;
 	return open;
 }
 
@@ -188,9 +188,10 @@ static void skip_token(struct conf *conf, struct open_file *open, const struct c
 }
 
 /* The parser has just refused @token, and dropped it unless it was a `;` or a `}`. */
-static void recover(struct conf *conf, struct open_file *open, const struct conf_token *token,
-		    enum conf_recovery recovery)
+static void recover(struct conf *conf, struct open_file *open, const struct conf_token *token)
 {
+	enum conf_recovery recovery = conf->recovery;
+
 	if (token->kind == TOKEN_SEMICOLON || token->kind == TOKEN_CLOSE || open->ended)
 		return;
 	if (token->kind == TOKEN_CONF_error) {
@@ -215,8 +216,10 @@ static void read_token(struct conf *conf, struct open_file *open)
 		return;
 	}
 	push(conf, open, &token);
-	if (token.kind == TOKEN_CONF_error || conf->recovery != RECOVER_NOT)
-		recover(conf, open, &token, conf->recovery);
+	/* again for each block that a forgotten `}` leaves open; they are at most two deep */
+	for (int tries = 0; tries < 3 && (conf->recovery != RECOVER_NOT ||
+					  (tries == 0 && token.kind == TOKEN_CONF_error)); tries++)
+		recover(conf, open, &token);
 	if (conf->includes.n == 0)
 		return;
 	free(open->includes);
@@ -246,7 +249,7 @@ static void read_files(struct conf *conf, const char *path)
 		} else {
 			top = top->parent;
 			open_file_free(done);
-			conf->brace.line = 0;
+			conf->brace.line = conf->outer.line = 0;
 		}
 	}
 }
@@ -255,12 +258,15 @@ static void conf_drop(struct conf *conf)
 {
 	arena_drop(&conf->scratch);
 	free(conf->open.allows.at);
+	free(conf->open.members.at);
+	free(conf->open.days.at);
 	destination_lists_drop(&conf->rule.lists);
 	free(conf->uses.at);
 	free(conf->includes.at);
 	destination_pool_drop(&conf->destinations);
 	index_drop(&conf->cgroups);
 	index_drop(&conf->files);
+	index_drop(&conf->uplinks);
 }
 
 int conf_read(const char *path, const struct conf_world *world, struct model *ret_model,

@@ -13,8 +13,10 @@
 /* A rule that did not come to be may have left its use of a binding, which stays to be checked. */
 static void disown_use(struct conf *conf)
 {
-	if (conf->uses.n && conf->uses.at[conf->uses.n - 1].rule == conf->model->rules.n)
-		conf->uses.at[conf->uses.n - 1].rule = NO_INDEX;
+	struct conf_use *last = conf->uses.n ? &conf->uses.at[conf->uses.n - 1] : NULL;
+
+	if (last && last->kind == USE_RULE && last->owner == conf->model->rules.n)
+		last->owner = NO_INDEX;
 }
 
 static struct client *rule_start(struct conf *conf, enum client_kind kind, struct where key)
@@ -147,9 +149,6 @@ void conf_rule_protocol(struct conf *conf, const struct word *word, struct where
 void conf_rule_action(struct conf *conf, enum action action, const struct word *name,
 		      struct where where)
 {
-	struct conf_use use = { .where = where,
-				.rule = (uint32_t)conf->model->rules.n,
-				.binding = NO_INDEX };
 	char text[NAME_MAX_BYTES + 1];
 
 	conf->rule.rule.action = action;
@@ -157,10 +156,8 @@ void conf_rule_action(struct conf *conf, enum action action, const struct word *
 		return;
 	if (conf_word_copy(name, text, sizeof text))
 		conf->rule.rule.binding = model_find(conf->model, text);
-	if (conf->rule.rule.binding != NO_INDEX)
-		return;
-	use.name = arena_text(&conf->scratch, name->at, name->len);
-	PUSH(&conf->uses, use);
+	if (conf->rule.rule.binding == NO_INDEX)
+		conf_use_name(conf, USE_RULE, name, where, (uint32_t)conf->model->rules.n);
 }
 
 static void check_ports(struct conf *conf)

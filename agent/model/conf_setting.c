@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Statements outside policy: mark-mask, bypass, binding. A binding enters the model with its `{`,
- * so that what follows can refer to it, and gets its settings with its `}`. One whose name is wrong
- * is read to the end all the same, for the sake of its other problems.
+ * Statements of their own: mark-mask, bypass, default-binding; and which block is open.
  */
 #include "model/conf_build.h"
 
@@ -94,108 +92,21 @@ void conf_add_bypass(struct conf *conf, const struct word *word, struct where wh
 	}
 }
 
-void conf_binding_open(struct conf *conf, const struct word *name, struct where where)
+void conf_set_default(struct conf *conf, enum default_binding what, struct where key)
 {
-	bool good = conf_form_binding(conf, name, where);
-	uint32_t other;
-
-	conf->open.binding = (struct binding){ .where = where,
-						 .unusable_use = NO_INDEX,
-						 .uplink = NO_INDEX,
-						 .overflow = NO_INDEX };
-	conf->open.index = NO_INDEX;
-	conf->open.ehlo = conf->open.interface = (struct where){ 0 };
-	conf->open.allows.n = 0;
-	memset(conf->open.n_by_family, 0, sizeof conf->open.n_by_family);
-	conf->open.binding.first_address = (uint32_t)conf->model->addresses.n;
-	conf->open.binding.name = conf_word_keep(conf, name);
-	if (name->len == 0)
-		return;
-	/* a name of bad form enters too: rules that use it shall not be called wrong as well */
-	conf->open.index = model_add_binding(conf->model, &conf->open.binding);
-	if (conf->open.index != NO_INDEX || !good)
-		return;
-	other = model_find(conf->model, conf->open.binding.name);
-	diag_error(conf->diag, where,
-		   "binding %s is defined twice: expected a name other than that "
-		   "at %s",
-		   SHOW(name), PLACE(conf, conf->model->bindings.at[other].where));
+	if (!conf_given_twice(conf, "default-binding", key, &conf->model->where_default))
+		conf->model->default_binding = what;
 }
 
-void conf_binding_address(struct conf *conf, const struct word *word, struct where where)
+/* Blocks are at most two deep: a warm-up in a binding. */
+void conf_brace_open(struct conf *conf, struct where where)
 {
-	static const char *const families[] = { [FAMILY_IPV4] = "IPv4", [FAMILY_IPV6] = "IPv6" };
-	struct address address = { .binding = conf->open.index, .where = where };
-	uint32_t *count;
-
-	if (!conf_form_address(conf, word, where, &address.ip))
-		return;
-	address.bits = address.ip.len * 8;
-	count = &conf->open.n_by_family[ip_family(&address.ip)];
-	if (++*count == ADDRESSES_MAX + 1)
-		diag_error(conf->diag, where,
-			   "binding %s has more than %d %s addresses: expected at "
-			   "most %d",
-			   SHOW_TEXT(conf->open.binding.name), ADDRESSES_MAX,
-			   families[ip_family(&address.ip)], ADDRESSES_MAX);
-	if (conf->open.index != NO_INDEX)
-		PUSH(&conf->model->addresses, address);
+	conf->outer = conf->brace;
+	conf->brace = where;
 }
 
-void conf_binding_ehlo(struct conf *conf, const struct word *word, struct where key,
-		       struct where where)
+void conf_brace_close(struct conf *conf)
 {
-	if (!conf_given_twice(conf, "ehlo", key, &conf->open.ehlo) &&
-	    conf_form_ehlo(conf, word, where))
-		conf->open.binding.ehlo = conf_word_keep(conf, word);
-}
-
-void conf_binding_interface(struct conf *conf, const struct word *word, struct where key,
-			    struct where where)
-{
-	if (!conf_given_twice(conf, "interface", key, &conf->open.interface) &&
-	    conf_form_interface(conf, word, where))
-		conf->open.binding.interface = conf_word_keep(conf, word);
-}
-
-void conf_binding_unusable(struct conf *conf, const struct word *other, struct where key,
-			   struct where where)
-{
-	struct conf_use use = { .where = where, .rule = NO_INDEX, .binding = conf->open.index };
-
-	if (conf_given_twice(conf, "unusable", key, &conf->open.binding.where_unusable) || !other)
-		return;
-	conf->open.binding.unusable = UNUSABLE_USE;
-	use.name = arena_text(&conf->scratch, other->at, other->len);
-	PUSH(&conf->uses, use);
-}
-
-void conf_binding_allow(struct conf *conf, enum peer_kind kind, const struct word *word,
-			struct where where)
-{
-	struct allow allow = { .kind = kind };
-
-	if (kind == PEER_CGROUP) {
-		if (!conf_form_cgroup(conf, word, where))
-			return;
-		allow.path = conf_word_keep(conf, word);
-	} else if (!conf_form_ids(conf, kind == PEER_USER, word, where, &allow.ids, &allow.text)) {
-		return;
-	}
-	PUSH(&conf->open.allows, allow);
-}
-
-void conf_binding_close(struct conf *conf)
-{
-	struct binding *binding = &conf->open.binding;
-	size_t len = conf->open.allows.n * sizeof *conf->open.allows.at;
-
-	if (conf->open.index == NO_INDEX)
-		return;
-	binding->n_addresses = (uint32_t)conf->model->addresses.n - binding->first_address;
-	if (len)
-		binding->allows =
-			memcpy(arena_alloc(&conf->model->arena, len), conf->open.allows.at, len);
-	binding->n_allows = (uint32_t)conf->open.allows.n;
-	conf->model->bindings.at[conf->open.index] = *binding;
+	conf->brace = conf->outer;
+	conf->outer.line = 0;
 }

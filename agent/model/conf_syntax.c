@@ -81,9 +81,11 @@ static enum conf_recovery recovery_for(const struct conf *conf, const char *cons
 				       size_t n)
 {
 	static const int outermost[] = { TOKEN_MARK_MASK, TOKEN_INCLUDE, TOKEN_BYPASS,
-					 TOKEN_BINDING, TOKEN_POLICY };
+					 TOKEN_BINDING, TOKEN_POLICY, TOKEN_DEFAULT_BINDING };
 	const struct conf_token *token = &conf->token;
-	bool starts_section = false;
+	/* these two begin statements inside blocks as well */
+	bool starts_section = (token->kind == TOKEN_GROUP || token->kind == TOKEN_UPLINK) &&
+			      !expects(expected, n, "';'");
 
 	for (size_t i = 0; i < ARRAY_LEN(outermost); i++)
 		starts_section = starts_section || token->kind == outermost[i];

@@ -17,6 +17,8 @@ void model_drop(struct model *model)
 	arena_drop(&model->arena);
 	free(model->files.at);
 	free(model->bindings.at);
+	free(model->uplinks.at);
+	free(model->suspended.at);
 	free(model->addresses.at);
 	free(model->bypasses.at);
 	free(model->cgroups.at);
@@ -25,12 +27,19 @@ void model_drop(struct model *model)
 	*model = (struct model){ 0 };
 }
 
+static bool is_called(const struct model *model, uint32_t binding, const char *name)
+{
+	const char *its_name = model->bindings.at[binding].name; /* NULL: removed at run time */
+
+	return its_name && strcmp(its_name, name) == 0;
+}
+
 /* Slot where @name is, or the free one where it would be. The index has room. */
 static size_t slot_of(const struct model *model, const char *name)
 {
 	size_t i = XXH3_64bits(name, strlen(name)) & (model->names_room - 1);
 
-	while (model->names[i] && strcmp(model->bindings.at[model->names[i] - 1].name, name) != 0)
+	while (model->names[i] && !is_called(model, model->names[i] - 1, name))
 		i = (i + 1) & (model->names_room - 1);
 	return i;
 }
@@ -51,7 +60,16 @@ static void grow_names(struct model *model)
 	free(model->names);
 	model->names = mem_zero(model->names_room, sizeof *model->names);
 	for (uint32_t i = 0; i < model->bindings.n; i++)
-		model->names[slot_of(model, model->bindings.at[i].name)] = i + 1;
+		if (model->bindings.at[i].name)
+			model->names[slot_of(model, model->bindings.at[i].name)] = i + 1;
+}
+
+uint32_t model_find_uplink(const struct model *model, const char *name)
+{
+	for (uint32_t i = 0; i < model->uplinks.n; i++)
+		if (strcmp(model->uplinks.at[i].name, name) == 0)
+			return i;
+	return NO_INDEX;
 }
 
 uint32_t model_add_binding(struct model *model, const struct binding *binding)

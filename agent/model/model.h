@@ -48,6 +48,7 @@ struct warmup {					/* new connections on day 1, 2, ... */
 };
 
 enum probe_kind { PROBE_TCP, PROBE_ICMP };
+enum { PROBE_DOWN = 3, PROBE_UP = 2 };		/* thresholds if none are given */
 
 struct probe {					/* does the other end answer: active health check */
 	enum probe_kind kind;
@@ -74,7 +75,7 @@ struct member {
 	struct where where;
 };
 
-enum { MEMBER_WEIGHT_MAX = 1000, MEMBERS_MAX = 128 };
+enum { MEMBER_WEIGHT_MAX = 1000, MEMBERS_MAX = 128, UPLINKS_MAX = 4096, OVERFLOW_HOPS = 3 };
 
 struct binding_group {
 	const struct member *members;
@@ -104,12 +105,13 @@ struct binding {
 	uint32_t first_address, n_addresses;	/* in model->addresses, order as written */
 	uint32_t unusable_use;			/* index of OTHER, for UNUSABLE_USE */
 	enum unusable_action unusable;
+	bool implied;				/* `default`, by "default-binding suspended" alone */
 	uint32_t uplink;			/* index into model->uplinks, or NO_INDEX */
 	uint32_t overflow;			/* index of who gets what exceeds limits, or NO_INDEX */
 	const struct limits *limits;		/* NULL if none */
 	const struct warmup *warmup;		/* NULL if none */
 	const struct probe *probe;		/* NULL if none */
-	const struct binding_group *group;		/* NULL: a binding */
+	const struct binding_group *group;	/* NULL: a binding */
 	struct where where, where_unusable, where_overflow;
 };
 
@@ -185,8 +187,11 @@ struct model {
 /* Free all of it; accepts an empty model, leaves an empty one. */
 void model_drop(struct model *model);
 
-/* Index of the binding called @name (case-sensitive), or NO_INDEX. Constant time. */
+/* Index of the binding or group called @name (case-sensitive), or NO_INDEX. Constant time. */
 uint32_t model_find(const struct model *model, const char *name);
+
+/* Index of the uplink called @name, or NO_INDEX. Linear: there are at most UPLINKS_MAX. */
+uint32_t model_find_uplink(const struct model *model, const char *name);
 
 /*
  * model_add_binding - append a binding and enter its name into the index

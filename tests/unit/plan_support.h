@@ -61,7 +61,10 @@ static inline void world_drop(struct world *world)
 static inline uint32_t world_binding(struct world *world, const char *name, const char *addresses)
 {
 	struct binding binding = { .name = arena_text(&world->model.arena, name, strlen(name)),
-				   .first_address = (uint32_t)world->model.addresses.n };
+				   .first_address = (uint32_t)world->model.addresses.n,
+				   .unusable_use = NO_INDEX,
+				   .uplink = NO_INDEX,
+				   .overflow = NO_INDEX };
 	char text[2048], *rest = text, *one;
 
 	snprintf(text, sizeof text, "%s", addresses);
@@ -70,6 +73,7 @@ static inline uint32_t world_binding(struct world *world, const char *name, cons
 			struct address address = { .ip = ip_of(one),
 						   .binding = (uint32_t)world->model.bindings.n };
 
+			address.bits = address.ip.len * 8;
 			PUSH(&world->model.addresses, address);
 			binding.n_addresses++;
 		}
