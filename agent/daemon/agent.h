@@ -17,6 +17,7 @@ typedef int agent_render(const struct kernel_options *options, const struct plan
 			 char **ret_text, struct kernel_error *reterr);
 
 struct listing;
+struct control;
 
 struct agent {
 	/* Borrowed, set before agent_start(). */
@@ -43,6 +44,7 @@ struct agent {
 	struct problems warnings;		/* of the configuration in force */
 	char last_reload[OUTCOME_TEXT];
 	uint64_t asked;				/* usec: when the running call had been received */
+	struct control *control;		/* for control_wake(); NULL: no socket */
 	struct listing *listing;		/* sorted views of now, made when first asked for */
 };
 

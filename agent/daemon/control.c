@@ -2,7 +2,7 @@
 /*
  * Peers of the control socket. A peer is read only while nothing waits to be sent to it, so one
  * that does not read its answers costs one answer of memory, and a stream makes its next piece when
- * the last one was written. What is not a varlink call ends the connection.
+ * the last one was written, or waits until control_wake(). What is not a varlink call ends the connection.
  *
  * Limits: 64 peers (the one that was idle longest makes room, root's last), 64 KiB a request. Calls
  * run to their end in the event loop.
@@ -35,6 +35,7 @@ struct peer {
 	struct stream *stream;
 	uint64_t used;				/* control->clock at its last call */
 	bool eof;
+	bool waiting;				/* its stream has nothing to say yet */
 };
 
 struct control {
@@ -90,6 +91,24 @@ static int flush(struct peer *peer)
 	return 1;
 }
 
+/* The stream's next answer, if it has one by now. As answer_next(). */
+static int answer_stream(struct peer *peer)
+{
+	bool last;
+	json_t *message = control_call_next(peer->control->agent, peer->stream, &last);
+
+	peer->waiting = !message;
+	if (peer->waiting)
+		return 0;
+	peer->used = ++peer->control->clock;
+	send_later(peer, message);
+	if (last) {
+		peer->stream->free(peer->stream);
+		peer->stream = NULL;
+	}
+	return 1;
+}
+
 /* Make the next answer: of the stream, or to the next call. 1: there is one to send or a oneway
  * call was run; 0: nothing to do; -errno: not a varlink peer. */
 static int answer_next(struct peer *peer)
@@ -97,17 +116,10 @@ static int answer_next(struct peer *peer)
 	struct agent *agent = peer->control->agent;
 	struct reply reply;
 	json_t *message;
-	bool last;
 	int r;
 
-	if (peer->stream) {
-		send_later(peer, control_call_next(agent, peer->stream, &last));
-		if (last) {
-			peer->stream->free(peer->stream);
-			peer->stream = NULL;
-		}
-		return 1;
-	}
+	if (peer->stream)
+		return answer_stream(peer);
 	r = varlink_next(&peer->reader, &message);
 	if (r <= 0)
 		return r;
@@ -136,10 +148,16 @@ static int work(struct peer *peer, bool *ret_busy)
 			return r;
 		if (r == 0) {
 			*ret_busy = false;
-			return peer->eof ? -ECONNRESET : 0;
+			return peer->eof && !peer->waiting ? -ECONNRESET : 0;
 		}
 	}
 	return 0;
+}
+
+/* A peer that said its last word may still want the answer: its end is seen by EPOLLHUP. */
+static uint32_t events_of(const struct peer *peer, bool busy)
+{
+	return busy ? EPOLLOUT : peer->eof ? 0 : EPOLLIN;
 }
 
 static int receive(struct peer *peer)
@@ -171,7 +189,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *contex
 		r = work(peer, &busy);
 	if (r == -EBADMSG || r == -EMSGSIZE)
 		log_event(EVENT_CONTROL_GARBAGE, "error=\"%s\" next=closed", strerror(-r));
-	if (r < 0 || sd_event_source_set_io_events(source, busy ? EPOLLOUT : EPOLLIN) < 0)
+	if (r < 0 || sd_event_source_set_io_events(source, events_of(peer, busy)) < 0)
 		peer_free(peer);
 	return 0;
 }
@@ -278,6 +296,7 @@ int control_open(struct sd_event *event, struct agent *agent, const char *runtim
 	int r;
 
 	control->agent = agent;
+	agent->control = control;
 	control->event = sd_event_ref(event);
 	control->fd = FD_NONE;
 	control->readers = (gid_t)-1;
@@ -290,10 +309,18 @@ int control_open(struct sd_event *event, struct agent *agent, const char *runtim
 	return 0;
 }
 
+void control_wake(struct control *control)
+{
+	for (size_t i = 0; control && i < PEERS_MAX; i++)
+		if (control->peers[i] && control->peers[i]->waiting)
+			(void)sd_event_source_set_io_events(control->peers[i]->on_io, EPOLLOUT);
+}
+
 void control_close(struct control *control)
 {
 	if (!control)
 		return;
+	control->agent->control = NULL;
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		if (control->peers[i])
 			peer_free(control->peers[i]);

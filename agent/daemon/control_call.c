@@ -182,19 +182,20 @@ json_t *control_call_next(struct agent *agent, struct stream *stream, bool *ret_
 	struct answer answer = { 0 };
 
 	stream->next(stream, agent, &answer);
-	*ret_last = !answer.continues;
-	return message_of(&answer);
+	*ret_last = !answer.continues && !answer.waits;
+	return answer.waits ? NULL : message_of(&answer);
 }
 
-/* A stream's first piece; without `more` it must be the only one. */
-static void begin_stream(struct call *call, bool more)
+/* A stream's first piece; without `more` it must be the only one. Nobody waits for a oneway call. */
+static void begin_stream(struct call *call, bool more, bool oneway)
 {
 	struct stream *stream = call->stream;
 
+	stream->more = more && !oneway;
 	stream->next(stream, call->agent, &call->answer);
-	if (call->answer.continues && !more)
+	if (call->answer.continues && !stream->more)
 		method_fail(call, SERVICE_ERROR("ExpectedMore"), json_object());
-	if (!call->answer.continues) {
+	if (oneway || (!call->answer.continues && !call->answer.waits)) {
 		stream->free(stream);
 		call->stream = NULL;
 	}
@@ -217,13 +218,14 @@ int control_call(struct agent *agent, enum peer_right right, const json_t *messa
 	call.parameters = json_is_object(parameters) ? parameters : none;
 	dispatch(name, right, &call);
 	if (call.stream)
-		begin_stream(&call, more && !oneway);
+		begin_stream(&call, more, oneway);
 	json_decref(none);
 	if (oneway) {
 		answer_drop(&call.answer);
 		*ret = (struct reply){ 0 };
 		return 0;
 	}
-	*ret = (struct reply){ .message = message_of(&call.answer), .stream = call.stream };
+	ret->message = call.answer.waits ? NULL : message_of(&call.answer);
+	ret->stream = call.stream;
 	return 0;
 }

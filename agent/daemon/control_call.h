@@ -6,7 +6,7 @@
 
 /* What becomes of a message. */
 struct reply {
-	json_t *message;			/* to be sent, NULL for a oneway call */
+	json_t *message;			/* to be sent; NULL: oneway, or the stream waits */
 	struct stream *stream;			/* more answers follow: control_call_next() */
 };
 
@@ -17,5 +17,5 @@ struct reply {
 MUST_CHECK int control_call(struct agent *agent, enum peer_right right, const json_t *message,
 			    struct reply *ret);
 
-/* The next answer of a stream; *ret_last if it was the last one. */
+/* The next answer of a stream; *ret_last if it was the last one. NULL: it has nothing yet. */
 json_t *control_call_next(struct agent *agent, struct stream *stream, bool *ret_last);

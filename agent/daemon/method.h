@@ -13,12 +13,19 @@ struct answer {
 	const char *error;			/* static text; NULL: a reply */
 	json_t *parameters;
 	bool continues;				/* another answer to the same call follows */
+	bool waits;				/* of a stream: there is nothing to say yet */
 };
 
-/* A call answered in pieces: the next piece is made when the one before it was written. */
+/*
+ * A call answered in pieces: the next piece is made when the one before it was written. One that
+ * has nothing yet answers with @waits and nothing else, and is asked again after control_wake() (for
+ * whatever reason that was called). Without `more` in the call it must wait until it has the only
+ * answer there will be. A peer that goes away frees its stream.
+ */
 struct stream {
 	void (*next)(struct stream *stream, struct agent *agent, struct answer *ret);
 	void (*free)(struct stream *stream);
+	bool more;				/* the caller takes several; set before the first next() */
 };
 
 struct call {

@@ -73,7 +73,8 @@ void method_render(struct call *call)
 		return;
 	}
 	render = mem_zero(1, sizeof *render);
-	*render = (struct render_stream){ { next_piece, free_render }, text, strlen(text), 0 };
+	*render =
+		(struct render_stream){ { next_piece, free_render, false }, text, strlen(text), 0 };
 	renders++;
 	method_stream(call, &render->stream);
 }

@@ -416,6 +416,43 @@ static void test_render_one_at_a_time(void **state)
 	json_decref(first);
 }
 
+struct slow { struct stream stream; int pieces; bool ready; };
+
+static void next_slow(struct stream *stream, struct agent *agent, struct answer *ret)
+{
+	struct slow *slow = (struct slow *)stream;
+
+	(void)agent;
+	*ret = (struct answer){ .waits = true };
+	if (!slow->ready)
+		return;
+	slow->ready = false;
+	*ret = (struct answer){ .parameters = json_object(), .continues = --slow->pieces > 0 };
+}
+
+/* A stream that has nothing yet is not at its end, and nothing is sent for it. */
+static void test_stream_waits(void **state)
+{
+	struct lab *lab = *state;
+	struct slow slow = { .stream = { .next = next_slow }, .pieces = 2 };
+	bool last = true;
+
+	for (int i = 0; i < 3; i++) {
+		assert_null(control_call_next(&lab->agent, &slow.stream, &last));
+		assert_false(last);
+	}
+	for (int i = 1; i >= 0; i--) {
+		json_t *answer;
+
+		slow.ready = true;
+		answer = control_call_next(&lab->agent, &slow.stream, &last);
+		assert_non_null(answer);
+		assert_int_equal(json_is_true(json_object_get(answer, "continues")), i);
+		assert_int_equal(last, !i);
+		json_decref(answer);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -425,6 +462,7 @@ int main(void)
 		TEST(test_oneway), TEST(test_status), TEST(test_reload_refused),
 		TEST(test_explain_compares_with_kernel), TEST(test_diff),
 		TEST(test_lists_in_pieces), TEST(test_render_one_at_a_time),
+		TEST(test_stream_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
