@@ -9,12 +9,15 @@
 #include "refusal.h"
 #include "reply.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 
-enum { READ_BYTES = 64 * 1024 };
+/* The agent is trusted with long answers: what it keeps may be a long text. */
+enum { READ_BYTES = 64 * 1024, ANSWER_MAX = 512 << 20 };
+enum { QUIET_MS = 1000, TICK_MS = 100, TICKS_SILENT = 10 };
 
 static int report_connect(const struct ctl *ctl, const char *path, int error)
 {
@@ -91,6 +94,26 @@ static int send_call(const struct ctl *ctl, int fd, const char *method, bool mor
 	return CTL_DONE;
 }
 
+/* Wait for bytes from @fd; on a terminal, and after a second, show that time is passing. */
+static int wait_shown(const struct ctl *ctl, int fd)
+{
+	static const char wheel[] = "|/-\\";
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	int ticks = 0, r = 0;
+
+	while (ctl->progress && r == 0 && ticks * TICK_MS < ctl->patience_ms) {
+		r = poll(&ready, 1, TICK_MS);
+		if (r != 0 || ++ticks < TICKS_SILENT)
+			continue;
+		(void)fprintf(ctl->err, "\r%c outbindd is at it, %d s", wheel[ticks % 4],
+			      ticks * TICK_MS / 1000);
+		(void)fflush(ctl->err);
+	}
+	if (ticks >= TICKS_SILENT)
+		(void)fputs("\r\033[K", ctl->err);
+	return r;
+}
+
 /* The next message from @fd into *@ret; waits for it. */
 static int next_message(const struct ctl *ctl, int fd, struct varlink_reader *reader, json_t **ret)
 {
@@ -105,6 +128,8 @@ static int next_message(const struct ctl *ctl, int fd, struct varlink_reader *re
 			bytes = malloc(READ_BYTES);
 			if (!bytes)
 				abort();
+			if (wait_shown(ctl, fd) < 0 && errno != EINTR)
+				return report_lost(ctl, errno);
 			n = recv(fd, bytes, READ_BYTES, 0);
 			if (n < 0 && errno == EINTR)
 				continue;
@@ -126,7 +151,7 @@ static int converse(const struct ctl *ctl, const char *method, bool more, json_t
 {
 	AUTO(json_drop) json_t *owned = parameters;
 	AUTO(fd_drop) struct fd fd = FD_NONE;
-	AUTO(varlink_reader_drop) struct varlink_reader reader = { 0 };
+	AUTO(varlink_reader_drop) struct varlink_reader reader = { .limit = ANSWER_MAX };
 	int r = connect_to(ctl, &fd);
 
 	if (r == CTL_DONE)
@@ -171,6 +196,51 @@ int agent_ask(struct ctl *ctl, const char *method, json_t *parameters, json_t **
 		return r;
 	*ret_reply = reply ? json_incref(reply) : json_object();
 	return CTL_DONE;
+}
+
+/* @ctl without a voice. */
+static struct ctl quiet(const struct ctl *ctl, FILE *nowhere)
+{
+	struct ctl copy = *ctl;
+
+	copy.out = copy.err = nowhere;
+	copy.json = copy.progress = false;
+	copy.patience_ms = ctl->patience_ms < QUIET_MS ? ctl->patience_ms : QUIET_MS;
+	return copy;
+}
+
+int agent_call_quietly(const struct ctl *ctl, const char *method, json_t *parameters,
+		       agent_reply *each, void *context)
+{
+	FILE *nowhere = fopen("/dev/null", "we");
+	struct ctl mute;
+	int r;
+
+	if (!nowhere) {
+		json_decref(parameters);
+		return CTL_REFUSED;
+	}
+	mute = quiet(ctl, nowhere);
+	r = agent_call(&mute, method, parameters, each, context);
+	(void)fclose(nowhere);
+	return r;
+}
+
+int agent_ask_quietly(const struct ctl *ctl, const char *method, json_t *parameters,
+		      json_t **ret_reply)
+{
+	FILE *nowhere = fopen("/dev/null", "we");
+	struct ctl mute;
+	int r;
+
+	if (!nowhere) {
+		json_decref(parameters);
+		return CTL_REFUSED;
+	}
+	mute = quiet(ctl, nowhere);
+	r = agent_ask(&mute, method, parameters, ret_reply);
+	(void)fclose(nowhere);
+	return r;
 }
 
 int agent_add_text(struct ctl *ctl, json_t *parameters, const char *key, const char *text)

@@ -29,6 +29,13 @@ MUST_CHECK int agent_call(struct ctl *ctl, const char *method, json_t *parameter
 MUST_CHECK int agent_ask(struct ctl *ctl, const char *method, json_t *parameters,
 			 json_t **ret_reply);
 
+/* The same without a word about failures, and with little patience: for what may as well not be
+ * known. */
+MUST_CHECK int agent_ask_quietly(const struct ctl *ctl, const char *method, json_t *parameters,
+				 json_t **ret_reply);
+MUST_CHECK int agent_call_quietly(const struct ctl *ctl, const char *method, json_t *parameters,
+				  agent_reply *each, void *context);
+
 /* Add a text to @parameters. CTL_USAGE, and a complaint, if it is not valid UTF-8. */
 MUST_CHECK int agent_add_text(struct ctl *ctl, json_t *parameters, const char *key,
 			      const char *text);

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Completion from the table of verbs and, for binding names, from the running agent. Errors are
- * silent and the agent gets little time: somebody is waiting at a prompt.
+ * Completion from the table of verbs, the words of the change language and, for names, from the
+ * running agent. Errors are silent and the agent gets little time: somebody is waiting at a
+ * prompt.
  */
 #include "complete.h"
 
 #include "agent.h"
 #include "arguments.h"
+#include "grammar.h"
 #include "reply.h"
 #include "verbs.h"
 
 #include <string.h>
 
-enum { COMPLETE_PATIENCE_MS = 1000 };
-
 struct typed {					/* the word being completed */
 	FILE *out;
 	const char *prefix;
+	const char *client;			/* kind of the clients to be offered */
 };
 
 static void offer(const struct typed *typed, const char *before, const char *candidate)
@@ -64,20 +65,34 @@ static void offer_names(void *context, const json_t *reply)
 		offer(context, "", reply_text(json_array_get(bindings, i), "name"));
 }
 
-static void offer_bindings(const struct ctl *ctl, struct typed *typed)
+/* Clients of the policy, in order of their kind: rules of one client may not stand together. */
+static void offer_clients(void *context, const json_t *reply)
 {
-	FILE *nowhere = fopen("/dev/null", "we");
-	struct ctl quiet = *ctl;
+	const struct typed *typed = context;
+	const json_t *rules = reply_member(reply, "rules");
+	size_t len = strlen(typed->client);
 
-	if (!nowhere)
-		return;
-	quiet.out = quiet.err = nowhere;
-	quiet.json = false;
-	quiet.patience_ms =
-		ctl->patience_ms < COMPLETE_PATIENCE_MS ? ctl->patience_ms : COMPLETE_PATIENCE_MS;
-	if (agent_call(&quiet, "ListBindings", NULL, offer_names, typed) != CTL_DONE)
-		(void)0;			/* then there are no names to offer */
-	(void)fclose(nowhere);
+	for (size_t i = 0; i < json_array_size(rules); i++) {
+		const char *client = reply_text(json_array_get(rules, i), "client");
+		const char *before =
+			i > 0 ? reply_text(json_array_get(rules, i - 1), "client") : "";
+
+		if (strncmp(client, typed->client, len) == 0 && client[len] == ' ' &&
+		    strcmp(client, before) != 0)
+			offer(typed, "", client + len + 1);
+	}
+}
+
+static void ask(const struct ctl *ctl, struct typed *typed, const char *method, agent_reply *each)
+{
+	if (agent_call_quietly(ctl, method, NULL, each, typed) != CTL_DONE)
+		return;				/* then there are no names to offer */
+}
+
+static void offer_policy(const struct ctl *ctl, struct typed *typed, const char *client)
+{
+	typed->client = client;
+	ask(ctl, typed, "ListPolicy", offer_clients);
 }
 
 static void offer_kind(const struct ctl *ctl, struct typed *typed, enum completion kind)
@@ -87,7 +102,22 @@ static void offer_kind(const struct ctl *ctl, struct typed *typed, enum completi
 	case COMPLETE_FILE:
 		break;
 	case COMPLETE_BINDING:
-		offer_bindings(ctl, typed);
+		ask(ctl, typed, "ListBindings", offer_names);
+		break;
+	case COMPLETE_UNIT:
+		offer_policy(ctl, typed, "unit");
+		break;
+	case COMPLETE_CGROUP:
+		offer_policy(ctl, typed, "cgroup");
+		break;
+	case COMPLETE_USER:
+		offer_policy(ctl, typed, "user");
+		break;
+	case COMPLETE_GROUP:
+		offer_policy(ctl, typed, "group");
+		break;
+	case COMPLETE_SOURCE:
+		offer_policy(ctl, typed, "source");
 		break;
 	case COMPLETE_VERB:
 		offer_verbs(typed, NULL);
@@ -98,6 +128,50 @@ static void offer_kind(const struct ctl *ctl, struct typed *typed, enum completi
 		offer(typed, "", "never");
 		break;
 	}
+}
+
+/* Each of @words, which are separated by blanks. */
+static void offer_words(const struct typed *typed, const char *words)
+{
+	while (words && *words) {
+		size_t len = strcspn(words, " ");
+		char word[64];
+
+		(void)snprintf(word, sizeof word, "%.*s", (int)len, words);
+		offer(typed, "", word);
+		words += len + (words[len] == ' ');
+	}
+}
+
+static void offer_starts(const struct typed *typed, const struct grammar *table)
+{
+	for (; table && table->word; table++)
+		if (table->flags & GRAMMAR_STARTS)
+			offer(typed, "", table->word);
+}
+
+/* What could come after the @n words of a statement. */
+static void offer_grammar(const struct ctl *ctl, struct typed *typed, const struct grammar *table,
+			  char **words, size_t n)
+{
+	struct grammar_walk walk = { .table = table };
+
+	for (size_t i = 0; i < n; i++)
+		(void)grammar_step(&walk, words[i]);
+	if (walk.bare) {
+		offer_starts(typed, walk.table);
+		return;
+	}
+	if (walk.owed > 0) {
+		offer_kind(ctl, typed, walk.last->complete);
+		return;
+	}
+	if (walk.last && !walk.ended)
+		offer_words(typed, walk.last->next);
+	if (walk.last && !walk.ended && walk.last->flags & GRAMMAR_NEEDS)
+		return;
+	offer_starts(typed, walk.table);
+	offer_starts(typed, walk.outer);
 }
 
 /* The option whose value @word would be, given what stands before it; NULL if it is none. */
@@ -146,6 +220,11 @@ int complete_words(struct ctl *ctl, char **words, size_t n)
 		offer_verbs(&typed, line.group);
 	} else if (line.verb->complete == COMPLETE_VERB) {
 		offer_verbs(&typed, line.args.n_rest > 0 ? line.args.rest[0] : NULL);
+	} else if (line.verb->words && line.args.n_rest >= line.verb->words_from) {
+		if (line.args.n_rest < line.verb->most)
+			offer_grammar(ctl, &typed, line.verb->words,
+				      line.args.rest + line.verb->words_from,
+				      line.args.n_rest - line.verb->words_from);
 	} else if (line.args.n_rest == 0) {
 		offer_kind(ctl, &typed, line.verb->complete);
 	}

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #ifndef CTL_CONFIGURATION
@@ -33,11 +34,16 @@ struct ctl {					/* one run of the program */
 	int patience_ms;  /* silence of the agent that is taken for "not there" */
 	bool json, color; /* of @out */
 	unsigned width;	  /* columns of the terminal; 0: not a terminal */
+	bool progress;	  /* @err is a terminal: long waits may show that they go on */
+	const struct excerpt *excerpt;	/* the text that is being sent, or NULL; see excerpt.h */
 };
 
 enum { CTL_PATIENCE_MS = 120 * 1000 };		/* a reload of a million bindings takes a while */
 
-enum completion { COMPLETE_NONE, COMPLETE_BINDING, COMPLETE_FILE, COMPLETE_VERB, COMPLETE_COLOR };
+enum completion { COMPLETE_NONE, COMPLETE_BINDING, COMPLETE_FILE, COMPLETE_VERB, COMPLETE_COLOR,
+		  COMPLETE_UNIT, COMPLETE_CGROUP, COMPLETE_USER, COMPLETE_GROUP, COMPLETE_SOURCE };
+
+struct grammar;
 
 struct option {
 	const char *name;			/* without the dashes; NULL ends a table */
@@ -62,6 +68,8 @@ struct verb {
 	const struct option *options; /* may be NULL */
 	size_t least, most;	      /* how many arguments that are no option */
 	enum completion complete;     /* of its first argument */
+	const struct grammar *words;  /* what the arguments from @words_from on are; may be NULL */
+	size_t words_from;
 	bool command;		      /* what follows the first argument is not ours to read */
 	int (*run)(struct ctl *ctl, const struct arguments *args); /* enum ctl_status */
 };

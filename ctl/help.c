@@ -57,6 +57,20 @@ static void print_verb(FILE *out, const struct verb *verb)
 	print_exit_codes(out);
 }
 
+static void print_verbs(FILE *out, const char *group)
+{
+	if (group)
+		(void)fputs("Verbs:\n", out);
+	for (size_t i = 0; verbs[i]; i++) {
+		const char *title = group ? NULL : verbs_title(verbs[i]);
+
+		if (title)
+			(void)fprintf(out, "%s%s:\n", i > 0 ? "\n" : "", title);
+		if (is_in_group(verbs[i], group))
+			(void)fprintf(out, "  %-16s %s\n", verbs[i]->name, verbs[i]->summary);
+	}
+}
+
 int help_about(FILE *out, const struct verb *verb, const char *group)
 {
 	if (verb) {
@@ -68,10 +82,7 @@ int help_about(FILE *out, const struct verb *verb, const char *group)
 			"outbindctl [OPTION...] VERB [ARGUMENT...]\n\n"
 			"Look at and change what outbindd does: which source address each sender gets.\n\n",
 			out);
-	(void)fputs("Verbs:\n", out);
-	for (size_t i = 0; verbs[i]; i++)
-		if (is_in_group(verbs[i], group))
-			(void)fprintf(out, "  %-14s %s\n", verbs[i]->name, verbs[i]->summary);
+	print_verbs(out, group);
 	if (group)
 		return CTL_DONE;
 	print_options(out, "Options:", arguments_globals);

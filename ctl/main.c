@@ -43,6 +43,7 @@ int main(int argc, char **argv)
 		.patience_ms = CTL_PATIENCE_MS,
 		.color = wants_color(),
 		.width = terminal_width(),
+		.progress = isatty(STDERR_FILENO),
 	};
 	int status;
 

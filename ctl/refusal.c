@@ -6,6 +6,7 @@
 #include "refusal.h"
 
 #include "answer.h"
+#include "excerpt.h"
 #include "reply.h"
 
 #include <string.h>
@@ -23,7 +24,7 @@ static void say_invalid(const struct ctl *ctl, const json_t *about)
 {
 	long long left_out = reply_number(about, "left_out");
 
-	refusal_print_problems(ctl->err, reply_member(about, "problems"));
+	refusal_print_problems(ctl, reply_member(about, "problems"));
 	if (left_out > 0)
 		ctl_complain(ctl, "and %lld more problems", left_out);
 	ctl_complain(ctl, "configuration invalid; nothing was changed");
@@ -33,8 +34,14 @@ static void say_kernel(const struct ctl *ctl, const json_t *about)
 {
 	const char *place = reply_text(about, "place");
 
-	ctl_complain(ctl, "%s%sthe kernel refused: %s", place, *place ? ": " : "",
-		     reply_text(about, "text"));
+	char *AUTO(mem_drop) text = NULL;
+
+	if (asprintf(&text, "the kernel refused: %s", reply_text(about, "text")) < 0)
+		abort();
+	if (*place)
+		excerpt_print(ctl, place, text);
+	else
+		ctl_complain(ctl, "%s", text);
 }
 
 static void say_not_possible(const struct ctl *ctl, const json_t *about)
@@ -92,14 +99,17 @@ static const struct {
 	{ "org.varlink.service.PermissionDenied", CTL_DENIED, say_denied },
 };
 
-void refusal_print_problems(FILE *out, const json_t *problems)
+void refusal_print_problems(const struct ctl *ctl, const json_t *problems)
 {
 	for (size_t i = 0; i < json_array_size(problems); i++) {
 		const json_t *problem = json_array_get(problems, i);
 		bool warning = strcmp(reply_text(problem, "severity"), "warning") == 0;
+		char *AUTO(mem_drop) text = NULL;
 
-		(void)fprintf(out, "%s: %s%s\n", reply_text(problem, "place"),
-			      warning ? "warning: " : "", reply_text(problem, "text"));
+		if (asprintf(&text, "%s%s", warning ? "warning: " : "",
+			     reply_text(problem, "text")) < 0)
+			abort();
+		excerpt_print(ctl, reply_text(problem, "place"), text);
 	}
 }
 

@@ -16,5 +16,6 @@
  */
 int refusal_report(const struct ctl *ctl, const char *error, const json_t *parameters);
 
-/* Problems of a configuration, one a line: "place: text", warnings marked as such. */
-void refusal_print_problems(FILE *out, const json_t *problems);
+/* Problems of a configuration on ctl->err: "place: text", warnings marked as such, and with the
+ * line itself if it is of the text that was sent (see excerpt.h). */
+void refusal_print_problems(const struct ctl *ctl, const json_t *problems);

@@ -11,7 +11,7 @@ static void reload_text(const struct ctl *ctl, const json_t *reply)
 	long long operations = reply_number(reply, "operations"),
 		  took = reply_number(reply, "microseconds");
 
-	refusal_print_problems(ctl->err, reply_member(reply, "warnings"));
+	refusal_print_problems(ctl, reply_member(reply, "warnings"));
 	(void)fprintf(ctl->out, "generation %lld: %s%lld operation%s in %lld.%03lld ms\n",
 		      reply_number(reply, "generation"),
 		      reply_true(reply, "replaced") ? "table replaced, " : "", operations,

@@ -75,8 +75,7 @@ static bool is_control(const char *text, size_t len)
 	return at[0] < 0x20 || at[0] == 0x7f || (len == 2 && at[0] == 0xc2 && at[1] < 0xa0);
 }
 
-/* @text made harmless, malloc'd. */
-static char *clean(const char *text)
+char *table_harmless(const char *text)
 {
 	char *out = mem_zero(strlen(text) * 4 + 1, 1), *at = out;
 
@@ -101,7 +100,7 @@ static char *clean(const char *text)
 
 void table_add(struct table *table, const char *text, enum tint tint)
 {
-	char *AUTO(mem_drop) harmless = clean(text ? text : "");
+	char *AUTO(mem_drop) harmless = table_harmless(text ? text : "");
 
 	PUSH(&table->cells, arena_text(&table->arena, harmless, strlen(harmless)));
 	PUSH(&table->tints, (unsigned char)tint);

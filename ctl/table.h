@@ -43,5 +43,8 @@ void table_end_row(struct table *table);
  */
 void table_print(struct table *table, FILE *out, unsigned width, bool color);
 
+/* A copy of @text on which the same was done, to be freed by the caller. */
+char *table_harmless(const char *text);
+
 /* Columns that @text takes on a terminal (wcwidth(3), in a UTF-8 locale). */
 size_t table_text_width(const char *text);

@@ -14,20 +14,55 @@
 
 const struct verb *const verbs[] = {
 	&status_verb,
-	&binding_list_verb,
-	&binding_show_verb,
-	&binding_suspend_verb,
-	&binding_resume_verb,
-	&policy_list_verb,
 	&explain_verb,
 	&exec_verb,
-	&check_verb,
-	&render_verb,
+
+	&binding_list_verb,
+	&binding_show_verb,
+	&binding_add_verb,
+	&binding_set_verb,
+	&binding_suspend_verb,
+	&binding_resume_verb,
+	&group_add_verb,
+	&group_set_verb,
+	&group_remove_verb,
+
+	&policy_list_verb,
+	&policy_add_verb,
+	&policy_remove_verb,
+	&bypass_add_verb,
+	&bypass_remove_verb,
+	&default_binding_verb,
+
+	&apply_verb,
 	&diff_verb,
 	&reload_verb,
+	&check_verb,
+	&render_verb,
+
 	&help_verb,
 	NULL,
 };
+
+/* A verb that is added to the list above stands under the title before it. */
+static const struct {
+	const struct verb *first;
+	const char *title;
+} titles[] = {
+	{ &status_verb, "Look and try" },
+	{ &binding_list_verb, "Bindings and groups" },
+	{ &policy_list_verb, "Who gets which" },
+	{ &apply_verb, "Whole configurations" },
+	{ &help_verb, "Help" },
+};
+
+const char *verbs_title(const struct verb *verb)
+{
+	for (size_t i = 0; i < ARRAY_LEN(titles); i++)
+		if (titles[i].first == verb)
+			return titles[i].title;
+	return NULL;
+}
 
 const struct verb *verbs_find(const char *name)
 {

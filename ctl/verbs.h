@@ -4,12 +4,17 @@
 
 #include "ctl.h"
 
-extern const struct verb status_verb, binding_list_verb, binding_show_verb, binding_suspend_verb,
-	binding_resume_verb, policy_list_verb, explain_verb, exec_verb, check_verb, render_verb,
-	diff_verb, reload_verb, help_verb;
+extern const struct verb apply_verb, binding_add_verb, binding_list_verb, binding_resume_verb,
+	binding_set_verb, binding_show_verb, binding_suspend_verb, bypass_add_verb,
+	bypass_remove_verb, check_verb, default_binding_verb, diff_verb, exec_verb, explain_verb,
+	group_add_verb, group_remove_verb, group_set_verb, help_verb, policy_add_verb,
+	policy_list_verb, policy_remove_verb, reload_verb, render_verb, status_verb;
 
 /* In the order of help; NULL ends it. */
 extern const struct verb *const verbs[];
+
+/* The title under which help lists @verb and those after it, or NULL: the one before goes on. */
+const char *verbs_title(const struct verb *verb);
 
 /* The verb called @name ("binding list"), or NULL. */
 const struct verb *verbs_find(const char *name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An agent that says what a test wrote down, and a run of outbindctl against it. The fake serves
- * one connection in a thread: reads one call, writes the replies, closes.
+ * its connections in a thread, one after the other: reads one call, writes the replies, closes.
  */
 #pragma once
 
@@ -21,6 +21,7 @@
 #include <sys/un.h>
 
 #define HANG "HANG"				/* replies: read the call and stay silent */
+#define NEXT "\f"				/* replies: those after it are for the next connection */
 enum { PATIENCE_MS = 200, ACCEPT_MS = 2000 };
 
 struct fake {
@@ -28,7 +29,7 @@ struct fake {
 	struct fd listener;
 	pthread_t thread;
 	const char *replies;			/* one message a line */
-	char call[4096];			/* what was asked */
+	char call[4096];			/* what was asked, latest */
 };
 
 struct run {					/* what outbindctl did */
@@ -36,11 +37,12 @@ struct run {					/* what outbindctl did */
 	char *out, *err;
 };
 
-static inline void fake_serve_one(struct fake *fake, int fd)
+static inline void fake_serve_one(struct fake *fake, int fd, const char *replies, size_t len)
 {
-	char *AUTO(mem_drop) bytes = strdup(fake->replies);
-	size_t len = strlen(bytes), got = 0;
+	char *AUTO(mem_drop) bytes = strndup(replies, len);
+	size_t got = 0;
 
+	memset(fake->call, 0, sizeof fake->call);
 	while (got < sizeof fake->call - 1 && (got == 0 || fake->call[got - 1])) {
 		ssize_t n = recv(fd, fake->call + got, sizeof fake->call - 1 - got, 0);
 
@@ -48,7 +50,7 @@ static inline void fake_serve_one(struct fake *fake, int fd)
 			return;
 		got += (size_t)n;
 	}
-	if (strcmp(fake->replies, HANG) == 0) {
+	if (strcmp(bytes, HANG) == 0) {
 		(void)poll(&(struct pollfd){ .fd = fd, .events = POLLRDHUP }, 1, ACCEPT_MS);
 		return;
 	}
@@ -63,12 +65,16 @@ static inline void *fake_serve(void *argument)
 {
 	struct fake *fake = argument;
 	struct pollfd ready = { .fd = fake->listener.n, .events = POLLIN };
+	const char *replies = fake->replies;
 
-	if (poll(&ready, 1, ACCEPT_MS) > 0) {
+	while (replies && poll(&ready, 1, ACCEPT_MS) > 0) {
 		AUTO(fd_drop) struct fd fd = { .n = accept(fake->listener.n, NULL, NULL) };
+		size_t len = strcspn(replies, NEXT);
 
-		if (fd.n >= 0)
-			fake_serve_one(fake, fd.n);
+		if (fd.n < 0)
+			break;
+		fake_serve_one(fake, fd.n, replies, len);
+		replies = replies[len] ? replies + len + 1 : NULL;
 	}
 	return NULL;
 }

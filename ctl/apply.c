@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* outbindctl apply: a text of the change language as one transaction, or a look at what it would do. */
+#include "base/mem.h"
+#include "change.h"
+#include "model/conf.h"
+#include "verbs.h"
+
+#include <string.h>
+
+enum apply { APPLY_DRY_RUN, APPLY_WHOLE };
+
+static const struct option options[] = {
+	[APPLY_DRY_RUN] = CHANGE_OPTION_DRY_RUN,
+	[APPLY_WHOLE] = { "whole", NULL, "what FILE does not define is removed", COMPLETE_NONE },
+	{ NULL, NULL, NULL, COMPLETE_NONE },
+};
+
+static int read_input(const struct ctl *ctl, char **ret_text, size_t *ret_len)
+{
+	char *AUTO(mem_drop) text = NULL;
+	size_t len = 0, room = 0;
+	ssize_t n;
+
+	if (isatty(STDIN_FILENO))
+		(void)fputs("outbindctl: reading changes from the terminal; end with Ctrl-D\n",
+			    ctl->err);
+	for (;;) {
+		text = mem_grow(text, &room, len + 4096, 1);
+		n = read(STDIN_FILENO, text + len, room - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		if (len > CONF_FILE_MAX) {
+			ctl_complain(ctl, "standard input: more than %d bytes", CONF_FILE_MAX);
+			return CTL_USAGE;
+		}
+	}
+	if (n < 0) {
+		ctl_complain(ctl, "standard input cannot be read: %s", strerror(errno));
+		return CTL_USAGE;
+	}
+	text[len] = '\0';
+	*ret_text = text;
+	*ret_len = len;
+	text = NULL;
+	return CTL_DONE;
+}
+
+static int read_file(const struct ctl *ctl, const char *path, char **ret_text, size_t *ret_len)
+{
+	int r = conf_system.read_file(conf_system.context, path, ret_text, ret_len);
+
+	if (r == 0)
+		return CTL_DONE;
+	ctl_complain(ctl, "%s cannot be read: %s", path, strerror(-r));
+	return CTL_USAGE;
+}
+
+static int apply_run(struct ctl *ctl, const struct arguments *args)
+{
+	bool input = strcmp(args->rest[0], "-") == 0;
+	const char *name = input ? "standard input" : args->rest[0];
+	char *AUTO(mem_drop) text = NULL;
+	size_t len = 0;
+	int r = input ? read_input(ctl, &text, &len) : read_file(ctl, name, &text, &len);
+
+	if (r != CTL_DONE)
+		return r;
+	if (strlen(text) < len) {
+		ctl_complain(ctl, "%s: has a NUL byte: expected text", name);
+		return CTL_USAGE;
+	}
+	return change_apply(ctl, &(struct excerpt){ .name = name, .text = text },
+			    args->value[APPLY_WHOLE], args->value[APPLY_DRY_RUN]);
+}
+
+const struct verb apply_verb = {
+	.name = "apply",
+	.synopsis = "[--dry-run] [--whole] FILE|-",
+	.summary = "many changes as one transaction",
+	.text = "FILE, or standard input, holds statements of the configuration, and `remove binding NAME;`,\n"
+		"`remove policy { ... }` and the like; outbind.conf(5) has them all. Everything in it takes\n"
+		"effect at once, or nothing does and every problem is printed with its place. With --whole\n"
+		"it is the complete configuration.\n\n"
+		"  outbindctl apply --dry-run monday.conf\n"
+		"  echo 'remove policy { user 4001; } binding acme { address 192.0.2.12; }' |\n"
+		"          outbindctl apply -\n",
+	.options = options,
+	.least = 1,
+	.most = 1,
+	.complete = COMPLETE_FILE,
+	.run = apply_run,
+};

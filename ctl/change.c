@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Change and SetBinding of the agent; see the header. */
+#include "change.h"
+
+#include "answer.h"
+#include "refusal.h"
+#include "reply.h"
+
+#include <string.h>
+
+const struct option change_options[] = {
+	[CHANGE_DRY_RUN] = CHANGE_OPTION_DRY_RUN,
+	{ NULL, NULL, NULL, COMPLETE_NONE },
+};
+
+/* Canonical text of one side, which may be a stanza of several lines. */
+static void print_lines(const struct ctl *ctl, char sign, const char *text)
+{
+	while (*text) {
+		int len = (int)strcspn(text, "\n");
+
+		if (len > 0)
+			(void)fprintf(ctl->out, "    %c %.*s\n", sign, len, text);
+		text += len;
+		text += *text == '\n';
+	}
+}
+
+void change_print(const struct ctl *ctl, const json_t *change, bool details, const char *note)
+{
+	static const struct {
+		const char *what, *sign, *color;
+	} signs[] = {
+		{ "added", "+", "\033[32m" },
+		{ "removed", "-", "\033[31m" },
+		{ "changed", "~", "\033[33m" },
+	};
+	const char *what = reply_text(change, "what"), *name = reply_text(change, "name");
+	const char *sign = "?", *color = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
+		if (strcmp(signs[i].what, what) == 0) {
+			sign = signs[i].sign;
+			color = signs[i].color;
+		}
+	}
+	(void)fprintf(ctl->out, "%s%s %s%s%s%s%s\n", ctl->color ? color : "", sign,
+		      reply_text(change, "kind"), *name ? " " : "", name,
+		      ctl->color ? "\033[0m" : "", note);
+	if (!details)
+		return;
+	print_lines(ctl, '-', reply_text(change, "running"));
+	print_lines(ctl, '+', reply_text(change, "files"));
+}
+
+static void print_affected(const struct ctl *ctl, const json_t *reply)
+{
+	const json_t *affected = reply_member(reply, "affected");
+
+	for (size_t i = 0; i < json_array_size(affected); i++) {
+		const json_t *one = json_array_get(affected, i);
+		long long n = reply_number(one, "connections");
+
+		if (n > 0)
+			(void)fprintf(ctl->out,
+				      "%s: %lld live connection%s, whose address would be another if "
+				      "%s began now; %s\n",
+				      reply_text(one, "binding"), n, n == 1 ? "" : "s",
+				      n == 1 ? "it" : "they",
+				      n == 1 ? "it keeps what it has" : "they keep what they have");
+	}
+}
+
+static void print_done(const struct ctl *ctl, const json_t *reply, bool dry_run)
+{
+	const json_t *changes = reply_member(reply, "changes");
+	long long operations = reply_number(reply, "operations");
+	long long took = reply_number(reply, "microseconds");
+	size_t n = json_array_size(changes);
+
+	refusal_print_problems(ctl, reply_member(reply, "warnings"));
+	for (size_t i = 0; i < n; i++)
+		change_print(ctl, json_array_get(changes, i), dry_run, "");
+	print_affected(ctl, reply);
+	if (n == 0 && operations == 0) {
+		(void)fputs("nothing to change: it is so already\n", ctl->out);
+		return;
+	}
+	(void)fprintf(ctl->out, "%s%zu change%s, %s%lld operation%s", dry_run ? "dry run: " : "", n,
+		      n == 1 ? "" : "s", reply_true(reply, "replaced") ? "table replaced, " : "",
+		      operations, operations == 1 ? "" : "s");
+	if (dry_run)
+		(void)fputs("; nothing was changed\n", ctl->out);
+	else
+		(void)fprintf(ctl->out, " in %lld.%03lld ms\n", took / 1000, took % 1000);
+}
+
+static void done_text(const struct ctl *ctl, const json_t *reply)
+{
+	print_done(ctl, reply, false);
+}
+
+static void dry_run_text(const struct ctl *ctl, const json_t *reply)
+{
+	print_done(ctl, reply, true);
+}
+
+/* Takes @parameters. */
+static int ask(struct ctl *ctl, const char *method, json_t *parameters,
+	       const struct excerpt *excerpt, bool dry_run)
+{
+	AUTO(json_drop) json_t *reply = NULL;
+	int r;
+
+	if (dry_run)
+		(void)json_object_set_new(parameters, "dry_run", json_true());
+	ctl->excerpt = excerpt;
+	r = agent_ask(ctl, method, parameters, &reply);
+	if (r == CTL_DONE)
+		answer_reply(ctl, reply, dry_run ? dry_run_text : done_text);
+	ctl->excerpt = NULL;
+	return r;
+}
+
+int change_apply(struct ctl *ctl, const struct excerpt *excerpt, bool whole, bool dry_run)
+{
+	json_t *parameters = json_object();
+	int r = agent_add_text(ctl, parameters, "text", excerpt->text);
+
+	if (r == CTL_DONE)
+		r = agent_add_text(ctl, parameters, "name", excerpt->name);
+	if (r != CTL_DONE) {
+		json_decref(parameters);
+		return r;
+	}
+	if (whole)
+		(void)json_object_set_new(parameters, "whole", json_true());
+	return ask(ctl, "Change", parameters, excerpt, dry_run);
+}
+
+int change_typed(struct ctl *ctl, char *text, bool dry_run)
+{
+	char *AUTO(mem_drop) owned = text;
+	const struct excerpt excerpt = { .name = EXCERPT_COMMAND_LINE,
+					 .text = owned,
+					 .typed = true };
+
+	return change_apply(ctl, &excerpt, false, dry_run);
+}
+
+int change_settings(struct ctl *ctl, const char *name, const char *settings, bool dry_run)
+{
+	const struct excerpt excerpt = { .name = name, .text = settings, .typed = true };
+	json_t *parameters = json_object();
+	int r = agent_add_text(ctl, parameters, "name", name);
+
+	if (r == CTL_DONE)
+		r = agent_add_text(ctl, parameters, "settings", settings);
+	if (r != CTL_DONE) {
+		json_decref(parameters);
+		return r;
+	}
+	return ask(ctl, "SetBinding", parameters, &excerpt, dry_run);
+}
+
+bool change_is_taken(struct ctl *ctl, const char *name)
+{
+	AUTO(json_drop) json_t *reply = NULL;
+	json_t *parameters = json_object();
+
+	if (json_object_set_new(parameters, "name", json_string(name)) < 0) {
+		json_decref(parameters);
+		return false;
+	}
+	/* `default` can be shown without being defined; it is then written nowhere */
+	return agent_ask_quietly(ctl, "ShowBinding", parameters, &reply) == CTL_DONE &&
+	       *reply_text(reply_member(reply, "binding"), "place");
+}
