@@ -212,6 +212,7 @@ int agent_start(struct agent *agent, struct outcome *out)
 	r = apply_foreign(agent, &about, out);
 	if (r == 0)
 		r = marks_load(agent->state, &agent->numbers, out);
+	marks_ask(&agent->numbers, agent->kernel);
 	if (r == 0)
 		r = suspend_load(agent, out);
 	if (r == 0)

@@ -31,6 +31,12 @@ static int number(struct generation *generation, struct numbers *numbers, bool *
 		diag_error(diag, model->where_mask,
 			   "mark-mask 0x%x has room for %u bindings, expected room for %zu",
 			   model->mask.host, model_mask_capacity(model->mask), model->bindings.n);
+	if (r == -EBUSY)
+		diag_error(diag, model->where_mask,
+			   "every free number of mark-mask 0x%x is still carried by a connection or a "
+			   "socket of a binding that was removed, expected a wider mask, or to wait "
+			   "until they end",
+			   model->mask.host);
 	return r;
 }
 

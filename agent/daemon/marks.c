@@ -14,7 +14,8 @@
 void marks_copy(const struct numbers *from, struct numbers *ret)
 {
 	struct numbers copy = { .n = from->n, .room = from->n, .retirements = from->retirements,
-				.index_room = from->index_room };
+				.index_room = from->index_room, .ask = from->ask,
+				.context = from->context };
 
 	copy.at = mem_zero(from->n, sizeof *copy.at);
 	for (size_t i = 0; i < from->n; i++) {
@@ -26,6 +27,25 @@ void marks_copy(const struct numbers *from, struct numbers *ret)
 		memcpy(copy.index, from->index, from->index_room * sizeof *copy.index);
 	}
 	*ret = copy;
+}
+
+static int ask_kernel(void *context, struct fwmark mask, const struct fwmark *marks, size_t n,
+		      bool *ret_carried)
+{
+	struct kernel *kernel = context;
+	int r = kernel->carried(kernel, mask, marks, n, ret_carried);
+
+	if (r < 0)
+		log_event(EVENT_NUMBERS_UNKNOWN,
+			  "error=\"%s\" next=\"no number of a removed binding is given away\"",
+			  strerror(-r));
+	return r;
+}
+
+void marks_ask(struct numbers *numbers, struct kernel *kernel)
+{
+	numbers->ask = ask_kernel;
+	numbers->context = kernel;
 }
 
 int marks_load(const struct state *state, struct numbers *ret, struct outcome *out)

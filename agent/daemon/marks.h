@@ -4,10 +4,14 @@
 
 #include "daemon/outcome.h"
 #include "daemon/state.h"
+#include "kernel/kernel.h"
 #include "plan/number.h"
 
 /* A copy that can be thrown away when a change comes to nothing. */
 void marks_copy(const struct numbers *from, struct numbers *ret);
+
+/* From now on @kernel is asked whether a retired number is still carried, before it is given away. */
+void marks_ask(struct numbers *numbers, struct kernel *kernel);
 
 /* 0, or -EBADMSG with the file, the line and what to do in @out. A missing file is an empty one. */
 MUST_CHECK int marks_load(const struct state *state, struct numbers *ret, struct outcome *out);

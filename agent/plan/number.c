@@ -75,7 +75,9 @@ struct giving {					/* one numbers_assign() */
 	size_t next;				/* lowest number that may be fresh */
 	struct oldest { uint64_t retired; size_t entry; } *oldest;
 	size_t n_oldest, next_oldest;
+	struct fwmark mask;
 	bool changed, renamed;
+	bool exhausted;				/* what is free is carried: -EBUSY */
 };
 
 static int by_retired(const void *left, const void *right)
@@ -83,6 +85,25 @@ static int by_retired(const void *left, const void *right)
 	const struct oldest *a = left, *b = right;
 
 	return a->retired < b->retired ? -1 : a->retired > b->retired;
+}
+
+/* Leave out what is still carried; all of it if that cannot be told. */
+static void drop_carried(struct giving *giving)
+{
+	const struct numbers *numbers = giving->numbers;
+	struct fwmark *AUTO(mem_drop) marks = mem_zero(giving->n_oldest, sizeof *marks);
+	bool *AUTO(mem_drop) carried = mem_zero(giving->n_oldest, sizeof *carried);
+	size_t n = 0;
+
+	for (size_t i = 0; i < giving->n_oldest; i++)
+		marks[i].host = numbers->at[giving->oldest[i].entry].number
+				<< __builtin_ctz(giving->mask.host);
+	if (numbers->ask(numbers->context, giving->mask, marks, giving->n_oldest, carried) < 0)
+		giving->n_oldest = 0;
+	for (size_t i = 0; i < giving->n_oldest; i++)
+		if (!carried[i])
+			giving->oldest[n++] = giving->oldest[i];
+	giving->n_oldest = n;
 }
 
 /* Retired entries whose number fits the mask, the one retired longest ago first. */
@@ -96,6 +117,8 @@ static void gather_oldest(struct giving *giving)
 			giving->oldest[giving->n_oldest++] =
 				(struct oldest){ numbers->at[i].retired, i };
 	qsort(giving->oldest, giving->n_oldest, sizeof *giving->oldest, by_retired);
+	if (numbers->ask && giving->n_oldest > 0)
+		drop_carried(giving);
 }
 
 /* A number that nobody ever had, or 0. */
@@ -110,15 +133,18 @@ static uint32_t fresh(struct giving *giving)
 }
 
 /*
- * The entry retired longest ago; the caller gives its number to somebody else. There is one, as the
- * mask has room for all bindings and no number is fresh.
+ * The entry retired longest ago whose number nothing carries; the caller gives it to somebody else.
+ * NO_INDEX if there is none: the mask has room for all bindings, but not now.
  */
-static size_t reuse(struct giving *giving)
+static uint32_t reuse(struct giving *giving)
 {
 	if (!giving->oldest)
 		gather_oldest(giving);
+	giving->exhausted = giving->next_oldest == giving->n_oldest;
+	if (giving->exhausted)
+		return NO_INDEX;
 	giving->changed = giving->renamed = true;
-	return giving->oldest[giving->next_oldest++].entry;
+	return (uint32_t)giving->oldest[giving->next_oldest++].entry;
 }
 
 /* A number for a name that has no entry. */
@@ -126,7 +152,7 @@ static uint32_t give(struct giving *giving, const char *name)
 {
 	struct numbers *numbers = giving->numbers;
 	uint32_t number = fresh(giving);
-	size_t entry;
+	uint32_t entry;
 
 	if (number != 0) {
 		add_entry(numbers, name, strlen(name), number, 0);
@@ -135,6 +161,8 @@ static uint32_t give(struct giving *giving, const char *name)
 		return number;
 	}
 	entry = reuse(giving);
+	if (entry == NO_INDEX)
+		return 0;
 	free(numbers->at[entry].name);
 	numbers->at[entry].name = mem_text(name, strlen(name));
 	numbers->at[entry].retired = 0;
@@ -148,8 +176,10 @@ static uint32_t give_again(struct giving *giving, size_t entry)
 	uint32_t number = fresh(giving);
 
 	if (number == 0) {			/* swap: the retired name takes the one that is no use */
-		size_t old = reuse(giving);
+		uint32_t old = reuse(giving);
 
+		if (old == NO_INDEX)
+			return 0;
 		number = numbers->at[old].number;
 		numbers->at[old].number = numbers->at[entry].number;
 	}
@@ -200,7 +230,8 @@ int numbers_assign(struct numbers *numbers, const struct model *model, uint32_t 
 		   bool *ret_changed)
 {
 	struct giving giving = { .numbers = numbers,
-				 .capacity = model_mask_capacity(model->mask) };
+				 .capacity = model_mask_capacity(model->mask),
+				 .mask = model->mask };
 	size_t n = model->bindings.n;
 	uint32_t *entries;
 
@@ -210,7 +241,7 @@ int numbers_assign(struct numbers *numbers, const struct model *model, uint32_t 
 		index_all(numbers, numbers->n + n);
 	entries = match(&giving, model);
 	note_taken(&giving, n);
-	for (size_t i = 0; i < n; i++) {	/* entries become numbers in place */
+	for (size_t i = 0; i < n && !giving.exhausted; i++) {	/* entries become numbers in place */
 		uint32_t entry = entries[i];
 
 		if (entry == NO_INDEX)
@@ -224,6 +255,10 @@ int numbers_assign(struct numbers *numbers, const struct model *model, uint32_t 
 		index_all(numbers, numbers->n);
 	free(giving.taken);
 	free(giving.oldest);
+	if (giving.exhausted) {
+		free(entries);
+		return -EBUSY;
+	}
 	*ret_numbers = entries;
 	*ret_changed = giving.changed;
 	return 0;

@@ -2,7 +2,8 @@
 /*
  * Which number stands for which binding. A number belongs to a name for as long as the state file
  * lives, also after the binding is gone: a socket or a connection may still carry it. Only when a
- * mask runs out of fresh numbers is the one that was retired longest ago given away.
+ * mask runs out of fresh numbers is the one that was retired longest ago given away, and only if
+ * nothing carries it any more.
  */
 #pragma once
 
@@ -10,12 +11,21 @@
 
 #include <stdio.h>
 
+/*
+ * Which of @n marks within @mask some socket or connection still carries, in *ret_carried. -errno if
+ * that cannot be told: then none is given away.
+ */
+typedef int numbers_ask(void *context, struct fwmark mask, const struct fwmark *marks, size_t n,
+			bool *ret_carried);
+
 struct numbers {
 	struct { char *name; uint32_t number; uint64_t retired; } *at;	/* retired: order, 0 = in use */
 	size_t n, room;
 	uint64_t retirements;			/* so far */
 	uint32_t *index;			/* hash of names */
 	size_t index_room;
+	numbers_ask *ask;			/* NULL: nothing carries any */
+	void *context;				/* of @ask; borrowed */
 };
 
 void numbers_drop(struct numbers *numbers);
@@ -26,7 +36,8 @@ void numbers_drop(struct numbers *numbers);
  * @ret_numbers: malloc'd array, one per binding, from 1
  * @ret_changed: true if @numbers must be written to the state file again
  *
- * Returns 0, or -ENOSPC if the mask has fewer numbers than the model has bindings.
+ * Returns 0; -ENOSPC if the mask has fewer numbers than the model has bindings; -EBUSY if it has
+ * enough, but those that are free are still carried: then @numbers can only be dropped.
  */
 MUST_CHECK int numbers_assign(struct numbers *numbers, const struct model *model,
 			      uint32_t **ret_numbers, bool *ret_changed);

@@ -237,6 +237,35 @@ static void test_refusal_after_numbers(void **state)
 	assert_int_equal(lab_mark(lab, "b"), b);
 }
 
+/* A mask of five numbers: what a connection carries is not given away, by another agent neither. */
+static void test_carried_number_stays(void **state)
+{
+	struct lab *lab = *state;
+	uint32_t a;
+
+	assert_int_equal(lab_start(lab, "mark-mask 7; binding a { address 192.0.2.1; }"
+				   "binding b { address 192.0.2.2; } binding c { address 192.0.2.3; }"
+				   "binding d { address 192.0.2.4; } binding e { address 192.0.2.5; }"), 0);
+	a = lab_mark(lab, "a");
+	fake_kernel_connection(&lab->fake, a, 4000);
+	assert_int_equal(lab_reload(lab, "mark-mask 7; binding c { address 192.0.2.3; }"
+				    "binding d { address 192.0.2.4; } binding e { address 192.0.2.5; }"), 0);
+	lab_kill(lab);
+	assert_int_equal(lab_start(lab, "mark-mask 7; binding c { address 192.0.2.3; }"
+				   "binding d { address 192.0.2.4; } binding e { address 192.0.2.5; }"
+				   "binding f { address 192.0.2.6; }"), 0);
+	assert_int_equal(lab_mark(lab, "f"), 2);	/* b's */
+	assert_int_equal(lab_reload(lab, "mark-mask 7; binding c { address 192.0.2.3; }"
+				    "binding d { address 192.0.2.4; } binding e { address 192.0.2.5; }"
+				    "binding f { address 192.0.2.6; } binding g { address 192.0.2.7; }"),
+			 -EINVAL);
+	assert_non_null(strstr(lab->out.problems.at[0].text, "still carried"));
+	fake_kernel_end(&lab->fake, a);
+	assert_int_equal(lab_reload(lab, lab->conf), 0);
+	assert_int_equal(lab_mark(lab, "g"), a);
+	assert_int_equal(lab_mark(lab, "f"), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -246,6 +275,7 @@ int main(void)
 		TEST(test_heal), TEST(test_heal_that_fails),
 		TEST(test_numbers_stay), TEST(test_state_write_fails), TEST(test_corrupt_state),
 		TEST(test_state_dir_is_exclusive), TEST(test_refusal_after_numbers),
+		TEST(test_carried_number_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,74 @@ static void test_smaller_mask(void **unused)
 	assign(&numbers, 0xff, "a g h i", "7 1 2 9");
 }
 
+struct living { uint32_t marks[4]; int result; unsigned n_asked; };
+
+static int ask_living(void *context, struct fwmark mask, const struct fwmark *marks, size_t n,
+		      bool *ret_carried)
+{
+	struct living *living = context;
+
+	living->n_asked++;
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(marks[i].host & ~mask.host, 0);
+		ret_carried[i] = false;
+		for (size_t j = 0; j < ARRAY_LEN(living->marks); j++)
+			ret_carried[i] = ret_carried[i] || living->marks[j] == marks[i].host;
+	}
+	return living->result;
+}
+
+/* What a socket or a connection carries is not given away, whenever it was retired. */
+static void test_carried_is_kept(void **unused)
+{
+	AUTO(numbers_drop) struct numbers numbers = { 0 };
+	struct living living = { .marks = { 0x100 } };
+
+	(void)unused;
+	numbers.ask = ask_living;
+	numbers.context = &living;
+	assign(&numbers, 0x700, "a b c d", "1 2 3 4");
+	assign(&numbers, 0x700, "c d", "3 4");		/* a and b retired together: a first */
+	assign(&numbers, 0x700, "c d e", "3 4 5");
+	assert_int_equal(living.n_asked, 0);		/* while there were fresh ones */
+	assign(&numbers, 0x700, "c d e f", "3 4 5 2");	/* not a's 1 */
+	assert_int_equal(living.n_asked, 1);
+	assign(&numbers, 0x700, "c d e f a", "3 4 5 2 1");	/* a itself may have it back */
+}
+
+static void test_all_are_carried(void **unused)
+{
+	AUTO(numbers_drop) struct numbers numbers = { 0 }, again = { 0 };
+	struct living living = { .marks = { 1, 2 } };
+
+	(void)unused;
+	assign(&numbers, 7, "a b c d e", "1 2 3 4 5");
+	assign(&numbers, 7, "c d e", "3 4 5");
+	numbers.ask = ask_living;
+	numbers.context = &living;
+	assign(&numbers, 7, "c d e f", "-16");
+	numbers_drop(&numbers);
+	assign(&again, 7, "a b c d e", "1 2 3 4 5");
+	assign(&again, 7, "c d e", "3 4 5");
+	again.ask = ask_living;
+	again.context = &living;
+	living = (struct living){ .result = -EINTR };	/* it cannot be told */
+	assign(&again, 7, "c d e f", "-16");
+}
+
+/* Swapped with one that does not fit the mask: the swap too takes only what nothing carries. */
+static void test_carried_and_smaller_mask(void **unused)
+{
+	AUTO(numbers_drop) struct numbers numbers = { 0 };
+	struct living living = { .marks = { 1 } };
+
+	(void)unused;
+	assign(&numbers, 0xff, "a b c d e f g", "1 2 3 4 5 6 7");
+	numbers.ask = ask_living;
+	numbers.context = &living;
+	assign(&numbers, 7, "c d e g", "3 4 5 2");
+}
+
 static const struct { const char *what, *text; uint32_t want; } files[] = {
 	{ "an empty text", "", 0 },
 	{ "no entry", "outbind-numbers 1\n", 0 },
@@ -182,6 +250,9 @@ int main(void)
 		cmocka_unit_test(test_stable),
 		cmocka_unit_test(test_oldest_is_reused_last),
 		cmocka_unit_test(test_smaller_mask),
+		cmocka_unit_test(test_carried_is_kept),
+		cmocka_unit_test(test_all_are_carried),
+		cmocka_unit_test(test_carried_and_smaller_mask),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_write_read),
 		cmocka_unit_test(test_many),
