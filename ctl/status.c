@@ -32,9 +32,11 @@ static void add_counters(struct table *block, const json_t *reply)
 			 reply_number(counters, "refused_unusable"),
 			 reply_number(counters, "refused_reused"));
 	table_add(block, "dropped", TINT_DIM);
-	table_add_format(block, "%lld that no flow could be found for, %lld by the guard",
+	table_add_format(block, "%lld that no flow could be found for, %lld by the guard, "
+			 "%lld that would have missed their uplink",
 			 reply_number(counters, "dropped_stray"),
-			 reply_number(counters, "dropped_guard"));
+			 reply_number(counters, "dropped_guard"),
+			 reply_number(counters, "dropped_uplink"));
 }
 
 static void add_work(struct table *block, const json_t *reply)

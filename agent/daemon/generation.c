@@ -29,8 +29,9 @@ static int number(struct generation *generation, struct numbers *numbers, bool *
 
 	if (r == -ENOSPC)
 		diag_error(diag, model->where_mask,
-			   "mark-mask 0x%x has room for %u bindings, expected room for %zu",
-			   model->mask.host, model_mask_capacity(model->mask), model->bindings.n);
+			   "mark-mask 0x%x has room for %u bindings and uplinks, expected room for "
+			   "%zu", model->mask.host, model_mask_capacity(model->mask),
+			   model->bindings.n + model->uplinks.n);
 	if (r == -EBUSY)
 		diag_error(diag, model->where_mask,
 			   "every free number of mark-mask 0x%x is still carried by a connection or a "

@@ -224,6 +224,9 @@ static size_t print_field(struct agent *agent, enum field_kind kind, bool interv
 	case FIELD_PORT:
 		snprintf(out, room, "%u", (unsigned)at[0] << 8 | at[1]);
 		return 4;
+	case FIELD_INTERFACE:
+		snprintf(out, room, "%.16s", (const char *)at);
+		return 16;
 	}
 	return 0;
 }

@@ -74,6 +74,7 @@ static json_t *counters(struct agent *agent)
 	set_number(object, "refused_reused", read.refused_reused);
 	set_number(object, "dropped_stray", read.dropped_stray);
 	set_number(object, "dropped_guard", read.dropped_guard);
+	set_number(object, "dropped_uplink", read.dropped_uplink);
 	return object;
 }
 

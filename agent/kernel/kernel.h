@@ -37,6 +37,7 @@ struct table_about {
 
 struct kernel_counters {			/* packets, since the table was made */
 	uint64_t refused_rule, refused_unusable, refused_reused, dropped_stray, dropped_guard;
+	uint64_t dropped_uplink;
 };
 
 struct kernel_features { bool owner, persist, destroy; };

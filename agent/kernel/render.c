@@ -34,6 +34,7 @@ static size_t field_size(enum field_kind kind)
 	case FIELD_IPV6: return 16;
 	case FIELD_PROTOCOL: return 4;		/* padded: it is never alone */
 	case FIELD_PORT: return 4;
+	case FIELD_INTERFACE: return 16;
 	}
 	return 0;
 }
@@ -81,6 +82,9 @@ static bool print_field(const struct rendering *r, enum field_kind kind, const u
 		return true;
 	case FIELD_PORT:
 		snprintf(out, FIELD_TEXT, "%u", at[0] << 8 | at[1]);
+		return true;
+	case FIELD_INTERFACE:
+		snprintf(out, FIELD_TEXT, "\"%.16s\"", (const char *)at);
 		return true;
 	}
 	return false;

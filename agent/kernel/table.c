@@ -228,6 +228,7 @@ static int visit_counter(const struct nlmsghdr *message, void *context)
 		{ "refused_reused", &counters->refused_reused },
 		{ "dropped_stray", &counters->dropped_stray },
 		{ "dropped_guard", &counters->dropped_guard },
+		{ "dropped_uplink", &counters->dropped_uplink },
 	};
 	struct attributes all = attributes_of(message, sizeof(struct nfgenmsg));
 	const struct nlattr *body = attributes_find(all, NFTA_OBJ_DATA);

@@ -15,7 +15,7 @@
 
 extern const char template_text[];		/* nft-templates/embed.S */
 
-enum { TEMPLATE_MAX = 1024 * 1024, NESTING_MAX = 4, VALUE_MAX = 512, NAMES_MAX = 32 };
+enum { TEMPLATE_MAX = 1024 * 1024, NESTING_MAX = 4, VALUE_MAX = 512, NAMES_MAX = 64 };
 
 struct variable { const char *name, *value; size_t name_len, value_len; };
 
@@ -206,19 +206,22 @@ static void print_bits(struct fwmark mask, char *out, size_t room)
 int template_expand(const char *text, const char *table, const char *flags, const struct plan *plan,
 		    char **ret_text, struct kernel_error *reterr)
 {
-	char names[SETS][32], sizes[SETS][24], mask[16], pass[16], reject[16], bits[32 * 12 + 1];
+	char names[SETS][32], sizes[SETS][24], mask[16], others[16], pass[16], reject[16],
+		bits[32 * 12 + 1];
 	struct expansion x = { .start = text, .reterr = reterr };
 	char *AUTO(mem_drop) out = NULL;
 	size_t len = 0;
 	int r;
 
 	snprintf(mask, sizeof mask, "%#x", plan->mask.host);
+	snprintf(others, sizeof others, "%#x", ~plan->mask.host);
 	snprintf(pass, sizeof pass, "%#x", plan->pass.host);
 	snprintf(reject, sizeof reject, "%#x", plan->reject.host);
 	print_bits(plan->mask, bits, sizeof bits);
 	define(&x, "table", table);
 	define(&x, "flags", flags);
 	define(&x, "mask", mask);
+	define(&x, "others", others);
 	define(&x, "pass", pass);
 	define(&x, "reject", reject);
 	define(&x, "bits", bits);

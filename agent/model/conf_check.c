@@ -344,10 +344,17 @@ static void check_capacity(struct conf *conf)
 	const struct model *model = conf->model;
 	uint32_t capacity = model_mask_capacity(model->mask);
 
-	if (model->bindings.n > capacity)
+	size_t n = model->bindings.n;
+
+	if (n > capacity)
 		diag_error(conf->diag, model->bindings.at[capacity].where,
 			   "mark-mask 0x%x has numbers for %u of the %zu bindings: "
-			   "expected a wider mask", model->mask.host, capacity, model->bindings.n);
+			   "expected a wider mask", model->mask.host, capacity, n);
+	else if (n + model->uplinks.n > capacity)
+		diag_error(conf->diag, model->uplinks.at[capacity - n].where,
+			   "mark-mask 0x%x has numbers for %u of the %zu bindings and uplinks: "
+			   "expected a wider mask", model->mask.host, capacity,
+			   n + model->uplinks.n);
 }
 
 void conf_check(struct conf *conf)

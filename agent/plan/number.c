@@ -12,6 +12,8 @@
 #include <xxhash.h>
 
 #define VERSION_LINE	"outbind-numbers 1\n"
+#define UPLINK		"uplink:"		/* no binding can have a colon in its name */
+enum { KEY_ROOM = sizeof UPLINK + NAME_MAX_BYTES };
 
 void numbers_drop(struct numbers *numbers)
 {
@@ -132,6 +134,41 @@ static uint32_t fresh(struct giving *giving)
 	return (uint32_t)giving->next++;
 }
 
+/* Can @number be given, and did nobody ever have it; counts as given from now on. */
+static bool is_fresh(struct giving *giving, uint32_t number)
+{
+	const struct numbers *numbers = giving->numbers;
+
+	if (number > giving->capacity)
+		return false;
+	for (size_t i = 0; i < numbers->n; i++)
+		if (numbers->at[i].number == number)
+			return false;
+	if (number < giving->n_taken)
+		giving->taken[number] = 1;
+	return giving->changed = true;
+}
+
+/*
+ * An uplink's number that nobody ever had, or 0: one with few bits, since in the data path each bit
+ * costs an element for each binding of the uplink (steer_bit).
+ */
+static uint32_t fresh_uplink(struct giving *giving)
+{
+	uint32_t top = 1;
+
+	while (top <= giving->capacity / 2)
+		top *= 2;
+	for (uint32_t high = top; high > 0; high /= 2)
+		if (is_fresh(giving, high))
+			return high;
+	for (uint32_t high = top; high > 0; high /= 2)
+		for (uint32_t low = high / 2; low > 0; low /= 2)
+			if (is_fresh(giving, high + low))
+				return high + low;
+	return 0;
+}
+
 /*
  * The entry retired longest ago whose number nothing carries; the caller gives it to somebody else.
  * NO_INDEX if there is none: the mask has room for all bindings, but not now.
@@ -148,12 +185,14 @@ static uint32_t reuse(struct giving *giving)
 }
 
 /* A number for a name that has no entry. */
-static uint32_t give(struct giving *giving, const char *name)
+static uint32_t give(struct giving *giving, const char *name, bool uplink)
 {
 	struct numbers *numbers = giving->numbers;
-	uint32_t number = fresh(giving);
+	uint32_t number = uplink ? fresh_uplink(giving) : 0;
 	uint32_t entry;
 
+	if (number == 0)
+		number = fresh(giving);
 	if (number != 0) {
 		add_entry(numbers, name, strlen(name), number, 0);
 		if (!giving->renamed)
@@ -186,11 +225,11 @@ static uint32_t give_again(struct giving *giving, size_t entry)
 	return numbers->at[entry].number = number;
 }
 
-/* Which numbers fresh() must not give: enough of them to have one left for each binding. */
-static void note_taken(struct giving *giving, size_t n_bindings)
+/* Which numbers fresh() must not give: enough of them to have one left for each thing. */
+static void note_taken(struct giving *giving, size_t n_things)
 {
 	const struct numbers *numbers = giving->numbers;
-	size_t most = numbers->n + n_bindings;
+	size_t most = numbers->n + n_things;
 
 	giving->n_taken = (most < giving->capacity ? most : giving->capacity) + 1;
 	giving->taken = mem_zero(giving->n_taken, 1);
@@ -200,16 +239,31 @@ static void note_taken(struct giving *giving, size_t n_bindings)
 			giving->taken[numbers->at[i].number] = 1;
 }
 
-/* Entry of every binding, or NO_INDEX; who is gone is retired, who came back is not. */
+static size_t n_things(const struct model *model)
+{
+	return model->bindings.n + model->uplinks.n;
+}
+
+/* The name under which a thing's number is kept: bindings first, then uplinks; @room for the latter. */
+static const char *key_of(const struct model *model, size_t i, char room[static KEY_ROOM])
+{
+	if (i < model->bindings.n)
+		return model->bindings.at[i].name;
+	snprintf(room, KEY_ROOM, UPLINK "%s", model->uplinks.at[i - model->bindings.n].name);
+	return room;
+}
+
+/* Entry of everything that needs one, or NO_INDEX; who is gone is retired, who came back is not. */
 static uint32_t *match(struct giving *giving, const struct model *model)
 {
 	struct numbers *numbers = giving->numbers;
 	uint8_t *AUTO(mem_drop) seen = mem_zero(numbers->n, 1);
-	uint32_t *entries = mem_zero(model->bindings.n, sizeof *entries);
+	uint32_t *entries = mem_zero(n_things(model), sizeof *entries);
+	char room[KEY_ROOM];
 
-	for (size_t i = 0; i < model->bindings.n; i++) {
-		const char *name = model->bindings.at[i].name;
-		uint32_t found = numbers->index[slot_of(numbers, name, strlen(name))];
+	for (size_t i = 0; i < n_things(model); i++) {
+		const char *name = key_of(model, i, room);
+		uint32_t found = name ? numbers->index[slot_of(numbers, name, strlen(name))] : 0;
 
 		entries[i] = found == 0 ? NO_INDEX : found - 1;
 		if (found == 0)
@@ -232,7 +286,8 @@ int numbers_assign(struct numbers *numbers, const struct model *model, uint32_t 
 	struct giving giving = { .numbers = numbers,
 				 .capacity = model_mask_capacity(model->mask),
 				 .mask = model->mask };
-	size_t n = model->bindings.n;
+	size_t n = n_things(model);
+	char room[KEY_ROOM];
 	uint32_t *entries;
 
 	if (n > giving.capacity)
@@ -244,8 +299,11 @@ int numbers_assign(struct numbers *numbers, const struct model *model, uint32_t 
 	for (size_t i = 0; i < n && !giving.exhausted; i++) {	/* entries become numbers in place */
 		uint32_t entry = entries[i];
 
-		if (entry == NO_INDEX)
-			entries[i] = give(&giving, model->bindings.at[i].name);
+		if (!key_of(model, i, room))
+			entries[i] = 0;		/* removed */
+		else if (entry == NO_INDEX)
+			entries[i] = give(&giving, key_of(model, i, room),
+					  i >= model->bindings.n);
 		else if (numbers->at[entry].number > giving.capacity)
 			entries[i] = give_again(&giving, entry);
 		else
@@ -287,6 +345,10 @@ static bool read_digits(const char **at, char end, uint64_t max, uint64_t *ret)
 /* A name that the configuration could have: no space, no colon, nothing that does not print. */
 static bool is_name(const char *name, size_t len)
 {
+	if (len > strlen(UPLINK) && memcmp(name, UPLINK, strlen(UPLINK)) == 0) {
+		name += strlen(UPLINK);
+		len -= strlen(UPLINK);
+	}
 	if (len == 0 || len > NAME_MAX_BYTES)
 		return false;
 	for (size_t i = 0; i < len; i++)

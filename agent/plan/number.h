@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which number stands for which binding. A number belongs to a name for as long as the state file
- * lives, also after the binding is gone: a socket or a connection may still carry it. Only when a
- * mask runs out of fresh numbers is the one that was retired longest ago given away, and only if
+ * Which number stands for which binding or uplink. A number belongs to a name for as long as the
+ * state file lives, also after the binding is gone: a socket or a connection may still carry it. Only
+ * when a mask runs out of fresh numbers is the one that was retired longest ago given away, and only if
  * nothing carries it any more.
  */
 #pragma once
@@ -31,13 +31,14 @@ struct numbers {
 void numbers_drop(struct numbers *numbers);
 
 /*
- * numbers_assign - a number for every binding of @model
+ * numbers_assign - a number for every binding and every uplink of @model
  * @numbers:    what was given out so far; updated
- * @ret_numbers: malloc'd array, one per binding, from 1
+ * @ret_numbers: malloc'd array, one per binding and after them one per uplink, from
+ *               1; 0 for a binding that was removed
  * @ret_changed: true if @numbers must be written to the state file again
  *
- * Returns 0; -ENOSPC if the mask has fewer numbers than the model has bindings; -EBUSY if it has
- * enough, but those that are free are still carried: then @numbers can only be dropped.
+ * Returns 0; -ENOSPC if the mask has fewer numbers than the model has bindings and uplinks; -EBUSY
+ * if it has enough, but those that are free are still carried: then @numbers can only be dropped.
  */
 MUST_CHECK int numbers_assign(struct numbers *numbers, const struct model *model,
 			      uint32_t **ret_numbers, bool *ret_changed);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The plan as a whole: shapes of the sets, building in order, searching, digest. The parts are
- * plan_usable.c (who can leave), plan_emit.c (from what), plan_cover.c (bypass), plan_classes.c (destinations)
+ * plan_usable.c (who can leave), plan_emit.c (from what), plan_steer.c (which way),
+ * plan_cover.c (bypass), plan_classes.c (destinations)
  * and plan_policy.c (rules). Pure: the same model, numbers and facts give the same octets.
  */
 #include "plan/plan.h"
@@ -73,7 +74,16 @@ const struct set_shape plan_shapes[SETS] = {
 				FIELD_HOST32, FIELD_HOST32),
 	[SET_OWN4] = HASH_OF("own4", ORIGIN_ADDRESS, 8, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV4),
 	[SET_OWN6] = HASH_OF("own6", ORIGIN_ADDRESS, 20, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV6),
-	[SET_STEER] = HASH_OF("steer", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
+	[SET_STEER] = HASH_OF("steer", ORIGIN_NONE, 8, 0, FIELD_NONE, FIELD_HOST32, FIELD_PROTOCOL),
+	[SET_HAS_UPLINK] = HASH_OF("has_uplink", ORIGIN_NONE, 8, 0, FIELD_NONE,
+				   FIELD_HOST32, FIELD_PROTOCOL),
+	[SET_STEER_TO] = HASH_OF("steer_to", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+				 FIELD_HOST32, FIELD_PROTOCOL),
+	[SET_STEER_BIT] = HASH_OF("steer_bit", ORIGIN_NONE, 12, 0, FIELD_NONE,
+				  FIELD_HOST32, FIELD_PROTOCOL, FIELD_HOST32),
+	[SET_VIA] = HASH_OF("via", ORIGIN_NONE, 24, 0, FIELD_NONE,
+			    FIELD_HOST32, FIELD_PROTOCOL, FIELD_INTERFACE),
+	[SET_ANSWER] = HASH_OF("answer", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
 	[SET_UNOWNED] = HASH_OF("unowned", ORIGIN_NONE, 1, 0, FIELD_NONE, FIELD_PROTOCOL),
 };
 
@@ -135,6 +145,7 @@ void plan_drop(struct plan *plan)
 	free(plan->usability);
 	free(plan->suspended);
 	free(plan->marks);
+	free(plan->uplink_marks);
 	*plan = (struct plan){ 0 };
 }
 
@@ -146,6 +157,10 @@ static void build_bindings(const struct model *model, const uint32_t *numbers,
 	plan->mask = plan->pass = model->mask;
 	plan->reject.host = plan->pass.host - (1u << shift);
 	plan->n_bindings = model->bindings.n;
+	plan->n_uplinks = model->uplinks.n;
+	plan->uplink_marks = mem_zero(plan->n_uplinks, sizeof *plan->uplink_marks);
+	for (size_t i = 0; i < plan->n_uplinks; i++)
+		plan->uplink_marks[i].host = numbers[plan->n_bindings + i] << shift;
 	plan->marks = mem_zero(plan->n_bindings, sizeof *plan->marks);
 	plan->usability = mem_zero(plan->n_bindings, sizeof *plan->usability);
 	plan->suspended = mem_zero(plan->n_bindings, sizeof *plan->suspended);

@@ -33,7 +33,12 @@ enum set_id {
 	SET_SNAT4, SET_SNAT6,			/* mark -> address */
 	SET_SPREAD4, SET_SPREAD6,		/* mark . slot of the destination -> address */
 	SET_OWN4, SET_OWN6,			/* mark . address that it may leave from */
-	SET_STEER,				/* marks that routing rules of the host look at */
+	SET_STEER,				/* mark . family: whose packets carry a number */
+	SET_HAS_UPLINK,				/* mark . family, if it is an uplink's number */
+	SET_STEER_TO,				/* mark . family -> uplink's mark */
+	SET_STEER_BIT,				/* mark . family . bit of the uplink's mark */
+	SET_VIA,				/* mark . family . interface that it may leave by */
+	SET_ANSWER,				/* marks whose replies carry the uplink's, for rp_filter */
 	SET_UNOWNED,				/* protocols whose socketless packets must not leave */
 	SETS
 };
@@ -46,11 +51,12 @@ enum field_kind {
 	FIELD_IPV4, FIELD_IPV6,
 	FIELD_PROTOCOL,				/* one octet */
 	FIELD_PORT,				/* two octets, network order */
+	FIELD_INTERFACE,			/* name, 16 octets, zeros at the end */
 };
 
 enum origin_kind { ORIGIN_NONE, ORIGIN_RULE, ORIGIN_ADDRESS, ORIGIN_BYPASS };
 
-enum { FIELDS_MAX = 3, KEY_MAX = 20, DATA_MAX = 16 };
+enum { FIELDS_MAX = 3, KEY_MAX = 24, DATA_MAX = 16 };
 
 /*
  * Bytes of a key: the fields in order, each padded with zero octets to a multiple of four when
@@ -123,6 +129,7 @@ struct uplink_state {				/* all false: it carries */
 	bool no_route[FAMILIES];		/* its table has no default route, or nothing leads there */
 	bool silent[FAMILIES];			/* its gateway does not answer */
 	bool strict;				/* rp_filter would drop the answers that come in by it */
+	bool answer_marked;			/* ... unless they carry its number: src_valid_mark */
 };
 
 struct fwmark_rule {				/* one `ip rule` that looks at the packet mark */
@@ -166,7 +173,8 @@ struct plan {
 	struct usability *usability;		/* by binding, as if none were suspended but stand-ins */
 	bool *suspended;			/* by binding: has its rows, but is not usable */
 	struct fwmark *marks;			/* by binding, within the mask */
-	size_t n_bindings;
+	struct fwmark *uplink_marks;		/* by uplink: what its `ip rule` looks at */
+	size_t n_bindings, n_uplinks;
 	bool stand_ins;				/* some binding has `unusable use` */
 	struct fwmark mask, pass, reject;	/* the two reserved numbers, as marks */
 	unsigned __int128 fingerprint;		/* of mask and rows; see plan_fingerprint() */
@@ -174,7 +182,7 @@ struct plan {
 
 /*
  * plan_build - compile a model
- * @numbers: number of each binding, from 1; see number.h
+ * @numbers: number of each binding, then of each uplink, from 1; see number.h
  * @facts:   what the kernel has now
  * @diag:    receives "two rules claim the same client and destination", both lines named
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a binding leaves from, as rows: usable, snat, spread, own, steer and zone. A binding that is
+ * What a binding leaves from, as rows: usable, snat, spread, own and zone. A binding that is
  * not usable gets no address at all: the data path refuses a mark that it does not find. A suspended
  * one lacks its row in `usable` only, so that what is alive goes on.
  *
@@ -10,11 +10,13 @@
 
 #include "base/mem.h"
 #include "plan/plan_rows.h"
+#include "plan/plan_steer.h"
 #include "plan/spread.h"
 
 const enum set_id plan_binding_sets[] = {
 	SET_USABLE4, SET_USABLE6, SET_SNAT4, SET_SNAT6, SET_SPREAD4, SET_SPREAD6,
-	SET_OWN4, SET_OWN6, SET_STEER, SET_ZONE, SETS,
+	SET_OWN4, SET_OWN6, SET_STEER, SET_HAS_UPLINK, SET_STEER_TO, SET_STEER_BIT,
+	SET_VIA, SET_ANSWER, SET_ZONE, SETS,
 };
 
 struct choice {					/* addresses of one binding and family that count */
@@ -75,6 +77,8 @@ static void emit_family(struct plan *plan, uint32_t binding, int family,
 	for (size_t i = 0; i < choice->n; i++)
 		add_address(plan, ipv4 ? SET_OWN4 : SET_OWN6, mark, NULL, &choice->ip[i],
 			    choice->origin[i]);
+	if (plan->usability[binding].by[family] == NO_INDEX)
+		return;				/* for what is alive: the guard of uplinks asks */
 	if (choice->n == 1) {
 		add_address(plan, ipv4 ? SET_SNAT4 : SET_SNAT6, mark, NULL, &choice->ip[0],
 			    choice->origin[0]);
@@ -88,35 +92,6 @@ static void emit_family(struct plan *plan, uint32_t binding, int family,
 	}
 }
 
-/*
- * A routing rule matches as net/core/fib_rules.c fib_rule_match() does: bits outside its mask do
- * not count. Bits outside ours are somebody else's, so what they say is left open here.
- */
-static bool is_steered(const struct plan_host *host, struct fwmark mark)
-{
-	const struct fwmark_rule *at = host->steering.at;
-	size_t n = host->steering.n;
-
-	for (size_t i = 0, end; i < n; i = end) {	/* one search a mask: they are sorted */
-		uint32_t mask = at[i].mask.host, want = mark.host & mask;
-		size_t low = i, high;
-
-		for (end = i; end < n && at[end].mask.host == mask;)
-			end++;
-		for (high = end; low < high;) {
-			size_t middle = low + (high - low) / 2;
-
-			if (at[middle].mark.host < want)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		if (low < end && at[low].mark.host == want)
-			return true;
-	}
-	return false;
-}
-
 void plan_emit_binding(struct plan_host *host, const struct model *model, struct plan *plan,
 		       uint32_t binding)
 {
@@ -125,12 +100,12 @@ void plan_emit_binding(struct plan_host *host, const struct model *model, struct
 	for (int f = 0; f < FAMILIES; f++) {
 		uint32_t by = plan->usability[binding].by[f];
 
-		if (by == NO_INDEX)
+		plan_steer(host, model, plan, binding, (enum family)f);
+		if (by == NO_INDEX && !plan_has_uplink(model, binding))
 			continue;
-		choose(host, model, by, f, &choice);
+		choose(host, model, by == NO_INDEX ? binding : by, f, &choice);
 		emit_family(plan, binding, f, &choice);
 	}
-	if (is_steered(host, plan->marks[binding]))
-		put_host32(plan_rows_add(plan, SET_STEER), plan->marks[binding].host);
+	plan_steer_answers(host, model, plan, binding);
 	plan_rows_zone(plan, plan->marks[binding]);
 }

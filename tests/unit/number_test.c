@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-/* Assign to the bindings named in @names ("a b c"); @want is "1 2 3" or an errno as text. */
+/* Assign to the bindings named in @names ("a b c", and uplinks "^x", which come last in @want); @want
+ * is "1 2 3" or an errno as text. */
 static bool assign(struct numbers *numbers, uint32_t mask, const char *names, const char *want)
 {
 	struct model model = { .mask = { mask } };
@@ -21,7 +22,9 @@ static bool assign(struct numbers *numbers, uint32_t mask, const char *names, co
 
 	snprintf(text, sizeof text, "%s", names);
 	while ((name = strsep(&rest, " ")))
-		if (*name)
+		if (*name == '^')
+			PUSH(&model.uplinks, ((struct uplink){ .name = name + 1 }));
+		else if (*name)
 			model_add_binding(&model, &(struct binding){ .name = name,
 								     .unusable_use = NO_INDEX,
 								     .uplink = NO_INDEX,
@@ -29,7 +32,7 @@ static bool assign(struct numbers *numbers, uint32_t mask, const char *names, co
 	r = numbers_assign(numbers, &model, &given, &changed);
 	if (r < 0)
 		snprintf(got, sizeof got, "%d", r);
-	for (size_t i = 0; r == 0 && i < model.bindings.n; i++)
+	for (size_t i = 0; r == 0 && i < model.bindings.n + model.uplinks.n; i++)
 		sprintf(got + strlen(got), "%s%u", i ? " " : "", given[i]);
 	if (strcmp(got, want) != 0)
 		fail_msg("mask %#x, %s: got %s, want %s", mask, names, got, want);
@@ -67,6 +70,31 @@ static void test_oldest_is_reused_last(void **unused)
 	assign(&numbers, 7, "c d e f b a", "-28");
 	assign(&numbers, 7, "f e", "2 5");
 	assign(&numbers, 0x700, "f e c", "2 5 3");
+}
+
+/* Of few bits, and never one that a binding of the same name has or had. */
+static void test_uplinks(void **unused)
+{
+	AUTO(numbers_drop) struct numbers numbers = { 0 };
+
+	(void)unused;
+	assert_true(assign(&numbers, 0xff, "a ^a b ^c", "1 2 128 64"));
+	assert_false(assign(&numbers, 0xff, "^c b ^a a", "2 1 64 128"));
+	assert_true(assign(&numbers, 0xff, "a b ^a", "1 2 128"));
+	assert_true(assign(&numbers, 0xff, "a b ^a ^d ^c", "1 2 128 32 64"));
+	assert_true(assign(&numbers, 0xff, "^e ^f ^g ^h", "16 8 4 192"));
+}
+
+static void test_uplinks_fill_a_mask(void **unused)
+{
+	AUTO(numbers_drop) struct numbers numbers = { 0 };
+
+	(void)unused;
+	assign(&numbers, 7, "a b ^x", "1 2 4");
+	assign(&numbers, 7, "a b ^x ^y", "1 2 4 5");
+	assign(&numbers, 7, "a b c ^x ^y", "1 2 3 4 5");
+	assign(&numbers, 7, "a b c d ^x ^y", "-28");
+	assign(&numbers, 7, "a b c d ^x", "1 2 3 5 4");
 }
 
 static void test_smaller_mask(void **unused)
@@ -151,6 +179,9 @@ static void test_carried_and_smaller_mask(void **unused)
 static const struct { const char *what, *text; uint32_t want; } files[] = {
 	{ "an empty text", "", 0 },
 	{ "no entry", "outbind-numbers 1\n", 0 },
+	{ "an uplink", "outbind-numbers 1\n1 0 a\n7 3 uplink:a\n", 0 },
+	{ "an uplink without a name", "outbind-numbers 1\n1 0 uplink:\n", 2 },
+	{ "an uplink's name with a colon", "outbind-numbers 1\n1 0 uplink:uplink:a\n", 2 },
 	{ "two entries", "outbind-numbers 1\n1 0 a\n7 3 b\n", 0 },
 	{ "the highest number", "outbind-numbers 1\n4294967295 0 a\n", 0 },
 	{ "another version", "outbind-numbers 2\n", 1 },
@@ -249,6 +280,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stable),
 		cmocka_unit_test(test_oldest_is_reused_last),
+		cmocka_unit_test(test_uplinks),
+		cmocka_unit_test(test_uplinks_fill_a_mask),
 		cmocka_unit_test(test_smaller_mask),
 		cmocka_unit_test(test_carried_is_kept),
 		cmocka_unit_test(test_all_are_carried),

@@ -80,6 +80,12 @@ static inline uint32_t world_binding(struct world *world, const char *name, cons
 	return model_add_binding(&world->model, &binding);
 }
 
+static inline uint32_t world_uplink(struct world *world, const char *name, const char *interface)
+{
+	PUSH(&world->model.uplinks, ((struct uplink){ .name = name, .interface = interface }));
+	return (uint32_t)world->model.uplinks.n - 1;
+}
+
 /* An address of this host; sorted when the plan is built. */
 static inline void world_local(struct world *world, const char *ip, const char *interface)
 {
@@ -174,8 +180,9 @@ static inline int by_ip(const void *left, const void *right)
 static inline int world_build(struct world *world, struct plan *ret_plan)
 {
 	free(world->numbers);
-	world->numbers = mem_zero(world->model.bindings.n, sizeof *world->numbers);
-	for (uint32_t i = 0; i < world->model.bindings.n; i++)
+	world->numbers = mem_zero(world->model.bindings.n + world->model.uplinks.n,
+				  sizeof *world->numbers);
+	for (uint32_t i = 0; i < world->model.bindings.n + world->model.uplinks.n; i++)
 		world->numbers[i] = i + 1;
 	if (world->facts.addresses.n > 0)
 		qsort(world->facts.addresses.at, world->facts.addresses.n,
