@@ -45,6 +45,15 @@ int channel_open_bus(int bus, struct channel *ret)
 	return 0;
 }
 
+int channel_open_route(struct channel *ret)
+{
+	int r = channel_open_bus(NETLINK_ROUTE, ret), on = 1;
+
+	if (r == 0)
+		(void)mnl_socket_setsockopt(ret->socket, NETLINK_GET_STRICT_CHK, &on, sizeof on);
+	return r;
+}
+
 void channel_drop(struct channel *channel)
 {
 	if (channel->socket)

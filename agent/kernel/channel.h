@@ -26,6 +26,8 @@ struct channel_error {				/* the first message of a transaction that was refused
 /* 0 or -errno. The socket reports extended acknowledgements, without echoing requests. */
 MUST_CHECK int channel_open(struct channel *ret);
 MUST_CHECK int channel_open_bus(int bus, struct channel *ret);	/* NETLINK_* beside NETFILTER */
+/* The same to rtnetlink, with strict checking of dump requests where the kernel has it. */
+MUST_CHECK int channel_open_route(struct channel *ret);
 void channel_drop(struct channel *channel);
 
 enum { CHANNEL_REQUEST_ROOM = 1024 };

@@ -40,6 +40,38 @@ struct kernel_counters {			/* packets, since the table was made */
 	uint64_t dropped_uplink;
 };
 
+/* A route of a table that is ours to fill. */
+struct route {
+	struct prefix to;			/* bits 0: the default route */
+	struct ip gateway;			/* len 0: none, on-link */
+	uint32_t table, link, metric;		/* @link: interface index; not looked at if unreachable */
+	bool unreachable;
+	uint8_t protocol;			/* rtm_protocol, of a route that was read */
+};
+
+struct routes { struct route *at; size_t n, room; };
+
+enum neighbour {
+	NEIGHBOUR_UNKNOWN,			/* nobody has asked for it yet */
+	NEIGHBOUR_ASKED,			/* is being asked: nothing is known yet */
+	NEIGHBOUR_THERE,			/* answers, or did when it was last used */
+	NEIGHBOUR_SILENT,			/* was asked and did not answer */
+};
+
+/* What to listen for on one interface: what others say of addresses of ours. */
+struct ear {
+	uint32_t link;				/* interface index */
+	bool family[FAMILIES];
+	struct ip_range range4;			/* ARP about other addresses does not wake us */
+};
+
+struct heard {					/* somebody spoke of an address */
+	struct ip ip;
+	uint32_t link;
+	uint8_t mac[6];
+	bool wants;				/* asks whether it is free, else says that he has it */
+};
+
 struct kernel_features { bool owner, persist, destroy; };
 
 struct connection {				/* one that is alive, as conntrack has it */
@@ -94,7 +126,7 @@ struct kernel {
 	int (*read_element)(struct kernel *k, enum set_id set, const uint8_t *key, bool *ret_found,
 			    uint8_t ret_value[static DATA_MAX]);
 	int (*read_counters)(struct kernel *k, struct kernel_counters *ret);
-	/* Addresses, AnyIP and on-link prefixes, fwmark rules; not cgroup ids. Replaces *ret's. */
+	/* All that facts.h reads; replaces *ret's, and leaves what others set as it is. */
 	int (*read_facts)(struct kernel *k, struct facts *ret);
 	/*
 	 * Live connections of each of @n marks within @mask, by one dump of conntrack; of a single
@@ -123,10 +155,41 @@ struct kernel {
 	 */
 	int (*carried)(struct kernel *k, struct fwmark mask, const struct fwmark *marks, size_t n,
 		       bool *ret_carried);
+	/*
+	 * Addresses, each by the index of its interface. An added one is a host address, of protocol
+	 * PROTOCOL_OUTBIND, and never a source that the kernel chooses by itself: IPv4 with scope host,
+	 * IPv6 deprecated. -EEXIST: the interface has it. Removing one that is not there: -EADDRNOTAVAIL.
+	 */
+	int (*add_address)(struct kernel *k, const struct ip *ip, uint32_t link);
+	int (*remove_address)(struct kernel *k, const struct ip *ip, uint32_t link);
+	/*
+	 * Ask everybody on @link whether he has @ip, or tell them that we have: one packet each, ARP
+	 * (RFC 5227) or neighbour discovery (RFC 4861, 4862). What is answered comes by hear().
+	 * -EPERM without CAP_NET_RAW, -ENETDOWN.
+	 */
+	int (*ask_address)(struct kernel *k, const struct ip *ip, const struct link *link);
+	int (*announce_address)(struct kernel *k, const struct ip *ip, const struct link *link);
+	/* Listen with these ears, and no others. hear() reads one thing said; -EAGAIN: nothing more.
+	 * @ears_fd is readable when there is something. */
+	int (*listen)(struct kernel *k, const struct ear *ears, size_t n);
+	int (*hear)(struct kernel *k, struct heard *ret);
+	/* Routes of one table, both families, whoever made them; replaces *ret's. */
+	int (*read_routes)(struct kernel *k, uint32_t table, struct routes *ret);
+	/* Add a route of protocol PROTOCOL_OUTBIND (-EEXIST: there is one like it), remove one that has
+	 * this protocol (-ESRCH: there is none). The same for routing rules by mark (-ENOENT). */
+	int (*add_route)(struct kernel *k, const struct route *route);
+	int (*remove_route)(struct kernel *k, const struct route *route);
+	int (*add_rule)(struct kernel *k, const struct fwmark_rule *rule);
+	int (*remove_rule)(struct kernel *k, const struct fwmark_rule *rule);
+	/* Does @ip answer on @link: what the neighbour table says. @ask: have the kernel ask now,
+	 * unless the entry is a fixed one. */
+	int (*read_neighbour)(struct kernel *k, const struct ip *ip, uint32_t link, bool ask,
+			      enum neighbour *ret);
 	void (*close)(struct kernel *k);	/* frees @k; the table stays as it is */
 
 	struct kernel_features features;	/* found by trying, at open */
 	uint32_t probes;			/* transactions of its own that opening took */
+	int ears_fd;				/* see listen() */
 	uint32_t port;				/* netlink port of our changes, for notices_read() */
 	char template_digest[DIGEST_TEXT];	/* of the template this agent would load */
 };

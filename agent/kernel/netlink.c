@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * struct kernel on the real kernel: writing our table.
+ * struct kernel on the real kernel: writing our table. What is not about the table is handed on.
  *
  * A table that packets may be meeting is replaced by deleting and making it in one transaction.
  * One that is not there yet is filled first and hooked last, in several transactions, so that a
@@ -11,9 +11,12 @@
 #include "kernel/kernel.h"
 
 #include "base/mem.h"
+#include "kernel/addresses.h"
+#include "kernel/announce.h"
 #include "kernel/batch.h"
 #include "kernel/facts.h"
 #include "kernel/flows.h"
+#include "kernel/routes.h"
 #include "kernel/skeleton.h"
 #include "kernel/table.h"
 #include "kernel/template.h"
@@ -33,7 +36,8 @@ enum { COLD_ROWS = 50000 };			/* per transaction while nothing is hooked */
 
 struct netlink_kernel {
 	struct kernel kernel;			/* first: a struct kernel * is one of these */
-	struct channel channel;
+	struct channel channel, route;
+	struct announcer announcer;
 	char *table, *template_text;
 	bool claim;				/* own the table, kept when we die */
 	struct table_size size;			/* of the table as last made or found */
@@ -277,9 +281,72 @@ static int netlink_carried(struct kernel *k, struct fwmark mask, const struct fw
 	return flows_carried(mask, marks, n, ret_carried);
 }
 
+static int netlink_add_address(struct kernel *k, const struct ip *ip, uint32_t link)
+{
+	return addresses_add(&of(k)->route, ip, link);
+}
+
+static int netlink_remove_address(struct kernel *k, const struct ip *ip, uint32_t link)
+{
+	return addresses_remove(&of(k)->route, ip, link);
+}
+
+static int netlink_ask_address(struct kernel *k, const struct ip *ip, const struct link *link)
+{
+	return announce_ask(&of(k)->announcer, ip, link);
+}
+
+static int netlink_announce_address(struct kernel *k, const struct ip *ip, const struct link *link)
+{
+	return announce_have(&of(k)->announcer, ip, link);
+}
+
+static int netlink_listen(struct kernel *k, const struct ear *ears, size_t n)
+{
+	return announce_listen(&of(k)->announcer, ears, n);
+}
+
+static int netlink_hear(struct kernel *k, struct heard *ret)
+{
+	return announce_hear(&of(k)->announcer, ret);
+}
+
+static int netlink_read_routes(struct kernel *k, uint32_t table, struct routes *ret)
+{
+	return routes_read(&of(k)->route, table, ret);
+}
+
+static int netlink_add_route(struct kernel *k, const struct route *route)
+{
+	return routes_add(&of(k)->route, route);
+}
+
+static int netlink_remove_route(struct kernel *k, const struct route *route)
+{
+	return routes_remove(&of(k)->route, route);
+}
+
+static int netlink_add_rule(struct kernel *k, const struct fwmark_rule *rule)
+{
+	return routes_add_rule(&of(k)->route, rule);
+}
+
+static int netlink_remove_rule(struct kernel *k, const struct fwmark_rule *rule)
+{
+	return routes_remove_rule(&of(k)->route, rule);
+}
+
+static int netlink_read_neighbour(struct kernel *k, const struct ip *ip, uint32_t link, bool ask,
+				  enum neighbour *ret)
+{
+	return routes_read_neighbour(&of(k)->route, ip, link, ask, ret);
+}
+
 static void netlink_close(struct kernel *k)
 {
 	channel_drop(&of(k)->channel);
+	channel_drop(&of(k)->route);
+	announce_drop(&of(k)->announcer);
 	free(of(k)->table);
 	free(of(k)->template_text);
 	free(k);
@@ -327,6 +394,18 @@ static const struct kernel netlink_functions = {
 	.list_connections = netlink_list,
 	.kill_connections = netlink_kill,
 	.carried = netlink_carried,
+	.add_address = netlink_add_address,
+	.remove_address = netlink_remove_address,
+	.ask_address = netlink_ask_address,
+	.announce_address = netlink_announce_address,
+	.listen = netlink_listen,
+	.hear = netlink_hear,
+	.read_routes = netlink_read_routes,
+	.add_route = netlink_add_route,
+	.remove_route = netlink_remove_route,
+	.add_rule = netlink_add_rule,
+	.remove_rule = netlink_remove_rule,
+	.read_neighbour = netlink_read_neighbour,
 	.close = netlink_close,
 };
 
@@ -337,6 +416,7 @@ int kernel_open(const struct kernel_options *options, struct kernel **ret,
 	int r;
 
 	n->kernel = netlink_functions;
+	n->announcer = (struct announcer){ .out = FD_NONE, .poll = FD_NONE };
 	n->table = mem_text(options->table, strlen(options->table));
 	*reterr = (struct kernel_error){ 0 };
 	r = template_load(options->template_path, &n->template_text);
@@ -345,6 +425,10 @@ int kernel_open(const struct kernel_options *options, struct kernel **ret,
 			 options->template_path, strerror(-r));
 	if (r == 0)
 		r = channel_open(&n->channel);
+	if (r == 0)
+		r = channel_open_route(&n->route);
+	if (r == 0)
+		r = announce_open(&n->announcer);
 	if (r == 0 && !probe(n, 0)) {
 		snprintf(reterr->text, sizeof reterr->text,
 			 "nf_tables refuses a table: CAP_NET_ADMIN is needed, and kernel 5.13 or newer");
@@ -355,6 +439,7 @@ int kernel_open(const struct kernel_options *options, struct kernel **ret,
 		return r;
 	}
 	n->kernel.port = n->channel.port;
+	n->kernel.ears_fd = n->announcer.poll.n;
 	template_digest(n->template_text, n->kernel.template_digest);
 	n->kernel.features.owner = probe(n, NFT_TABLE_F_OWNER);
 	n->kernel.features.persist = probe(n, NFT_TABLE_F_OWNER | TABLE_F_PERSIST);

@@ -231,6 +231,9 @@ static int fake_read_facts(struct kernel *k, struct facts *ret)
 	ret->links.n = 0;
 	for (size_t i = 0; i < fake->facts.links.n; i++)
 		PUSH(&ret->links, fake->facts.links.at[i]);
+	ret->connected.n = 0;
+	for (size_t i = 0; i < fake->facts.connected.n; i++)
+		PUSH(&ret->connected, fake->facts.connected.at[i]);
 	memcpy(ret->no_way_out, fake->facts.no_way_out, sizeof ret->no_way_out);
 	memcpy(ret->main_link, fake->facts.main_link, sizeof ret->main_link);
 	return 0;
@@ -352,10 +355,12 @@ void fake_kernel_init(struct fake_kernel *fake)
 		.state = TABLE_ABSENT, .generation = 1,
 	};
 	set_text(fake->kernel.template_digest, FAKE_TEMPLATE);
+	fake_plumbing_init(fake);
 }
 
 void fake_kernel_drop(struct fake_kernel *fake)
 {
+	fake_plumbing_drop(fake);
 	forget_rows(fake);
 	facts_drop(&fake->facts);
 	connections_drop(&fake->flows);

@@ -18,6 +18,10 @@ struct fake_kernel {
 	struct rows sets[SETS];
 
 	struct facts facts;			/* what read_facts() answers */
+	struct routes routes;			/* of all tables */
+	struct { struct heard *at; size_t n, room; } heard;	/* what hear() answers, in order */
+	struct { struct heard *at; size_t n, room; } neighbours;	/* who answers when asked */
+	enum neighbour gateways;		/* what read_neighbour() answers */
 
 	/* What count, list, kill and carried go by; all within any mask. */
 	struct connections flows;
@@ -26,6 +30,7 @@ struct fake_kernel {
 
 	/* Knobs. A failure is taken back when it has happened. */
 	int fail_commit, fail_replace, fail_adopt, fail_read, fail_facts, fail_flows;	/* -errno */
+	int fail_address, fail_route, fail_rule;
 	unsigned fail_after;			/* commits and replaces that still succeed before */
 	bool blame;				/* the failing commit names a row ... */
 	enum set_id blame_set;			/* ... the first that it adds or deletes there */
@@ -33,6 +38,7 @@ struct fake_kernel {
 
 	/* Counts. */
 	unsigned n_commits, n_replaces, n_adopts, n_removes, n_ops;
+	unsigned n_asked, n_announced, n_ears;
 };
 
 void fake_kernel_init(struct fake_kernel *fake);
@@ -41,6 +47,18 @@ void fake_kernel_drop(struct fake_kernel *fake);
 void fake_kernel_address(struct fake_kernel *fake, const char *address);	/* appear on lo */
 void fake_kernel_no_addresses(struct fake_kernel *fake);
 void fake_kernel_rule(struct fake_kernel *fake, uint32_t mark, uint32_t mask, uint32_t priority);
+
+/* An interface, up; @asks: with ARP and neighbour discovery. Its index is returned. */
+uint32_t fake_kernel_link(struct fake_kernel *fake, const char *name, bool asks);
+/* Another host on the interface has that address, and says so when it is asked. */
+void fake_kernel_neighbour(struct fake_kernel *fake, const char *address, uint32_t link);
+/* Does this host have that address there: NULL if not. */
+const struct local_address *fake_kernel_has(const struct fake_kernel *fake, const char *address);
+void fake_kernel_lose_address(struct fake_kernel *fake, const char *address);
+
+/* Inside the fake: what is not about the table. */
+void fake_plumbing_init(struct fake_kernel *fake);
+void fake_plumbing_drop(struct fake_kernel *fake);
 
 /* Somebody else deletes the table. */
 void fake_kernel_lose_table(struct fake_kernel *fake);
