@@ -152,13 +152,11 @@ static int keep_name(struct agent *agent, const char *name, bool on, struct outc
 static int change_in_place(struct agent *agent, uint32_t binding, bool on, struct outcome *out)
 {
 	struct plan *plan = &agent->now->plan;
-	struct suspension change, undone;
-	struct ops ops = { .at = change.ops };
+	AUTO(suspension_drop) struct suspension change = { 0 }, undone = { 0 };
 	int r;
 
 	plan_suspend(plan, binding, on, &change);
-	ops.n = change.n;
-	r = apply_in_place(agent, &ops, out);
+	r = apply_in_place(agent, &change.ops, out);
 	if (r < 0)
 		plan_suspend(plan, binding, !on, &undone);
 	else

@@ -2,12 +2,15 @@
 /*
  * The template language: {{name}} is replaced, and the lines from "#for X in a, b" to its "#end"
  * are repeated with {{X}} replaced; loops nest. An unknown name is an error, so that a slip in a
- * template is found when it is loaded and not when a packet takes the wrong way. Lines that start
- * with another "#" are comments and stay as they are.
+ * template is found when it is loaded and not when a packet takes the wrong way. "#for X Y in a 1, b 2"
+ * replaces two; an empty list repeats nothing. Lines that start with another "#" are comments and
+ * stay as they are.
  */
 #include "kernel/template.h"
 
 #include "base/mem.h"
+#include "plan/share.h"
+#include "plan/spread.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +18,7 @@
 
 extern const char template_text[];		/* nft-templates/embed.S */
 
-enum { TEMPLATE_MAX = 1024 * 1024, NESTING_MAX = 4, VALUE_MAX = 512, NAMES_MAX = 64 };
+enum { TEMPLATE_MAX = 1024 * 1024, NESTING_MAX = 4, VALUE_MAX = 40128, NAMES_MAX = 128 };
 
 struct variable { const char *name, *value; size_t name_len, value_len; };
 
@@ -132,35 +135,67 @@ static const char *loop_end(const char *body, const char *end)
 
 static int expand(struct expansion *x, const char *text, const char *end, unsigned nesting);
 
+/* Define the names of "NAME NAME", @len octets, by the words of @value, which is cut up. */
+static bool define_words(struct expansion *x, const char *names, size_t len, char *value)
+{
+	const char *end = names + len;
+	char *word;
+
+	while ((word = strsep(&value, " "))) {
+		const char *blank = memchr(names, ' ', (size_t)(end - names));
+		const char *stop = blank ? blank : end;
+
+		if (names == stop || x->n == NAMES_MAX)
+			return false;
+		x->variables[x->n++] = (struct variable){ names, word, (size_t)(stop - names),
+							  strlen(word) };
+		names = blank ? blank + 1 : end;
+	}
+	return names == end;
+}
+
+/* What stands behind "in", with its names replaced, as a text. */
+static int print_list(struct expansion *x, const char *line, const char *in, const char *end,
+		      char list[static VALUE_MAX])
+{
+	FILE *out = x->out;
+	int r;
+
+	x->out = fmemopen(list, VALUE_MAX, "w");
+	if (!x->out)
+		abort();
+	r = substitute(x, in, end);
+	fputc('\0', x->out);
+	if (ferror(x->out) || ftell(x->out) >= VALUE_MAX)
+		r = refuse(x, line, "list of values too long");
+	fclose(x->out);
+	x->out = out;
+	return r;
+}
+
 /* "#for NAME in LIST": @line to @body is that line, the body ends at @close. */
 static int repeat(struct expansion *x, const char *line, const char *body, const char *close,
 		  unsigned nesting)
 {
+	static const char form[] = "expected '#for NAME in VALUE, VALUE', nested at most 4 deep";
 	char list[VALUE_MAX], *rest = list;
-	const char *name = line + 5, *in = memmem(name, (size_t)(body - name), " in ", 4);
-	size_t name_len = in ? (size_t)(in - name) : 0;
-	FILE *out = x->out;
+	const char *names = line + 5, *in = memmem(names, (size_t)(body - names), " in ", 4);
+	size_t n = x->n;
 	int r;
 
-	if (name_len == 0 || x->n == NAMES_MAX || nesting == NESTING_MAX)
-		return refuse(x, line,
-			      "expected '#for NAME in VALUE, VALUE', nested at most 4 deep");
-	x->out = fmemopen(list, sizeof list, "w");
-	if (!x->out)
-		abort();
-	r = substitute(x, in + 4, body - 1);
-	fputc('\0', x->out);
-	if (ferror(x->out) || ftell(x->out) >= (long)sizeof list)
-		r = refuse(x, line, "list of values too long");
-	fclose(x->out);
-	x->out = out;
-	x->n++;
+	if (!in || in == names || nesting == NESTING_MAX)
+		return refuse(x, line, form);
+	r = print_list(x, line, in + 4, body - 1, list);
 	for (char *value; r == 0 && (value = strsep(&rest, ","));) {
 		value += strspn(value, " ");
-		x->variables[x->n - 1] = (struct variable){ name, value, name_len, strlen(value) };
-		r = expand(x, body, close, nesting + 1);
+		if (*value == '\0')
+			continue;
+		if (define_words(x, names, (size_t)(in - names), value))
+			r = expand(x, body, close, nesting + 1);
+		else
+			r = refuse(x, line, form);
+		x->n = n;
 	}
-	x->n--;
 	return r;
 }
 
@@ -206,8 +241,8 @@ static void print_bits(struct fwmark mask, char *out, size_t room)
 int template_expand(const char *text, const char *table, const char *flags, const struct plan *plan,
 		    char **ret_text, struct kernel_error *reterr)
 {
-	char names[SETS][32], sizes[SETS][24], mask[16], others[16], pass[16], reject[16],
-		bits[32 * 12 + 1];
+	char names[SETS][32], sizes[SETS][24], mask[16], others[16], pass[16], reject[16];
+	char bits[32 * 12 + 1], slots[16], seed[16];
 	struct expansion x = { .start = text, .reterr = reterr };
 	char *AUTO(mem_drop) out = NULL;
 	size_t len = 0;
@@ -215,6 +250,8 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 
 	snprintf(mask, sizeof mask, "%#x", plan->mask.host);
 	snprintf(others, sizeof others, "%#x", ~plan->mask.host);
+	snprintf(slots, sizeof slots, "%u", SHARE_SLOTS);
+	snprintf(seed, sizeof seed, "%#x", SPREAD_SEED);
 	snprintf(pass, sizeof pass, "%#x", plan->pass.host);
 	snprintf(reject, sizeof reject, "%#x", plan->reject.host);
 	print_bits(plan->mask, bits, sizeof bits);
@@ -222,6 +259,8 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 	define(&x, "flags", flags);
 	define(&x, "mask", mask);
 	define(&x, "others", others);
+	define(&x, "slots", slots);
+	define(&x, "seed", seed);
 	define(&x, "pass", pass);
 	define(&x, "reject", reject);
 	define(&x, "bits", bits);

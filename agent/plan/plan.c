@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The plan as a whole: shapes of the sets, building in order, searching, digest. The parts are
- * plan_usable.c (who can leave), plan_emit.c (from what), plan_steer.c (which way),
- * plan_cover.c (bypass), plan_classes.c (destinations)
+ * plan_usable.c (who can leave), plan_emit.c (from what), plan_groups.c (who of several),
+ * plan_steer.c (which way), plan_cover.c (bypass), plan_classes.c (destinations)
  * and plan_policy.c (rules). Pure: the same model, numbers and facts give the same octets.
  */
 #include "plan/plan.h"
@@ -11,6 +11,7 @@
 #include "plan/plan_cover.h"
 #include "plan/plan_emit.h"
 #include "plan/plan_gates.h"
+#include "plan/plan_groups.h"
 #include "plan/plan_policy.h"
 #include "plan/plan_rows.h"
 
@@ -74,6 +75,25 @@ const struct set_shape plan_shapes[SETS] = {
 				FIELD_HOST32, FIELD_HOST32),
 	[SET_OWN4] = HASH_OF("own4", ORIGIN_ADDRESS, 8, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV4),
 	[SET_OWN6] = HASH_OF("own6", ORIGIN_ADDRESS, 20, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV6),
+	[SET_GROUPS] = HASH_OF("groups", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
+	[SET_PICK_TO4] = HASH_OF("pick_to4", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_PICK_TO6] = HASH_OF("pick_to6", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_PICK_CLIENT4] = HASH_OF("pick_client4", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_PICK_CLIENT6] = HASH_OF("pick_client6", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_PICK_TURN4] = HASH_OF("pick_turn4", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_PICK_TURN6] = HASH_OF("pick_turn6", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_PICK_RANDOM4] = HASH_OF("pick_random4", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_PICK_RANDOM6] = HASH_OF("pick_random6", ORIGIN_NONE, 8, 4, FIELD_HOST32,
+				FIELD_HOST32, FIELD_HOST32),
+	[SET_MEMBERS] = HASH_OF("members", ORIGIN_NONE, 8, 0, FIELD_NONE,
+				FIELD_HOST32, FIELD_HOST32),
 	[SET_STEER] = HASH_OF("steer", ORIGIN_NONE, 8, 0, FIELD_NONE, FIELD_HOST32, FIELD_PROTOCOL),
 	[SET_HAS_UPLINK] = HASH_OF("has_uplink", ORIGIN_NONE, 8, 0, FIELD_NONE,
 				   FIELD_HOST32, FIELD_PROTOCOL),
@@ -146,6 +166,7 @@ void plan_drop(struct plan *plan)
 	free(plan->suspended);
 	free(plan->marks);
 	free(plan->uplink_marks);
+	plan_groups_drop(plan);
 	*plan = (struct plan){ 0 };
 }
 
@@ -177,6 +198,7 @@ static void emit_bindings(const struct model *model, const struct facts *facts, 
 
 	plan_host_open(facts, plan->mask, &host);
 	plan_usable_build(&host, model, plan);
+	plan_groups_build(model, facts, plan);
 	for (uint32_t i = 0; i < plan->n_bindings; i++)
 		plan_emit_binding(&host, model, plan, i);
 }

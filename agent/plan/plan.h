@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "model/model.h"
+#include "plan/share.h"
 
 enum set_id {
 	SET_BYPASS4, SET_BYPASS6,		/* destinations that are never rewritten */
@@ -33,6 +33,12 @@ enum set_id {
 	SET_SNAT4, SET_SNAT6,			/* mark -> address */
 	SET_SPREAD4, SET_SPREAD6,		/* mark . slot of the destination -> address */
 	SET_OWN4, SET_OWN6,			/* mark . address that it may leave from */
+	SET_GROUPS,				/* marks of groups */
+	SET_PICK_TO4, SET_PICK_TO6,		/* group's mark . slot -> member's mark; see plan_groups.h */
+	SET_PICK_CLIENT4, SET_PICK_CLIENT6,
+	SET_PICK_TURN4, SET_PICK_TURN6,
+	SET_PICK_RANDOM4, SET_PICK_RANDOM6,
+	SET_MEMBERS,				/* mark that was asked for . mark that it can lead to */
 	SET_STEER,				/* mark . family: whose packets carry a number */
 	SET_HAS_UPLINK,				/* mark . family, if it is an uplink's number */
 	SET_STEER_TO,				/* mark . family -> uplink's mark */
@@ -159,6 +165,7 @@ struct facts {
 	struct { uint64_t id; uint32_t binding; } *execs;	/* cgroups of `outbindctl exec` */
 	size_t n_execs;
 	bool *suspended;			/* by binding: what the operator said; NULL: none is */
+	const struct shares *shares;		/* borrowed: slots of groups; NULL: as if all were new */
 };
 
 void facts_drop(struct facts *facts);
@@ -168,6 +175,17 @@ const struct link *facts_link(const struct facts *facts, const char *name);
 const struct foreign_claim *facts_conflict(const struct facts *facts, const struct ip *ip);	/* or NULL */
 bool facts_claiming(const struct facts *facts, const struct ip *ip);
 
+struct plan_group {				/* what is needed to pick anew: see plan_groups.h */
+	uint32_t binding;			/* the group's own index */
+	enum pick pick;
+	uint32_t n_members;
+	const struct member *members;		/* borrowed from the model */
+	const char **names;			/* by member, borrowed from the model */
+	uint8_t slots[SHARE_SLOTS];		/* sticky kinds: member that a slot belongs to */
+};
+
+struct membership { uint32_t member, group; };	/* binding, index into plan->groups */
+
 struct plan {
 	struct rows sets[SETS];
 	struct usability *usability;		/* by binding, as if none were suspended but stand-ins */
@@ -175,6 +193,9 @@ struct plan {
 	struct fwmark *marks;			/* by binding, within the mask */
 	struct fwmark *uplink_marks;		/* by uplink: what its `ip rule` looks at */
 	size_t n_bindings, n_uplinks;
+	struct plan_group *groups;		/* by binding, ascending */
+	struct membership *memberships;		/* sorted by member */
+	size_t n_groups, n_memberships;
 	bool stand_ins;				/* some binding has `unusable use` */
 	struct fwmark mask, pass, reject;	/* the two reserved numbers, as marks */
 	unsigned __int128 fingerprint;		/* of mask and rows; see plan_fingerprint() */

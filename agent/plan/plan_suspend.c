@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See plan_suspend.h. A suspended binding lacks its rows in usable4 and usable6 and nothing else,
- * so they are put in or taken out where they belong in the order, and the sum of hashes follows.
+ * so they are put in or taken out where they belong in the order, and the sum of hashes follows. The
+ * groups that it is a member of pick anew.
  */
 #include "plan/plan_suspend.h"
 
@@ -48,16 +49,18 @@ static void put_in(struct plan *plan, enum set_id set, const uint8_t *key)
 	plan->fingerprint += plan_row_hash(set, key);
 }
 
-void plan_suspend(struct plan *plan, uint32_t binding, bool on, struct suspension *ret)
+void suspension_drop(struct suspension *suspension)
 {
-	assert(!plan->stand_ins);
-	ret->n = 0;
-	if (plan->suspended[binding] == on)
-		return;
-	plan->suspended[binding] = on;
+	ops_drop(&suspension->ops);
+	regrouping_drop(&suspension->groups);
+}
+
+/* The binding's own rows; a group has none. */
+static void change_rows(struct plan *plan, uint32_t binding, bool on, struct suspension *ret)
+{
 	for (int f = 0; f < FAMILIES; f++) {
 		enum set_id set = f == FAMILY_IPV4 ? SET_USABLE4 : SET_USABLE6;
-		uint8_t *row = ret->rows[ret->n];
+		uint8_t *row = ret->rows[f];
 
 		if (plan->usability[binding].reason[f] != USABLE)
 			continue;
@@ -66,6 +69,22 @@ void plan_suspend(struct plan *plan, uint32_t binding, bool on, struct suspensio
 			take_out(plan, set, row);
 		else
 			put_in(plan, set, row);
-		ret->ops[ret->n++] = (struct op){ on ? OP_DELETE : OP_ADD, set, row };
+		PUSH(&ret->ops, ((struct op){ on ? OP_DELETE : OP_ADD, set, row }));
 	}
+}
+
+void plan_suspend(struct plan *plan, uint32_t binding, bool on, struct suspension *ret)
+{
+	assert(!plan->stand_ins);
+	*ret = (struct suspension){ 0 };
+	if (plan->suspended[binding] == on)
+		return;
+	plan->suspended[binding] = on;
+	if (on && plan_groups_find(plan, binding) == NO_INDEX)
+		change_rows(plan, binding, on, ret);
+	plan_groups_again(plan, binding, &ret->groups);
+	for (size_t i = 0; i < ret->groups.ops.n; i++)
+		PUSH(&ret->ops, ret->groups.ops.at[i]);
+	if (!on && plan_groups_find(plan, binding) == NO_INDEX)
+		change_rows(plan, binding, on, ret);
 }

@@ -297,12 +297,12 @@ def check_documented():
 
 
 def expand(lines, values):
-    """The template language of nft-templates/: {{name}}, and #for X in a, b up to its #end."""
+    """The template language of nft-templates/: {{name}}, and #for X Y in a 1, b 2 up to its #end."""
     out, at = [], 0
     while at < len(lines):
         line = re.sub(r"\{\{([\w.]+)\}\}", lambda m: rules.template_value(m.group(1), values),
                       lines[at])
-        loop = re.match(r"#for (\w+) in (.*)", line)
+        loop = re.match(r"#for ([\w ]+) in (.*)", line)
         at += 1
         if not loop:
             out.append(line)
@@ -312,7 +312,7 @@ def expand(lines, values):
             depth += lines[at].startswith("#for ") - lines[at].startswith("#end")
             at += 1
         for item in loop.group(2).split(","):
-            out += expand(lines[start:at - 1], {**values, loop.group(1): item.strip()})
+            out += expand(lines[start:at - 1], {**values, **dict(zip(loop.group(1).split(), item.split()))})
     return out
 
 

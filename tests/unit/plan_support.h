@@ -86,6 +86,21 @@ static inline uint32_t world_uplink(struct world *world, const char *name, const
 	return (uint32_t)world->model.uplinks.n - 1;
 }
 
+/* A group of the bindings in @members, an array of "INDEX WEIGHT" pairs of numbers. */
+static inline uint32_t world_group(struct world *world, const char *name, enum pick pick,
+				   const uint32_t (*members)[2], uint32_t n)
+{
+	struct member *at = arena_alloc(&world->model.arena, n * sizeof *at);
+	struct binding_group *group = arena_alloc(&world->model.arena, sizeof *group);
+	struct binding binding = { .name = arena_text(&world->model.arena, name, strlen(name)),
+				   .overflow = NO_INDEX, .uplink = NO_INDEX, .group = group };
+
+	for (uint32_t i = 0; i < n; i++)
+		at[i] = (struct member){ .binding = members[i][0], .weight = members[i][1] };
+	*group = (struct binding_group){ at, n, pick };
+	return model_add_binding(&world->model, &binding);
+}
+
 /* An address of this host; sorted when the plan is built. */
 static inline void world_local(struct world *world, const char *ip, const char *interface)
 {

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shares as text: see share.h. Strict, so that a file that was cut off or edited is noticed. */
+#include "plan/share.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION_LINE	"outbind-groups 1\n"
+
+enum { NOBODY = 255, LINE_MAX_BYTES = 2048 };
+
+static void write_member(const struct share *share, size_t member, FILE *out)
+{
+	fprintf(out, "%s %s", share->name, share->members[member]);
+	for (size_t s = 0, end; s < SHARE_SLOTS; s = end) {
+		end = s + 1;
+		if (share->slots[s] != member)
+			continue;
+		while (end < SHARE_SLOTS && share->slots[end] == member)
+			end++;
+		if (end - s > 1)
+			fprintf(out, " %zu-%zu", s, end - 1);
+		else
+			fprintf(out, " %zu", s);
+	}
+	fputc('\n', out);
+}
+
+void shares_write(const struct shares *shares, FILE *out)
+{
+	fputs(VERSION_LINE, out);
+	for (size_t i = 0; i < shares->n; i++)
+		for (size_t m = 0; m < shares->at[i].n_members; m++)
+			write_member(&shares->at[i], m, out);
+}
+
+static bool is_name(const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] <= ' ' || text[i] == ':' || text[i] == 0x7f)
+			return false;
+	return len > 0 && len <= NAME_MAX_BYTES;
+}
+
+/* A slot at *@at, and past it. */
+static bool read_slot(const char **at, unsigned long *ret)
+{
+	char *end;
+
+	if (**at < '0' || **at > '9')
+		return false;
+	*ret = strtoul(*at, &end, 10);
+	*at = end;
+	return *ret < SHARE_SLOTS;
+}
+
+/* "3" or "7-12", nobody else's until now. */
+static bool read_slots(const char *text, struct share *share, size_t member)
+{
+	unsigned long first, last;
+
+	if (!read_slot(&text, &first))
+		return false;
+	last = first;
+	if (*text == '-') {
+		text++;
+		if (!read_slot(&text, &last))
+			return false;
+	}
+	if (*text || last < first)
+		return false;
+	for (unsigned long s = first; s <= last; s++) {
+		if (share->slots[s] != NOBODY)
+			return false;
+		share->slots[s] = (uint8_t)member;
+	}
+	return true;
+}
+
+static bool is_whole(const struct share *share)
+{
+	return memchr(share->slots, NOBODY, sizeof share->slots) == NULL;
+}
+
+/* The group of a line: the one before, or a new one after it in the order. */
+static struct share *open_share(struct shares *shares, const char *name)
+{
+	struct share *last = shares->n ? &shares->at[shares->n - 1] : NULL;
+	int order = last ? strcmp(last->name, name) : -1;
+	struct share fresh = { 0 };
+
+	if (order == 0)
+		return last;
+	if (order > 0 || (last && !is_whole(last)))
+		return NULL;
+	fresh.name = mem_text(name, strlen(name));
+	memset(fresh.slots, NOBODY, sizeof fresh.slots);
+	PUSH(shares, fresh);
+	return &shares->at[shares->n - 1];
+}
+
+static bool read_line(struct shares *shares, char *line)
+{
+	const char *name = strsep(&line, " "), *member = strsep(&line, " ");
+	struct share *share;
+	size_t n;
+
+	if (!is_name(name) || !is_name(member))
+		return false;
+	share = open_share(shares, name);
+	if (!share || share->n_members == MEMBERS_MAX)
+		return false;
+	n = share->n_members;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(share->members[i], member) == 0)
+			return false;
+	share->members = realloc(share->members, (n + 1) * sizeof *share->members);
+	if (!share->members)
+		abort();
+	share->members[share->n_members++] = mem_text(member, strlen(member));
+	for (const char *word; (word = strsep(&line, " "));)
+		if (!read_slots(word, share, n))
+			return false;
+	return true;
+}
+
+int shares_read(const char *text, size_t len, struct shares *ret, uint32_t *ret_line)
+{
+	AUTO(shares_drop) struct shares shares = { 0 };
+	const char *at = text, *end = text + len;
+	uint32_t line = 1;
+
+	if (len > 0 && (len < strlen(VERSION_LINE) ||
+			memcmp(text, VERSION_LINE, strlen(VERSION_LINE)) != 0)) {
+		*ret_line = line;
+		return -EINVAL;
+	}
+	for (at += len ? strlen(VERSION_LINE) : 0; at < end;) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		size_t n = newline ? (size_t)(newline - at) : LINE_MAX_BYTES;
+		char copy[LINE_MAX_BYTES];
+
+		*ret_line = ++line;
+		if (n >= sizeof copy)
+			return -EINVAL;
+		memcpy(copy, at, n);
+		copy[n] = '\0';
+		if (strlen(copy) != n || !read_line(&shares, copy))
+			return -EINVAL;
+		at = newline + 1;
+	}
+	*ret_line = line;
+	if (shares.n && !is_whole(&shares.at[shares.n - 1]))
+		return -EINVAL;
+	*ret = shares;
+	shares = (struct shares){ 0 };
+	return 0;
+}
