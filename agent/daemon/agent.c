@@ -16,6 +16,7 @@
 #include "daemon/log.h"
 #include "daemon/marks.h"
 #include "daemon/seen.h"
+#include "daemon/shares.h"
 #include "daemon/suspend.h"
 #include "daemon/warn.h"
 
@@ -26,13 +27,15 @@
 struct change {					/* a generation that is not in force yet */
 	struct generation *generation; /* on the heap: cgroups keep a pointer to its model */
 	struct numbers numbers;
-	bool numbers_changed;
+	struct shares shares;
+	bool numbers_changed, shares_changed;
 };
 
 static void change_drop(struct change *change)
 {
 	generation_free(change->generation);
 	numbers_drop(&change->numbers);
+	shares_drop(&change->shares);
 }
 
 uint64_t agent_clock(void)
@@ -82,8 +85,8 @@ static int read_facts(struct agent *agent, struct outcome *out)
 	return r;
 }
 
-/* Read the configuration and compile it, aside. After this cgroups follow the change. */
-static int make_change(struct agent *agent, struct change *change, struct outcome *out)
+/* Read the configuration aside. After this cgroups follow the change. */
+static int read_change(struct agent *agent, struct change *change, struct outcome *out)
 {
 	struct generation *fresh = change->generation = mem_zero(1, sizeof *fresh);
 	int r;
@@ -96,17 +99,34 @@ static int make_change(struct agent *agent, struct change *change, struct outcom
 	if (r < 0)
 		return r;
 	r = follow(agent, &fresh->model);
-	if (r < 0) {
+	if (r < 0)
 		outcome_say(out, "cannot watch cgroups: %s", strerror(-r));
-		return r;
-	}
-	return generation_plan(fresh, &agent->facts, &fresh->plan, out);
+	return r;
 }
 
-/* Numbers go to the disk first: see above. */
+/* Read it and compile it, aside. */
+static int make_change(struct agent *agent, struct change *change, struct outcome *out)
+{
+	int r = read_change(agent, change, out);
+
+	if (r < 0)
+		return r;
+	shares_copy(&agent->shares, &change->shares);
+	shares_assign(&change->shares, &change->generation->model, &change->shares_changed);
+	agent->facts.shares = &change->shares;
+	r = generation_plan(change->generation, &agent->facts, &change->generation->plan, out);
+	agent->facts.shares = &agent->shares;
+	return r;
+}
+
+/* Numbers and slots go to the disk first: see above. */
 static int save_change(const struct agent *agent, struct change *change, struct outcome *out)
 {
-	return change->numbers_changed ? marks_save(agent->state, &change->numbers, out) : 0;
+	int r = change->numbers_changed ? marks_save(agent->state, &change->numbers, out) : 0;
+
+	if (r == 0 && change->shares_changed)
+		r = shares_save(agent->state, &change->shares, out);
+	return r;
 }
 
 static void keep_warnings(struct agent *agent, struct problems *problems)
@@ -147,6 +167,9 @@ static void install(struct agent *agent, struct change *change, struct outcome *
 	numbers_drop(&agent->numbers);
 	agent->numbers = change->numbers;
 	change->numbers = (struct numbers){ 0 };
+	shares_drop(&agent->shares);
+	agent->shares = change->shares;
+	change->shares = (struct shares){ 0 };
 	agent->generation++;
 	agent_changed(agent);
 	keep_warnings(agent, &out->problems);
@@ -213,6 +236,8 @@ int agent_start(struct agent *agent, struct outcome *out)
 	if (r == 0)
 		r = marks_load(agent->state, &agent->numbers, out);
 	marks_ask(&agent->numbers, agent->kernel);
+	if (r == 0)
+		r = shares_load(agent->state, &agent->shares, out);
 	if (r == 0)
 		r = suspend_load(agent, out);
 	if (r == 0)
@@ -382,6 +407,7 @@ void agent_drop(struct agent *agent)
 	generation_free(agent->now);
 	agent->now = NULL;
 	numbers_drop(&agent->numbers);
+	shares_drop(&agent->shares);
 	facts_drop(&agent->facts);
 	suspend_drop(agent);
 	problems_drop(&agent->warnings);

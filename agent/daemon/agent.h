@@ -30,7 +30,8 @@ struct agent {
 
 	struct generation *now;			/* in force; its plan is the shadow of the kernel */
 	struct numbers numbers;
-	struct facts facts;
+	struct shares shares;
+	struct facts facts;			/* borrows @shares */
 	struct { char **at; size_t n, room; } suspended;	/* names; see suspend.h */
 	char digest[DIGEST_TEXT];		/* of now.plan */
 	bool stale;   /* facts could not be applied: the audit tries again */
