@@ -33,20 +33,49 @@ static void add_mark(struct table *block, long long mark)
 	table_add_format(block, "0x%llx", (unsigned long long)mark);
 }
 
+/* "acme: weight 3, 75.0 %", and what is missing of it now. */
+static void add_member(struct table *block, const json_t *member, bool first)
+{
+	const json_t *usable = reply_member(member, "usable");
+	bool ipv4 = reply_true(usable, "ipv4"), ipv6 = reply_true(usable, "ipv6");
+
+	table_add(block, first ? "members" : "", TINT_DIM);
+	table_add_format(block, "%s: weight %lld, %.1f %%%s", reply_text(member, "name"),
+			 reply_number(member, "weight"),
+			 json_real_value(json_object_get(member, "share")),
+			 ipv4 && ipv6 ? ""
+			 : ipv4	      ? ", IPv4 only"
+			 : ipv6	      ? ", IPv6 only"
+				      : ", not usable");
+}
+
+static void add_group(struct table *block, const json_t *group)
+{
+	const json_t *members = reply_member(group, "members");
+
+	answer_line(block, "pick", reply_text(group, "pick"), TINT_PLAIN);
+	for (size_t i = 0; i < json_array_size(members); i++)
+		add_member(block, json_array_get(members, i), i == 0);
+}
+
 static void binding_text(const struct ctl *ctl, const json_t *reply)
 {
 	struct table block = { .columns = answer_block, .n_columns = 2 };
 	const json_t *binding = reply_member(reply, "binding"),
 		     *usable = reply_member(binding, "usable");
 
-	answer_line(&block, "binding", reply_text(binding, "name"), TINT_PLAIN);
+	answer_line(&block, reply_member(binding, "group") ? "group" : "binding",
+		    reply_text(binding, "name"), TINT_PLAIN);
 	add_mark(&block, reply_number(binding, "mark"));
 	add_texts(&block, "addresses", reply_member(binding, "addresses"));
 	answer_line(&block, "ehlo", reply_text(binding, "ehlo"), TINT_PLAIN);
 	answer_line(&block, "interface", reply_text(binding, "interface"), TINT_PLAIN);
 	add_family(&block, "IPv4", reply_member(usable, "ipv4"));
 	add_family(&block, "IPv6", reply_member(usable, "ipv6"));
-	answer_line(&block, "if unusable", reply_text(binding, "unusable"), TINT_PLAIN);
+	if (reply_member(binding, "group"))
+		add_group(&block, reply_member(binding, "group"));
+	else
+		answer_line(&block, "if unusable", reply_text(binding, "unusable"), TINT_PLAIN);
 	if (reply_true(binding, "suspended"))
 		answer_line(&block, "suspended", "yes: new connections are refused", TINT_BAD);
 	answer_line_count(&block, "named by", reply_number(binding, "rules"), "rule");

@@ -71,10 +71,10 @@ static json_t *json_implicit(void)
 
 	return json_pack(
 		"{s:s, s:i, s:[], s:n, s:n, s:s, s:{s:{s:b, s:s}, s:{s:b, s:s}}, s:b, s:i, "
-		"s:[], s:s}",
+		"s:[], s:n, s:s}",
 		"name", DEFAULT_BINDING, "mark", 0, "addresses", "ehlo", "interface", "unusable",
 		"reject", "usable", "ipv4", "usable", 1, "reason", reason, "ipv6", "usable", 1,
-		"reason", reason, "suspended", 0, "rules", 0, "allow", "place", "");
+		"reason", reason, "suspended", 0, "rules", 0, "allow", "group", "place", "");
 }
 
 static json_t *json_unusable(const struct model *model, const struct binding *binding)
@@ -87,6 +87,37 @@ static json_t *json_unusable(const struct model *model, const struct binding *bi
 	return method_json(text);
 }
 
+static json_t *json_member(const struct agent *agent, const struct member *member, uint32_t weights)
+{
+	const struct plan *plan = &agent->now->plan;
+
+	return json_pack("{s:o, s:I, s:f, s:{s:b, s:b}}", "name",
+			 method_json(agent->now->model.bindings.at[member->binding].name),
+			 "weight", (json_int_t)member->weight,
+			 "share", 100.0 * member->weight / weights, "usable",
+			 "ipv4", (int)plan_usable(plan, member->binding, FAMILY_IPV4),
+			 "ipv6", (int)plan_usable(plan, member->binding, FAMILY_IPV6));
+}
+
+static json_t *json_group(const struct agent *agent, const struct binding_group *group)
+{
+	static const char *const picks[] = { [PICK_TO] = "sticky-destination",
+					     [PICK_CLIENT] = "sticky-client",
+					     [PICK_TURN] = "round-robin",
+					     [PICK_RANDOM] = "random" };
+	json_t *members;
+	uint32_t weights = 0;
+
+	if (!group)
+		return json_null();
+	members = json_array();
+	for (uint32_t i = 0; i < group->n_members; i++)
+		weights += group->members[i].weight;
+	for (uint32_t i = 0; i < group->n_members; i++)
+		json_array_append_new(members, json_member(agent, &group->members[i], weights));
+	return json_pack("{s:s, s:o}", "pick", picks[group->pick], "members", members);
+}
+
 static json_t *json_binding(struct agent *agent, uint32_t index)
 {
 	const struct model *model = &agent->now->model;
@@ -97,7 +128,7 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 		return json_implicit();
 	binding = &model->bindings.at[index];
 	model_place(model, binding->where, place, sizeof place);
-	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o}",
+	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o, s:o}",
 			 "name", method_json(binding->name),
 			 "mark", (json_int_t)agent->now->plan.marks[index].host,
 			 "addresses", json_addresses(model, binding),
@@ -109,6 +140,7 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 			 "suspended", (int)agent->now->plan.suspended[index],
 			 "rules", (json_int_t)method_listing(agent)->rule_counts[index],
 			 "allow", json_allows(binding),
+			 "group", json_group(agent, binding->group),
 			 "place", method_json(place));
 }
 

@@ -296,11 +296,13 @@ static void answer(struct call *call, const struct packet *packet, const struct 
 	if (told->source.len > 0)
 		ip_print(&told->source, source);
 	method_reply(call, json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
 		"verdict", explain_verdict_name(told->verdict),
 		"text", explain_verdict_text(told->verdict),
 		"binding", method_json(told->binding == NO_INDEX ? NULL
 				       : model->bindings.at[told->binding].name),
+		"group", method_json(told->group == NO_INDEX ? NULL
+				     : model->bindings.at[told->group].name),
 		"mark", told->mark.host ? json_integer(told->mark.host) : json_null(),
 		"source", method_json(source[0] ? source : NULL),
 		"rule", told->rule == NO_INDEX ? json_null()

@@ -256,6 +256,7 @@ static void hand_over(struct reading *reading, struct facts *ret)
 	ret->execs = old.execs;
 	ret->n_execs = old.n_execs;
 	ret->suspended = old.suspended;
+	ret->shares = old.shares;
 	*read = (struct facts){ .addresses = old.addresses, .local = old.local,
 				.connected = old.connected, .fwmark_rules = old.fwmark_rules,
 				.links = old.links };

@@ -6,6 +6,7 @@
  */
 #include "plan/explain.h"
 
+#include "plan/plan_groups.h"
 #include "plan/plan_rows.h"
 #include "plan/spread.h"
 
@@ -188,16 +189,68 @@ static void rewrite(struct asking *asking)
 		out->verdict = VERDICT_UNUSABLE;
 }
 
-/* From a mark to the end: reserved numbers, then whether its binding is usable. */
+/* The binding that has @mark, or NO_INDEX. */
+static uint32_t binding_of(const struct plan *plan, struct fwmark mark)
+{
+	for (uint32_t i = 0; i < plan->n_bindings; i++)
+		if (plan->marks[i].host == mark.host)
+			return i;
+	return NO_INDEX;
+}
+
+/* The slot of a sticky group's packet; false if what it depends on is not known. */
+static bool sticky_slot(const struct packet *packet, enum pick pick, uint32_t *ret)
+{
+	const struct ip *by = pick == PICK_TO ? &packet->to : &packet->source;
+	uint8_t uid[4];
+
+	if (pick == PICK_CLIENT && packet->source.len == 0) {
+		put_host32(uid, packet->uid);
+		*ret = spread_hash(uid, sizeof uid, SHARE_SLOTS);
+		return packet->has_uid;
+	}
+	*ret = spread_hash(by->octet, by->len, SHARE_SLOTS);
+	return true;
+}
+
+/* The chain `pick`: the member's mark, or 0 with the verdict. */
+static struct fwmark pick(struct asking *asking, const struct plan_group *group)
+{
+	enum family family = asking->ipv4 ? FAMILY_IPV4 : FAMILY_IPV6;
+	enum set_id set = plan_groups_set(group->pick, family);
+	struct fwmark member = { 0 };
+	uint8_t key[KEY_MAX] = { 0 };
+	const uint8_t *row;
+	uint32_t slot = 0;
+	bool known = share_is_sticky(group->pick) &&
+		     sticky_slot(asking->packet, group->pick, &slot);
+
+	asking->out->group = group->binding;
+	put_host32(put_host32(key, asking->plan->marks[group->binding].host), slot);
+	row = ask(asking, set, key);
+	asking->out->verdict = row ? VERDICT_MEMBER : VERDICT_UNUSABLE;
+	if (row && known)
+		member.host = get_host32(row_value(&plan_shapes[set], row));
+	return member;
+}
+
+/* From a mark to the end: who has it, a member if it is a group's, whether that is usable. */
 static void follow_mark(struct asking *asking, struct fwmark mark)
 {
 	struct explanation *out = asking->out;
+	uint32_t group;
 	uint8_t key[4];
 
 	out->mark = mark;
-	for (uint32_t i = 0; i < asking->plan->n_bindings && out->binding == NO_INDEX; i++)
-		if (asking->plan->marks[i].host == mark.host)
-			out->binding = i;
+	out->binding = binding_of(asking->plan, mark);
+	group = plan_groups_find(asking->plan, out->binding);
+	if (group != NO_INDEX) {
+		mark = pick(asking, &asking->plan->groups[group]);
+		if (mark.host == 0)
+			return;
+		out->mark = mark;
+		out->binding = binding_of(asking->plan, mark);
+	}
 	put_host32(key, mark.host);
 	if (ask(asking, asking->ipv4 ? SET_USABLE4 : SET_USABLE6, key)) {
 		out->verdict = VERDICT_BINDING;
@@ -283,7 +336,8 @@ void explain_packet(const struct model *model, const struct plan *plan, const st
 				 .ipv4 = packet->to.len == 4 };
 
 	(void)model;				/* the plan alone answers, as in the kernel */
-	*ret = (struct explanation){ .rule = NO_INDEX, .binding = NO_INDEX, .bypass = NO_INDEX };
+	*ret = (struct explanation){ .rule = NO_INDEX, .binding = NO_INDEX, .bypass = NO_INDEX,
+				      .group = NO_INDEX };
 	if (packet->to_local)			/* `oif lo`, `fib daddr type local` */
 		ret->verdict = VERDICT_LOCAL;
 	else if (packet->source.len == 0)
@@ -292,7 +346,8 @@ void explain_packet(const struct model *model, const struct plan *plan, const st
 		explain_forwarded(&asking);
 }
 
-static const struct { const char *text, *name; } verdicts[] = {
+static const struct { const char *text, *name;
+} verdicts[] = {
 	[VERDICT_BINDING] = { "leaves from the binding's address", "binding" },
 	[VERDICT_LOCAL] = { "stays on this host: never rewritten", "local" },
 	[VERDICT_BYPASS] = { "destination is never rewritten", "bypass" },
@@ -301,6 +356,8 @@ static const struct { const char *text, *name; } verdicts[] = {
 				 "unassigned" },
 	[VERDICT_REJECT] = { "refused by a rule", "reject" },
 	[VERDICT_UNUSABLE] = { "refused: the binding cannot carry this family now", "unusable" },
+	[VERDICT_MEMBER] = { "leaves from an address of a member of the group, which one it depends",
+			     "member" },
 	[VERDICT_UNKNOWN_MARK] = { "refused: the mark stands for no binding", "unknown-mark" },
 };
 

@@ -24,6 +24,7 @@ enum verdict {
 	VERDICT_PASS, VERDICT_UNASSIGNED,	/* leaves from the host's own address */
 	VERDICT_REJECT,				/* by a rule */
 	VERDICT_UNUSABLE,			/* binding cannot carry this family: refused */
+	VERDICT_MEMBER,				/* leaves from some member of a group: not known which */
 	VERDICT_UNKNOWN_MARK,			/* a number that stands for nothing: refused */
 };
 
@@ -36,7 +37,8 @@ struct lookup {					/* one element that the data path would look up */
 struct explanation {
 	enum verdict verdict;
 	uint32_t rule;				/* index of the rule that decided, or NO_INDEX */
-	uint32_t binding;			/* or NO_INDEX */
+	uint32_t binding;			/* that it leaves by, or NO_INDEX */
+	uint32_t group;				/* that chose it, or NO_INDEX */
 	struct fwmark mark;
 	struct ip source;			/* VERDICT_BINDING: on the wire */
 	uint32_t bypass;			/* index of the bypass entry, NO_INDEX if built in */

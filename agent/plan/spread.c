@@ -63,9 +63,14 @@ static uint32_t jhash(const uint8_t *octets, uint32_t len, uint32_t seed)
 	return jhash_final(a, b, c);
 }
 
+uint32_t spread_hash(const uint8_t *octets, uint32_t len, uint32_t slots)
+{
+	return (uint32_t)((uint64_t)jhash(octets, len, SPREAD_SEED) * slots >> 32);
+}
+
 uint32_t spread_slot(const struct ip *to)
 {
-	return (uint32_t)((uint64_t)jhash(to->octet, to->len, SPREAD_SEED) * SPREAD_SLOTS >> 32);
+	return spread_hash(to->octet, to->len, SPREAD_SLOTS);
 }
 
 size_t spread_choose(const struct ip *addresses, size_t n, uint32_t slot)

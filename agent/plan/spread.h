@@ -16,5 +16,9 @@ enum { SPREAD_SLOTS = 64 };
  * net/netfilter/nft_hash.c and include/linux/jhash.h compute it. */
 uint32_t spread_slot(const struct ip *to);
 
+/* The same for any octets and number of slots: what `jhash X mod N seed SPREAD_SEED` gives for a
+ * field of 4 or 16 octets. */
+uint32_t spread_hash(const uint8_t *octets, uint32_t len, uint32_t slots);
+
 /* Index of the address, among @n at @addresses, that @slot stands for. @n > 0. */
 size_t spread_choose(const struct ip *addresses, size_t n, uint32_t slot);

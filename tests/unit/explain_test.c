@@ -268,9 +268,57 @@ static void test_texts(void **unused)
 			assert_non_null(plan_reason_text((enum usable_reason)i, (enum family)f));
 }
 
+/* Sticky groups are computed as the kernel does; turns and chance are not. */
+static void test_groups(void **unused)
+{
+	static const uint32_t members[][2] = { { 0, 3 }, { 1, 1 } };
+	static const enum pick picks[] = { PICK_TO, PICK_CLIENT, PICK_TURN, PICK_RANDOM };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(picks); i++) {
+		struct packet packet = { .to = ip_of("203.0.113.7"), .protocol = PROTOCOL_TCP,
+					 .has_uid = true, .uid = 1000 };
+		struct explanation told;
+		struct world world;
+
+		world_init(&world);
+		world_binding(&world, "a", "192.0.2.1");
+		world_binding(&world, "b", "192.0.2.2");
+		world_local(&world, "192.0.2.1", "eth0");
+		world_local(&world, "192.0.2.2", "eth0");
+		world_group(&world, "g", picks[i], members, 2);
+		world_rule(&world, users(1000, 1000), NULL, ACTION_USE, 2);
+		assert_int_equal(world_build(&world, &world.plan), 0);
+		explain_packet(&world.model, &world.plan, &packet, &told);
+		assert_int_equal(told.group, 2);
+		assert_int_equal(told.verdict, share_is_sticky(picks[i]) ? VERDICT_BINDING
+									 : VERDICT_MEMBER);
+		if (share_is_sticky(picks[i])) {
+			assert_in_range(told.binding, 0, 1);
+			assert_int_equal(told.source.octet[3], told.binding + 1);
+		}
+		world.facts.suspended = mem_zero(3, sizeof(bool));
+		world.facts.suspended[0] = true;
+		plan_drop(&world.plan);
+		assert_int_equal(world_build(&world, &world.plan), 0);
+		explain_packet(&world.model, &world.plan, &packet, &told);
+		if (share_is_sticky(picks[i]))
+			assert_int_equal(told.binding, 1);
+		world.facts.suspended[1] = true;
+		plan_drop(&world.plan);
+		assert_int_equal(world_build(&world, &world.plan), 0);
+		explain_packet(&world.model, &world.plan, &packet, &told);
+		assert_int_equal(told.verdict, VERDICT_UNUSABLE);
+		assert_string_equal(plan_usable_text(&world.plan, 2, FAMILY_IPV4),
+				    "no member of the group is usable over IPv4");
+		world_drop(&world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_source_on_the_wire),
 		cmocka_unit_test(test_to_local),

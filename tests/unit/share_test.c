@@ -197,7 +197,9 @@ static void test_fall_back(void **unused)
 
 static void test_turn(void **unused)
 {
-	static const struct member members[] = { { .weight = 3 }, { .weight = 7 }, { .weight = 1 } };
+	static const struct member members[] = { { .weight = 3 },
+						 { .weight = 7 },
+						 { .weight = 1 } };
 	static const bool usable[] = { true, false, true };
 	uint8_t slots[SHARE_SLOTS];
 	uint32_t has[3] = { 0 };
