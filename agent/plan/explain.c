@@ -356,7 +356,7 @@ static const struct { const char *text, *name;
 				 "unassigned" },
 	[VERDICT_REJECT] = { "refused by a rule", "reject" },
 	[VERDICT_UNUSABLE] = { "refused: the binding cannot carry this family now", "unusable" },
-	[VERDICT_MEMBER] = { "leaves from an address of a member of the group, which one it depends",
+	[VERDICT_MEMBER] = { "leaves from an address of some member of the group",
 			     "member" },
 	[VERDICT_UNKNOWN_MARK] = { "refused: the mark stands for no binding", "unknown-mark" },
 };
