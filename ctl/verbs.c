@@ -14,6 +14,8 @@
 
 const struct verb *const verbs[] = {
 	&status_verb,
+	&health_verb,
+	&monitor_verb,
 	&explain_verb,
 	&exec_verb,
 

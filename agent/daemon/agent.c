@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "daemon/apply.h"
+#include "daemon/health.h"
 #include "daemon/listing.h"
 #include "daemon/log.h"
 #include "daemon/marks.h"
@@ -172,6 +173,8 @@ static void install(struct agent *agent, struct change *change, struct outcome *
 	change->shares = (struct shares){ 0 };
 	agent->generation++;
 	agent_changed(agent);
+	health_move(agent, old ? &old->model : NULL);
+	health_all(agent);
 	keep_warnings(agent, &out->problems);
 	if (!old || old->model.mask.host != agent->now->model.mask.host)
 		warn_overlaps(agent);
@@ -332,6 +335,7 @@ int agent_apply_facts(struct agent *agent, struct outcome *out)
 		plan_drop(&agent->now->plan);
 		agent->now->plan = plan;
 		agent_changed(agent);
+		health_all(agent);
 	} else {
 		plan_drop(&plan);
 	}
@@ -410,6 +414,8 @@ void agent_drop(struct agent *agent)
 	shares_drop(&agent->shares);
 	facts_drop(&agent->facts);
 	suspend_drop(agent);
+	health_free(agent->health);
+	agent->health = NULL;
 	problems_drop(&agent->warnings);
 	listing_free(agent->listing);
 	agent->listing = NULL;

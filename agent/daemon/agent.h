@@ -16,8 +16,10 @@ typedef int agent_render(const struct kernel_options *options, const struct plan
 			 const char *(*cgroup_path)(void *context, uint64_t id), void *context,
 			 char **ret_text, struct kernel_error *reterr);
 
+struct health;
 struct listing;
 struct control;
+struct monitor;
 
 struct agent {
 	/* Borrowed, set before agent_start(). */
@@ -27,6 +29,7 @@ struct agent {
 	struct kernel *kernel;
 	struct cgroups *cgroups;		/* NULL on a host without cgroup2 */
 	agent_render *render;			/* kernel_render, or a test's */
+	struct monitor *monitor;		/* events for listeners; NULL: there are none */
 
 	struct generation *now;			/* in force; its plan is the shadow of the kernel */
 	struct numbers numbers;
@@ -46,6 +49,7 @@ struct agent {
 	char last_reload[OUTCOME_TEXT];
 	uint64_t asked;				/* usec: when the running call had been received */
 	struct control *control;		/* for control_wake(); NULL: no socket */
+	struct health *health;			/* since when bindings are usable, or not */
 	struct listing *listing;		/* sorted views of now, made when first asked for */
 };
 

@@ -23,6 +23,8 @@ static const struct {
 
 unsigned log_counts[LOG_EVENTS];
 static bool with_priority, muted;
+static log_listener *listener;
+static void *listener_context;
 
 void log_open(void)
 {
@@ -34,29 +36,52 @@ void log_mute(void)
 	muted = true;
 }
 
+const char *log_event_name(enum log_event event)
+{
+	return events[event].text;
+}
+
+int log_event_priority(enum log_event event)
+{
+	return events[event].priority;
+}
+
+void log_listen(log_listener *hear, void *context)
+{
+	listener = hear;
+	listener_context = context;
+}
+
+static void clean(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 void log_event(enum log_event event, const char *format, ...)
 {
-	char line[2048];
-	size_t len = 0;
+	char fields[LOG_FIELDS], line[LOG_FIELDS + 64];
 	va_list args;
 	int n;
 
 	log_counts[event]++;
+	if (muted && !listener)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(fields, sizeof fields, format, args);
+	va_end(args);
+	clean(fields);
+	if (listener)
+		listener(listener_context, event, fields);
 	if (muted)
 		return;
 	if (with_priority)
-		len += (size_t)snprintf(line, sizeof line, "<%d>", events[event].priority);
-	len += (size_t)snprintf(line + len, sizeof line - len, "%s ", events[event].text);
-	va_start(args, format);
-	n = vsnprintf(line + len, sizeof line - len - 1, format, args);
-	va_end(args);
-	if (n > 0)
-		len += strlen(line + len);
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	line[len++] = '\n';
-	if (write(STDERR_FILENO, line, len) < 0)
+		n = snprintf(line, sizeof line, "<%d>%s %s\n", events[event].priority,
+			     events[event].text, fields);
+	else
+		n = snprintf(line, sizeof line, "%s %s\n", events[event].text, fields);
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;			/* nobody left to tell */
 }
 

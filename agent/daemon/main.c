@@ -10,6 +10,7 @@
 #include "daemon/control.h"
 #include "daemon/lock.h"
 #include "daemon/log.h"
+#include "daemon/monitor.h"
 #include "daemon/tagger.h"
 #include "daemon/watch.h"
 
@@ -40,9 +41,12 @@ struct daemon {
 static void daemon_drop(struct daemon *d)
 {
 	control_close(d->control);
+	d->control = NULL;			/* events go on until the end */
 	tagger_close(d->tagger);
 	watch_close(d->watch);
 	agent_drop(&d->agent);
+	log_listen(NULL, NULL);
+	monitor_free(d->agent.monitor);
 	cgroups_close(d->agent.cgroups);
 	if (d->agent.kernel)
 		d->agent.kernel->close(d->agent.kernel);
@@ -180,6 +184,8 @@ static int open_world(struct daemon *d)
 	d->agent.world = &conf_system;
 	d->agent.state = &d->state;
 	d->agent.render = kernel_render;
+	d->agent.monitor = monitor_new();
+	log_listen(monitor_hear, d->agent.monitor);
 	return 0;
 }
 
@@ -259,12 +265,20 @@ static int open_events(struct daemon *d)
 	return r < 0 ? fail("cannot watch the kernel", r) : 0;
 }
 
+static void wake(void *context)
+{
+	const struct daemon *d = context;
+
+	control_wake(d->control);
+}
+
 static int open_sockets(struct daemon *d)
 {
 	int r = control_open(d->event, &d->agent, d->options.runtime_dir, &d->control);
 
 	if (r < 0)
 		return fail("cannot listen on the control socket", r);
+	monitor_on_event(d->agent.monitor, wake, d);
 	r = tagger_open(d->event, &d->agent, d->options.runtime_dir, &d->tagger);
 	return r < 0 ? fail("cannot listen on the tag socket", r) : 0;
 }

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "daemon/listing.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void answer_drop(struct answer *answer)
@@ -46,6 +47,18 @@ json_t *method_json(const char *text)
 		if ((unsigned char)*c >= 0x80)
 			*c = '?';
 	return json_string(clean);
+}
+
+json_t *method_json_time(const struct timespec *time)
+{
+	char text[40];
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&time->tv_sec, &tm);
+	n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, sizeof text - n, ".%03dZ", (int)(time->tv_nsec / 1000000));
+	return json_string(text);
 }
 
 void method_fail_parameter(struct call *call, const char *name)

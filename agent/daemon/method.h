@@ -59,6 +59,9 @@ bool method_number(const struct call *call, const char *name, json_int_t *ret);
 /* JSON string of @text; bytes that are not UTF-8 become '?'. NULL gives null. */
 json_t *method_json(const char *text);
 
+/* RFC 3339 with milliseconds, UTC. */
+json_t *method_json_time(const struct timespec *time);
+
 /* Index of the binding, or -ESRCH with the answer set. NO_INDEX: the implicit default. */
 MUST_CHECK int method_binding(struct call *call, const char *name, uint32_t *ret);
 

@@ -252,6 +252,8 @@ static void hand_over(struct reading *reading, struct facts *ret)
 	ret->claiming = old.claiming;
 	ret->conflicts = old.conflicts;
 	ret->uplinks = old.uplinks;
+	ret->binding_probes = old.binding_probes;
+	ret->uplink_probes = old.uplink_probes;
 	ret->cgroup_ids = old.cgroup_ids;
 	ret->execs = old.execs;
 	ret->n_execs = old.n_execs;

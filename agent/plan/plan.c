@@ -117,6 +117,8 @@ void facts_drop(struct facts *facts)
 	free(facts->claiming.at);
 	free(facts->conflicts.at);
 	free(facts->uplinks.at);
+	free(facts->binding_probes.at);
+	free(facts->uplink_probes.at);
 	free(facts->cgroup_ids);
 	free(facts->execs);
 	free(facts->suspended);
@@ -163,6 +165,7 @@ void plan_drop(struct plan *plan)
 	for (int i = 0; i < SETS; i++)
 		free(plan->sets[i].at);
 	free(plan->usability);
+	free(plan->uplinks);
 	free(plan->suspended);
 	free(plan->marks);
 	free(plan->uplink_marks);

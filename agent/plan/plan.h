@@ -102,8 +102,11 @@ enum usable_reason {
 
 struct usability {
 	enum usable_reason reason[FAMILIES];
+	enum usable_reason own[FAMILIES];	/* the same before anybody stands in */
 	uint32_t by[FAMILIES];			/* whose addresses it leaves from, or NO_INDEX */
 };
+
+struct uplink_usability { enum usable_reason reason[FAMILIES]; };
 
 struct local_address {				/* one address of this host */
 	struct ip ip;
@@ -161,6 +164,8 @@ struct facts {
 	struct { struct ip *at; size_t n, room; } claiming;	/* sorted: asked for, not added yet */
 	struct { struct foreign_claim *at; size_t n, room; } conflicts;	/* sorted by ip */
 	struct { struct uplink_state *at; size_t n, room; } uplinks;	/* by model->uplinks */
+	/* Set by daemon/probe.c: whose active probe fails, by index; beyond the end nobody's does. */
+	struct probe_failures { bool *at; size_t n, room; } binding_probes, uplink_probes;
 	uint64_t *cgroup_ids;			/* by index into model->cgroups; 0 = not there now */
 	struct { uint64_t id; uint32_t binding; } *execs;	/* cgroups of `outbindctl exec` */
 	size_t n_execs;
@@ -189,6 +194,7 @@ struct membership { uint32_t member, group; };	/* binding, index into plan->grou
 struct plan {
 	struct rows sets[SETS];
 	struct usability *usability;		/* by binding, as if none were suspended but stand-ins */
+	struct uplink_usability *uplinks;	/* by uplink */
 	bool *suspended;			/* by binding: has its rows, but is not usable */
 	struct fwmark *marks;			/* by binding, within the mask */
 	struct fwmark *uplink_marks;		/* by uplink: what its `ip rule` looks at */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which bindings can carry traffic now, by family. An address counts while the host has it (and, if
- * the binding names an interface, has it there); a binding is usable while one of its addresses
- * counts. What that comes to in rows is plan_emit.c.
+ * Which bindings can carry traffic now, by family. An address counts while the host has it on a link
+ * that is up (and, if the binding names an interface, has it there) and no other host claims it; a
+ * binding is usable while one of its addresses counts and its family leads out: by its uplink, or
+ * by any route at all. Its active probe has the last word. What is not known is not held against
+ * anybody. What that comes to in rows is plan_emit.c, in words plan_reason.c.
  */
 #include "plan/plan_usable.h"
 
@@ -52,27 +54,108 @@ static enum usable_reason nearer(enum usable_reason a, enum usable_reason b)
 	return reason_rank(a) <= reason_rank(b) ? a : b;
 }
 
+/* Is the interface up. Addresses and bindings come grouped by it, so one answer is remembered. */
+static bool is_up(struct plan_host *host, const char *interface)
+{
+	const struct link *link;
+
+	if (host->facts->links.n == 0)
+		return true;
+	if (!host->near_name || strcmp(host->near_name, interface) != 0) {
+		link = facts_link(host->facts, interface);
+		host->near_name = interface;
+		host->near_up = link && link->up;
+	}
+	return host->near_up;
+}
+
+/* One address of the host that is the one of the binding. */
+static enum usable_reason judge_local(struct plan_host *host, const struct local_address *local,
+				      const char *interface)
+{
+	if (interface && strcmp(local->interface, interface) != 0)
+		return UNUSABLE_INTERFACE;
+	if (local->duplicate)
+		return UNUSABLE_DUPLICATE;
+	if (local->tentative)
+		return UNUSABLE_TENTATIVE;
+	return is_up(host, local->interface) ? USABLE : UNUSABLE_LINK;
+}
+
 enum usable_reason plan_usable_address(struct plan_host *host, const struct model *model,
 				       uint32_t index)
 {
 	const struct local_address *at = host->facts->addresses.at;
 	const struct address *address = &model->addresses.at[index];
 	const char *interface = model->bindings.at[address->binding].interface;
-	enum usable_reason reason = UNUSABLE_ABSENT, one;
+	enum usable_reason reason = UNUSABLE_ABSENT;
 
+	if (address->routed)			/* needs no address of ours */
+		return USABLE;
+	if (interface && !is_up(host, interface))
+		return UNUSABLE_LINK;
+	if (facts_conflict(host->facts, &address->ip))
+		return UNUSABLE_DUPLICATE;
 	for (size_t i = first_address(host, &address->ip);
-	     i < host->facts->addresses.n && ip_equal(&at[i].ip, &address->ip); i++) {
-		if (interface && strcmp(at[i].interface, interface) != 0)
-			one = UNUSABLE_INTERFACE;
-		else if (at[i].duplicate)
-			one = UNUSABLE_DUPLICATE;
-		else
-			one = at[i].tentative ? UNUSABLE_TENTATIVE : USABLE;
-		reason = nearer(reason, one);
-	}
+	     i < host->facts->addresses.n && ip_equal(&at[i].ip, &address->ip); i++)
+		reason = nearer(reason, judge_local(host, &at[i], interface));
 	if (reason != USABLE && !interface && plan_cover_has(&host->local, &address->ip))
 		return USABLE;
+	if (reason == UNUSABLE_ABSENT && facts_claiming(host->facts, &address->ip))
+		return UNUSABLE_CLAIMING;
 	return reason;
+}
+
+static bool probe_fails(const struct probe *probe, const struct probe_failures *failures,
+			uint32_t index, int family)
+{
+	return probe && (int)ip_family(&probe->to) == family && index < failures->n &&
+	       failures->at[index];
+}
+
+static enum usable_reason judge_uplink(struct plan_host *host, const struct model *model,
+				       uint32_t index, int family)
+{
+	const struct uplink *uplink = &model->uplinks.at[index];
+	const struct facts *facts = host->facts;
+	struct uplink_state state = { 0 };
+
+	if (index < facts->uplinks.n)
+		state = facts->uplinks.at[index];
+	if (state.down || !is_up(host, uplink->interface))
+		return UNUSABLE_LINK;
+	if (state.no_route[family])
+		return UNUSABLE_NO_ROUTE;
+	if (state.silent[family])
+		return UNUSABLE_GATEWAY;
+	if (probe_fails(uplink->probe, &facts->uplink_probes, index, family))
+		return UNUSABLE_PROBE;
+	return USABLE;
+}
+
+/* Beside its addresses: does its family lead out, and does its probe say so. */
+static enum usable_reason judge_way(struct plan_host *host, const struct model *model,
+				    const struct plan *plan, uint32_t index, int family)
+{
+	const struct binding *binding = &model->bindings.at[index];
+	enum usable_reason reason = USABLE;
+
+	if (binding->uplink < model->uplinks.n)
+		reason = plan->uplinks[binding->uplink].reason[family];
+	else if (host->facts->no_way_out[family])
+		reason = UNUSABLE_NO_ROUTE;
+	if (reason == USABLE &&
+	    probe_fails(binding->probe, &host->facts->binding_probes, index, family))
+		reason = UNUSABLE_PROBE;
+	return reason;
+}
+
+/* A link that is down takes IPv6 addresses with it, so that is said first. */
+static enum usable_reason join(enum usable_reason addresses, enum usable_reason way)
+{
+	if (addresses == UNUSABLE_NO_ADDRESS || (addresses != USABLE && way != UNUSABLE_LINK))
+		return addresses;
+	return way;
 }
 
 void plan_usable_judge(struct plan_host *host, const struct model *model, struct plan *plan,
@@ -81,10 +164,8 @@ void plan_usable_judge(struct plan_host *host, const struct model *model, struct
 	const struct binding *binding = &model->bindings.at[index];
 	struct usability *usability = &plan->usability[index];
 
-	for (int f = 0; f < FAMILIES; f++) {
+	for (int f = 0; f < FAMILIES; f++)
 		usability->reason[f] = UNUSABLE_NO_ADDRESS;
-		usability->by[f] = NO_INDEX;
-	}
 	for (uint32_t i = 0; i < binding->n_addresses; i++) {
 		uint32_t at = binding->first_address + i;
 		enum usable_reason *reason =
@@ -93,9 +174,12 @@ void plan_usable_judge(struct plan_host *host, const struct model *model, struct
 		if (*reason != USABLE)
 			*reason = nearer(*reason, plan_usable_address(host, model, at));
 	}
-	for (int f = 0; f < FAMILIES; f++)
-		if (usability->reason[f] == USABLE)
-			usability->by[f] = index;
+	for (int f = 0; f < FAMILIES; f++) {
+		usability->reason[f] = join(usability->reason[f],
+					    judge_way(host, model, plan, index, f));
+		usability->own[f] = usability->reason[f];
+		usability->by[f] = usability->reason[f] == USABLE ? index : NO_INDEX;
+	}
 }
 
 struct trail { uint32_t *at; size_t n, room; };
@@ -183,6 +267,11 @@ void plan_host_drop(struct plan_host *host)
 
 void plan_usable_build(struct plan_host *host, const struct model *model, struct plan *plan)
 {
+	free(plan->uplinks);
+	plan->uplinks = mem_zero(model->uplinks.n, sizeof *plan->uplinks);
+	for (uint32_t i = 0; i < model->uplinks.n; i++)
+		for (int f = 0; f < FAMILIES; f++)
+			plan->uplinks[i].reason[f] = judge_uplink(host, model, i, f);
 	for (uint32_t i = 0; i < model->bindings.n; i++)
 		plan_usable_judge(host, model, plan, i);
 	stand_ins(model, plan);

@@ -10,6 +10,8 @@ struct plan_host {				/* the facts, ready to be asked about one binding */
 	struct cover local;
 	struct { struct fwmark_rule *at; size_t n, room; } steering;	/* sorted, within our mask */
 	size_t near;				/* where the last search ended: bindings come in order */
+	const char *near_name;			/* interface that was asked for last, and its state */
+	bool near_up;
 };
 
 void plan_host_open(const struct facts *facts, struct fwmark mask, struct plan_host *ret);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "daemon/log.h"
+#include "daemon/monitor.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static void agent_init(struct lab *lab)
 {
 	lab->agent = (struct agent){ .options = &lab->options, .world = &lab->world,
 				     .state = &lab->state, .kernel = &lab->fake.kernel,
-				     .render = fake_render };
+				     .render = fake_render, .monitor = lab->monitor };
 }
 
 void lab_init(struct lab *lab)
@@ -62,6 +63,8 @@ void lab_init(struct lab *lab)
 	lab->options = (struct options){ .config = "test.conf", .runtime_dir = lab->dir,
 					 .state_dir = lab->dir, .kernel = { .table = "outbind" } };
 	lab->world = (struct conf_world){ read_file, expand, no_id, no_id, lab };
+	lab->monitor = monitor_new();
+	log_listen(monitor_hear, lab->monitor);
 	agent_init(lab);
 }
 
@@ -73,6 +76,8 @@ void lab_drop(struct lab *lab)
 	char path[128];
 
 	agent_drop(&lab->agent);
+	log_listen(NULL, NULL);
+	monitor_free(lab->monitor);
 	outcome_drop(&lab->out);
 	fake_kernel_drop(&lab->fake);
 	state_drop(&lab->state);

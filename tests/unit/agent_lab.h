@@ -11,6 +11,7 @@ struct lab {
 	struct state state;
 	struct conf_world world;
 	struct agent agent;
+	struct monitor *monitor;		/* hears every event */
 	const char *conf;			/* text of the configuration */
 	struct outcome out;			/* of the last call */
 	char dir[64];

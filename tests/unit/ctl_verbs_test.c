@@ -16,6 +16,13 @@
 #define LOOKUP(agree) "{\"set\":\"usable4\",\"key\":\"0x1\",\"plan\":\"yes\",\"kernel\":null,\"agree\":" agree "}"
 #define RULE "{\"client\":\"user www-data\",\"to\":\"port 25\",\"action\":\"use acme\",\"place\":\"o.conf:9:5\"}"
 
+#define SOUND(n) "{\"kind\":\"binding\",\"name\":\"" n "\",\"family\":\"ipv4\",\"state\":\"usable\"," \
+	"\"reason\":\"usable\",\"for_ms\":18000001}"
+#define SICK(n) "{\"kind\":\"binding\",\"name\":\"" n "\",\"family\":\"ipv6\",\"state\":\"unusable\"," \
+	"\"reason\":\"link eth1 is down\",\"for_ms\":120000}"
+#define HEARD(e, f, d) "{\"time\":\"2026-11-22T12:00:00.000Z\",\"event\":\"" e "\",\"severity\":\"notice\",\"fields\":[" f "],\"dropped\":" d "}"
+#define FIELD	"{\"name\":\"name\",\"value\":\"acme\"},{\"name\":\"reason\",\"value\":\"a b\"}"
+
 static const struct {
 	const char *what, *line, *replies;
 	int status;
@@ -48,6 +55,24 @@ static const struct {
 	{ "an error in JSON", "--json binding show x", ERROR("BindingNotFound", "{\"name\":\"x\",\"nearest\":null}"), 5,
 	  "{\"error\": \"org.outbind.BindingNotFound\", \"parameters\": {\"name\": \"x\", \"nearest\": null}}\n",
 	  "outbindctl: there is no binding 'x'; `outbindctl binding list` shows them\n", NULL },
+	{ "health: what is unusable first", "health", MORE("{\"health\":[" SOUND("acme") "]}") REPLY("{\"health\":[" SICK("beta") "]}"), 1,
+	  "NAME  KIND     FAMILY  STATE     SINCE  REASON\n"
+	  "beta  binding  ipv6    unusable  2 min  link eth1 is down\n"
+	  "acme  binding  ipv4    usable      5 h\n", "", STREAM("Health", "{}") },
+	{ "health of one", "health acme", REPLY("{\"health\":[" SOUND("acme") "]}"), 0,
+	  "NAME  KIND     FAMILY  STATE   SINCE  REASON\n"
+	  "acme  binding  ipv4    usable    5 h\n", "", STREAM("Health", "{\"name\":\"acme\"}") },
+	{ "health of nobody", "health acne", ERROR("BindingNotFound", "{\"name\":\"acne\",\"nearest\":\"acme\"}"), 5, "",
+	  "outbindctl: there is no binding 'acne'; did you mean 'acme'?\n", NULL },
+	{ "health in JSON", "health --json", REPLY("{\"health\":[{\"name\":\"a\",\"state\":\"unusable\"}]}"), 1,
+	  "{\"health\": [{\"name\": \"a\", \"state\": \"unusable\"}]}\n", "", NULL },
+	{ "nothing to be healthy", "health", REPLY("{\"health\":[]}"), 0, "no bindings\n", "", NULL },
+	{ "monitor until the agent ends", "monitor", MORE(HEARD("monitor.started", "", "0")) MORE(HEARD("binding.usable", FIELD, "3")), 3,
+	  "2026-11-22T12:00:00.000Z  monitor.started\n3 events were lost\n"
+	  "2026-11-22T12:00:00.000Z  binding.usable  name=acme reason=\"a b\"\n",
+	  "outbindctl: outbindd closed the connection before it answered\n", STREAM("Monitor", "{}") },
+	{ "monitor in JSON", "monitor --json", MORE("{\"event\":\"agent.stopped\"}"), 3, "{\"event\": \"agent.stopped\"}\n",
+	  "outbindctl: outbindd closed the connection before it answered\n", NULL },
 	{ "suspend", "binding suspend acme", REPLY("{\"operations\":2,\"microseconds\":84}"), 0,
 	  "suspended: new connections are refused, live ones go on; took 84 us\n", "", CALL("SuspendBinding", "{\"name\":\"acme\"}") },
 	{ "resume", "binding resume acme", REPLY("{\"operations\":2,\"microseconds\":84}"), 0,

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How long something took or lasts, for people. */
+#pragma once
+
+enum { DURATION_TEXT = 32 };
+
+/* "250 ms", "12 s", "3 min", "5 h", "2 d": the largest unit of which there is one, rounded down. */
+const char *duration_print(long long ms, char out[static DURATION_TEXT]);
