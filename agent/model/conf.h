@@ -23,6 +23,16 @@ struct conf_world {
 	void *context;
 };
 
+/*
+ * A run-time text: what it says wins over later layers and over the files. Beside the language of
+ * the files, but for `mark-mask` and `include`, it knows `remove`, `suspend` and `resume`.
+ */
+struct conf_layer {
+	const char *name;			/* as in messages and places */
+	const char *text;
+	size_t len;
+};
+
 /* Real files, glob(3), getpwnam_r(3), getgrnam_r(3). */
 extern const struct conf_world conf_system;
 
@@ -37,6 +47,26 @@ extern const struct conf_world conf_system;
 MUST_CHECK int conf_read(const char *path, const struct conf_world *world, struct model *ret_model,
 			 struct diag *diag);
 
+/*
+ * conf_read_layers - the same with run-time texts over it
+ * @path:   NULL: no files
+ * @layers: @n of them, read first to last, then the files
+ *
+ * The first that says something about a thing wins; what later layers and the files say of it must
+ * be valid text, and is else ignored. A thing is a binding, group or uplink by name, a rule by
+ * client and destination, an entry of the bypass list, default-binding, the suspension of a name.
+ * What `remove` and `resume` say hides what is below. What must exist below, or else is an error, if
+ * the first layer says so, and is ignored in others, which may be older than the files: what
+ * `remove` removes and what `suspend` suspends. `resume` of what is not suspended is no error.
+ * Twice within one layer, or within the files, is an error.
+ *
+ * ret_model->files begins with the names of the layers, ret_model->suspended has the names that are
+ * suspended.
+ */
+MUST_CHECK int conf_read_layers(const char *path, const struct conf_world *world,
+				const struct conf_layer *layers, size_t n, struct model *ret_model,
+				struct diag *diag);
+
 /* The number of the IP protocol that a configuration calls @name: 0, or -ENOENT. `icmp` stands for
  * ICMPv6 too, which is left to the caller. */
 MUST_CHECK int conf_protocol_number(const char *name, uint8_t *ret);
@@ -50,6 +80,8 @@ void conf_print(const struct model *model, FILE *out);
 void conf_print_binding(const struct model *model, uint32_t binding, FILE *out);
 void conf_print_uplink(const struct model *model, uint32_t uplink, FILE *out);
 void conf_print_rule(const struct model *model, const struct rule *rule, FILE *out);	/* no newline */
+/* A rule's client, users and groups by number, and its destination: the same for equal rules. */
+void conf_print_key(const struct model *model, const struct rule *rule, FILE *out);
 
 /* "second", "minute", "hour" or "day": what a rate's @seconds are called. */
 const char *conf_period_name(uint32_t seconds);

@@ -37,6 +37,9 @@ static void conf_error(const struct where *where, struct conf *conf, const char 
 %token BINDING		"binding"
 %token POLICY		"policy"
 %token DEFAULT_BINDING	"default-binding"
+%token REMOVE		"remove"
+%token SUSPEND		"suspend"
+%token RESUME		"resume"
 %token ADDRESS		"address"
 %token EHLO		"ehlo"
 %token INTERFACE	"interface"
@@ -90,7 +93,7 @@ static void conf_error(const struct where *where, struct conf *conf, const char 
 
 %%
 file:		statements ;
-statements:	%empty | statements statement ;
+statements:	%empty | statements statement		{ conf_split_end(conf, @2); } ;
 statement:	MARK_MASK want_mask word SEMICOLON	{ conf_set_mask(conf, &$3, @1, @3); }
 	|	INCLUDE want_path word SEMICOLON	{ conf_file_include(conf, &$3, @3); }
 	|	BYPASS open bypasses close
@@ -101,6 +104,20 @@ statement:	MARK_MASK want_mask word SEMICOLON	{ conf_set_mask(conf, &$3, @1, @3)
 	|	UPLINK want_uplink word			{ conf_uplink_open(conf, &$3, @3); }
 		open uplink_settings close		{ conf_uplink_close(conf); }
 	|	POLICY open rules close
+	|	REMOVE BINDING want_name word SEMICOLON
+			{ conf_layer_remove(conf, ITEM_BINDING, &$4, @1, @4); }
+	|	REMOVE GROUP want_pool word SEMICOLON
+			{ conf_layer_remove(conf, ITEM_GROUP, &$4, @1, @4); }
+	|	REMOVE UPLINK want_uplink word SEMICOLON
+			{ conf_layer_remove(conf, ITEM_UPLINK, &$4, @1, @4); }
+	|	REMOVE DEFAULT_BINDING SEMICOLON
+			{ conf_layer_remove_default(conf, @1); }
+	|	REMOVE POLICY	{ conf_layer_block(conf, @1); } open removed_rules close
+	|	REMOVE BYPASS	{ conf_layer_block(conf, @1); } open removed_bypasses close
+	|	SUSPEND want_name word SEMICOLON
+			{ conf_layer_suspend(conf, &$3, false, @1, @3); }
+	|	RESUME want_name word SEMICOLON
+			{ conf_layer_suspend(conf, &$3, true, @1, @3); }
 	|	DEFAULT_BINDING NORMAL SEMICOLON
 			{ conf_set_default(conf, DEFAULT_NORMAL, @1); }
 	|	DEFAULT_BINDING SUSPENDED SEMICOLON
@@ -113,8 +130,13 @@ open:		OPEN					{ conf_brace_open(conf, @1); } ;
 close:		CLOSE					{ conf_brace_close(conf); }
 	|	error CLOSE				{ conf_brace_close(conf); yyerrok; } ;
 
-bypasses:	want_bypass | bypasses bypass want_bypass ;
-bypass:		word SEMICOLON				{ conf_add_bypass(conf, &$1, @1); }
+bypasses:	want_bypass
+	|	bypasses bypass want_bypass		{ conf_split_end(conf, @2); } ;
+bypass:		word SEMICOLON				{ conf_set_bypass(conf, &$1, @1, false); }
+	|	error SEMICOLON				{ yyerrok; } ;
+removed_bypasses: want_bypass
+	|	removed_bypasses removed_bypass want_bypass { conf_split_end(conf, @2); } ;
+removed_bypass:	word SEMICOLON				{ conf_set_bypass(conf, &$1, @1, true); }
 	|	error SEMICOLON				{ yyerrok; } ;
 
 settings:	%empty | settings setting ;
@@ -193,8 +215,11 @@ uplink_setting:	INTERFACE want_interface word SEMICOLON
 gateways:	gateway | gateways COMMA gateway ;
 gateway:	word		{ conf_uplink_gateway(conf, &$1, @1); } ;
 
-rules:		%empty | rules rule ;
+rules:		%empty | rules rule			{ conf_split_end(conf, @2); } ;
 rule:		client qualifiers action SEMICOLON	{ conf_rule_close(conf); }
+	|	error SEMICOLON				{ yyerrok; } ;
+removed_rules:	%empty | removed_rules removed_rule	{ conf_split_end(conf, @2); } ;
+removed_rule:	client qualifiers SEMICOLON		{ conf_rule_remove(conf); }
 	|	error SEMICOLON				{ yyerrok; } ;
 client:		UNIT want_unit word	{ conf_rule_unit(conf, &$3, @1, @3); }
 	|	CGROUP want_cgroup word	{ conf_rule_cgroup(conf, &$3, @1, @3); }
@@ -247,7 +272,7 @@ word:		WORD | STRING | MARK_MASK | INCLUDE | BYPASS | BINDING | POLICY | ADDRESS
 	|	GATEWAY | TABLE | MEMBER | PICK | LIMIT | OVERFLOW | WARMUP | DAY | PROBE | NORMAL
 	|	SUSPENDED | ROUTED | CONNECTIONS | NEW | BURST | PER | DESTINATION | TCP | ICMP
 	|	EVERY | DOWN | UP | WEIGHT | STICKY_DESTINATION | STICKY_CLIENT | ROUND_ROBIN
-	|	RANDOM ;
+	|	RANDOM | REMOVE | SUSPEND | RESUME ;
 %%
 static int yyreport_syntax_error(const yypcontext_t *context, struct conf *conf)
 {

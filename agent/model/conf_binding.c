@@ -15,6 +15,14 @@ static const char *what_is(bool is_group)
 	return is_group ? "group" : "binding";
 }
 
+void conf_binding_repeated(struct conf *conf, const char *what, const struct word *name,
+			   struct where where, struct where before)
+{
+	diag_error(conf->diag, where,
+		   "%s %s is defined twice: expected a name other than that at %s", what,
+		   SHOW(name), PLACE(conf, before));
+}
+
 static void report_taken(struct conf *conf, const struct word *name, struct where where,
 			 bool is_group)
 {
@@ -22,9 +30,7 @@ static void report_taken(struct conf *conf, const struct word *name, struct wher
 	const struct binding *other = &conf->model->bindings.at[index];
 
 	if (is_group == !!other->group)
-		diag_error(conf->diag, where,
-			   "%s %s is defined twice: expected a name other than that at %s",
-			   what_is(is_group), SHOW(name), PLACE(conf, other->where));
+		conf_binding_repeated(conf, what_is(is_group), name, where, other->where);
 	else
 		diag_error(conf->diag, where,
 			   "%s %s has the name of the %s at %s: expected another name, since rules "
@@ -60,9 +66,18 @@ static void open_block(struct conf *conf, const struct word *name, struct where 
 	};
 	if (name->len == 0)
 		return;
+	if (good) {
+		enum conf_claim claim = conf_layer_name(conf, CONF_TAG_NAME, name, where, false);
+
+		conf->open.hidden = claim != CLAIM_COUNTS;
+		if (claim == CLAIM_REPEATED)
+			conf_binding_repeated(conf, what_is(is_group), name, where,
+					      conf->layers.before);
+	}
 	/* a name of bad form enters too: rules that use it shall not be called wrong as well */
-	conf->open.index = model_add_binding(conf->model, &conf->open.binding);
-	if (conf->open.index == NO_INDEX && good)
+	if (!conf->open.hidden)
+		conf->open.index = model_add_binding(conf->model, &conf->open.binding);
+	if (conf->open.index == NO_INDEX && good && !conf->open.hidden)
 		report_taken(conf, name, where, is_group);
 }
 
@@ -235,6 +250,9 @@ void conf_binding_close(struct conf *conf)
 	if (conf->open.is_group)
 		close_group(conf);
 	check_routed(conf);
+	conf_split_note(conf, conf->open.is_group ? ITEM_GROUP : ITEM_BINDING, false,
+			&(struct word){ .at = binding->name, .len = strlen(binding->name) },
+			binding->where);
 	if (conf->open.index == NO_INDEX)
 		return;
 	if (conf->open.limits.where.line)

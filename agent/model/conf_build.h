@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "model/change.h"
 #include "model/conf.h"
 #include "model/destination.h"
 #include "model/index.h"
@@ -40,6 +41,30 @@ struct conf_use {				/* a name that stands for something defined elsewhere */
 	uint32_t *slot;				/* USE_WARMUP, USE_MEMBER: where the index belongs, or NULL */
 };
 
+/* What a layer has said something about. */
+struct conf_said {
+	const char *key;			/* @len bytes, the first of them a tag */
+	size_t len;
+	struct where where;
+	uint32_t layer;
+	bool removes;
+	bool there;				/* what is right below says that the thing is there */
+	uint32_t below_layer;			/* the last that said something below, or NO_INDEX */
+	struct where below;
+};
+
+struct conf_suspend { const char *name; struct where where; uint32_t layer; };
+
+struct conf_layers {
+	uint32_t n, now;			/* layers in all; the one that is read, @n for files */
+	bool hides;				/* something that was read does not count */
+	struct { struct conf_said *at; size_t n, room; } said;
+	struct index index;			/* of said, by key */
+	struct { struct conf_suspend *at; size_t n, room; } suspends;
+	struct where before;			/* for CLAIM_REPEATED: where it is said first */
+};
+
+struct conf_split;				/* conf_items.c */
 struct conf_include { char *path; struct where where; };
 
 struct conf {
@@ -58,6 +83,7 @@ struct conf {
 		struct binding binding;
 		uint32_t index;			/* NO_INDEX: not in the model, its name is taken */
 		uint32_t n_by_family[FAMILIES];
+		bool hidden;			/* a layer has said something else about it */
 		size_t first_use;		/* in uses */
 		struct where ehlo, interface, uplink, probe, where_pick;	/* line 0: not given yet */
 		struct where connections, connections_to, new, new_to, day_overflow;
@@ -72,7 +98,7 @@ struct conf {
 	} open;
 	struct {
 		struct uplink uplink;
-		bool broken;			/* its name is bad or taken; not for the model */
+		bool broken;			/* bad name, taken or hidden; not for the model */
 		struct where interface, table, probe, gateways[FAMILIES];
 	} uplink;
 	struct {
@@ -87,6 +113,11 @@ struct conf {
 		bool broken;			/* reported; not for the model */
 	} rule;
 	struct { struct conf_use *at; size_t n, room; } uses;
+	struct conf_use no_use;			/* of what is hidden: never looked at */
+	struct where default_seen;		/* in this layer, or in the files */
+	bool ignored;				/* what is read now was refused as a whole */
+	struct conf_layers layers;
+	struct conf_split *split;		/* NULL unless a text is split into items */
 	struct { struct conf_include *at; size_t n, room; } includes;	/* to be opened next */
 	struct destination_pool destinations;
 	struct index cgroups, files, uplinks;
@@ -152,13 +183,16 @@ bool conf_form_ids(struct conf *conf, bool is_user, const struct word *word, str
 /* conf_setting.c: statements outside policy. */
 void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
 		   struct where where);
-void conf_add_bypass(struct conf *conf, const struct word *word, struct where where);
+/* @remove: from the list */
+void conf_set_bypass(struct conf *conf, const struct word *word, struct where where, bool remove);
 void conf_set_default(struct conf *conf, enum default_binding what, struct where key);
 void conf_brace_open(struct conf *conf, struct where where);
 void conf_brace_close(struct conf *conf);
 
 /* conf_binding.c: bindings, and what groups have in common with them. */
 void conf_binding_open(struct conf *conf, const struct word *name, struct where where);
+void conf_binding_repeated(struct conf *conf, const char *what, const struct word *name,
+			   struct where where, struct where before);
 void conf_group_open(struct conf *conf, const struct word *name, struct where where);
 void conf_binding_routed(struct conf *conf, const struct word *word, struct where where);
 void conf_binding_uplink(struct conf *conf, const struct word *word, struct where key,
@@ -224,6 +258,48 @@ void conf_print_ids(const struct id_range *ids, const char *text, FILE *out);
 struct conf_use *conf_use_name(struct conf *conf, enum use_kind kind, const struct word *word,
 			       struct where where, uint32_t owner);
 void conf_use_resolve(struct conf *conf);
+/* Report that nothing is called @name; only whether @kind is USE_UPLINK counts. */
+void conf_use_unknown(struct conf *conf, enum use_kind kind, const char *name, struct where where);
+
+/* conf_layer.c: run-time texts over the files. */
+enum { CONF_TAG_NAME = 'n', CONF_TAG_UPLINK = 'u', CONF_TAG_BYPASS = 'b', CONF_TAG_DEFAULT = 'd',
+       CONF_TAG_SUSPEND = 's', CONF_TAG_RULE = 'r' };
+enum { CONF_KEY = NAME_MAX_BYTES + 2 };		/* bytes of a key that is a name, with NUL */
+enum conf_claim {
+	CLAIM_COUNTS,
+	CLAIM_HIDDEN,				/* somebody above has said something about it */
+	CLAIM_REPEATED,				/* hidden, and said before in the same layer or file */
+};
+/* May what is read now say something about a thing? Reports what contradicts itself. */
+enum conf_claim conf_layer_name(struct conf *conf, char tag, const struct word *word,
+				struct where where, bool removes);
+enum conf_claim conf_layer_rule(struct conf *conf, const struct rule *rule, bool removes);
+/* Who has removed the thing of this name, or NULL. */
+const struct conf_said *conf_layer_removal(const struct conf *conf, char tag, const char *name);
+/* False after having reported that a file says what only a run-time change can. */
+bool conf_layer_only(struct conf *conf, struct where where);
+void conf_layer_block(struct conf *conf, struct where key);
+void conf_layer_remove(struct conf *conf, enum item_kind kind, const struct word *word,
+		       struct where key, struct where where);
+void conf_layer_remove_default(struct conf *conf, struct where key);
+void conf_layer_suspend(struct conf *conf, const struct word *word, bool resume, struct where key,
+			struct where where);
+/* After the names are resolved: removals and suspensions of nothing; what is suspended. */
+void conf_layers_check(struct conf *conf);
+void conf_layers_drop(struct conf_layers *layers);
+
+/* conf_items.c: a statement is noted when it is read, and becomes an item when it has ended. */
+extern const struct word conf_default_key;
+void conf_split_note(struct conf *conf, enum item_kind kind, bool remove, const struct word *key,
+		     struct where where);
+void conf_split_note_rule(struct conf *conf, const struct rule *rule, bool remove);
+void conf_split_end(struct conf *conf, struct where start);
+
+/* conf_read.c: read one layer and nothing else, and resolve no names. */
+void conf_read_split(const struct conf_layer *layer, const struct conf_world *world,
+		     struct conf_split *split, struct model *model, struct diag *diag);
+/* Bytes of the mark that some editors put first, U+FEFF. */
+size_t conf_mark_len(const char *text, size_t len);
 
 /* conf_setting.c again. */
 bool conf_given_twice(struct conf *conf, const char *key, struct where where, struct where *seen);
@@ -246,6 +322,8 @@ void conf_rule_protocol(struct conf *conf, const struct word *word, struct where
 void conf_rule_action(struct conf *conf, enum action action, const struct word *name,
 		      struct where where);
 void conf_rule_close(struct conf *conf);
+void conf_rule_remove(struct conf *conf);
+void conf_rule_repeated(struct conf *conf, struct where where, struct where before);
 
 /* conf_file.c: which files, and their text. */
 void conf_file_include(struct conf *conf, const struct word *word, struct where where);

@@ -275,10 +275,7 @@ static void check_rules(struct conf *conf)
 		if (other == NO_INDEX)
 			index_add(&index, hash, i);
 		else
-			diag_error(conf->diag, at[i].where,
-				   "this rule has the same client and the same "
-				   "destination as the rule at %s: expected one of them only",
-				   PLACE(conf, at[other].where));
+			conf_rule_repeated(conf, at[i].where, at[other].where);
 	}
 }
 
@@ -361,6 +358,7 @@ void conf_check(struct conf *conf)
 {
 	conf_use_resolve(conf);
 	imply_default(conf);
+	conf_layers_check(conf);
 	conf_chain_check(conf);
 	check_empty(conf);
 	check_addresses(conf);

@@ -112,6 +112,12 @@ void conf_file_include(struct conf *conf, const struct word *word, struct where 
 	char *AUTO(mem_drop) directory = NULL;
 	struct conf_include include = { .where = where };
 
+	if (conf->layers.now < conf->layers.n) {
+		diag_error(conf->diag, where,
+			   "'include' in a run-time change: expected the statements "
+			   "of the file themselves");
+		return;
+	}
 	if (word->len == 0) {
 		diag_error(conf->diag, where,
 			   "the file name is empty: expected a path or a pattern");

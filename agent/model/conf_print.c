@@ -41,8 +41,11 @@ void conf_print_ids(const struct id_range *ids, const char *text, FILE *out)
 		fprintf(out, "%u-%u", ids->first, ids->last);
 }
 
-static void print_client(const struct model *model, const struct client *client, FILE *out)
+/* @by_number: users and groups, also where the text has names. */
+static void print_client(const struct model *model, const struct client *client, bool by_number,
+			 FILE *out)
 {
+	const char *name = by_number ? NULL : client->text;
 	char text[PREFIX_TEXT];
 
 	switch (client->kind) {
@@ -52,11 +55,11 @@ static void print_client(const struct model *model, const struct client *client,
 		break;
 	case CLIENT_USER:
 		fputs("user ", out);
-		conf_print_ids(&client->ids, client->text, out);
+		conf_print_ids(&client->ids, name, out);
 		break;
 	case CLIENT_GROUP:
 		fputs("group ", out);
-		conf_print_ids(&client->ids, client->text, out);
+		conf_print_ids(&client->ids, name, out);
 		break;
 	case CLIENT_SOURCE:
 		fprintf(out, "source %s", prefix_print(&client->source, text));
@@ -102,9 +105,16 @@ static void print_destination(const struct destination *to, FILE *out)
 	print_protocols(to, out);
 }
 
+void conf_print_key(const struct model *model, const struct rule *rule, FILE *out)
+{
+	print_client(model, &rule->client, true, out);
+	if (rule->to)
+		print_destination(rule->to, out);
+}
+
 void conf_print_rule(const struct model *model, const struct rule *rule, FILE *out)
 {
-	print_client(model, &rule->client, out);
+	print_client(model, &rule->client, false, out);
 	if (rule->to)
 		print_destination(rule->to, out);
 	switch (rule->action) {

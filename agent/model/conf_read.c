@@ -117,22 +117,20 @@ static char *read_text(struct conf *conf, const char *path, struct where where, 
 	return text;
 }
 
-/* Put @path on top of the stack; returns the new top, or the old one if that failed. */
-static struct open_file *open_path(struct conf *conf, struct open_file *top, const char *path,
-				   struct where where)
+size_t conf_mark_len(const char *text, size_t len)
 {
-	static const char mark[] = "\xef\xbb\xbf"; /* U+FEFF, which some editors put first */
-	struct open_file *open;
-	size_t len = 0, skip;
-	char *text;
-	uint32_t file;
+	static const char mark[] = "\xef\xbb\xbf";
 
-	if (top && !is_new(conf, top, path, where))
-		return top;
-	text = read_text(conf, path, where, &len);
-	if (!text)
-		return top;
-	file = top ? conf_file_add(conf, path) : 0;
+	return len >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
+}
+
+/* @text, of @len bytes and two NULs, on top of the stack; it is freed with the file. */
+static struct open_file *open_text(struct conf *conf, struct open_file *top, char *text, size_t len,
+				   uint32_t file)
+{
+	size_t skip = conf_mark_len(text, len);
+	struct open_file *open;
+
 	if (!conf_file_check(conf, text, len, file)) {
 		free(text);
 		return top;
@@ -142,10 +140,26 @@ static struct open_file *open_path(struct conf *conf, struct open_file *top, con
 	open->parser = conf_pstate_new();
 	if (!open->parser)
 		abort();
-	skip = strncmp(text, mark, 3) == 0 ? 3 : 0;
 	conf_scan_open(&open->scan, conf, text + skip, len - skip, file);
 	conf->brace.line = conf->outer.line = 0;
 	return open;
+}
+
+/* Put @path on top of the stack; returns the new top, or the old one if that failed. */
+static struct open_file *open_path(struct conf *conf, struct open_file *top, const char *path,
+				   struct where where)
+{
+	size_t len = 0;
+	char *text;
+
+	if (top && !is_new(conf, top, path, where))
+		return top;
+	if (!top)
+		where.file = conf_file_add(conf, path);
+	text = read_text(conf, path, where, &len);
+	if (!text)
+		return top;
+	return open_text(conf, top, text, len, top ? conf_file_add(conf, path) : where.file);
 }
 
 static void push(struct conf *conf, struct open_file *open, const struct conf_token *token)
@@ -230,12 +244,9 @@ static void read_token(struct conf *conf, struct open_file *open)
 	conf->includes.n = conf->includes.room = 0;
 }
 
-static void read_files(struct conf *conf, const char *path)
+/* Until the stack is empty. */
+static void read_stack(struct conf *conf, struct open_file *top)
 {
-	struct open_file *top;
-
-	conf_file_add(conf, path);
-	top = open_path(conf, NULL, path, (struct where){ 0 });
 	while (top) {
 		struct open_file *done = top;
 
@@ -254,6 +265,21 @@ static void read_files(struct conf *conf, const char *path)
 	}
 }
 
+/* A layer is no file that could be included: only places speak of its name. */
+static void read_layer(struct conf *conf, const struct conf_layer *layer)
+{
+	uint32_t file = (uint32_t)conf->model->files.n;
+	char *text = mem_zero(layer->len + 2, 1);
+
+	if (layer->len)
+		memcpy(text, layer->text, layer->len);
+	PUSH(&conf->model->files,
+	     arena_text(&conf->model->arena, layer->name, strlen(layer->name)));
+	conf->default_seen = (struct where){ 0 };
+	read_stack(conf, open_text(conf, NULL, text, layer->len, file));
+	conf->layers.now++;
+}
+
 static void conf_drop(struct conf *conf)
 {
 	arena_drop(&conf->scratch);
@@ -267,16 +293,40 @@ static void conf_drop(struct conf *conf)
 	index_drop(&conf->cgroups);
 	index_drop(&conf->files);
 	index_drop(&conf->uplinks);
+	conf_layers_drop(&conf->layers);
+}
+
+int conf_read_layers(const char *path, const struct conf_world *world,
+		     const struct conf_layer *layers, size_t n, struct model *ret_model,
+		     struct diag *diag)
+{
+	AUTO(conf_drop) struct conf conf = { .world = world, .model = ret_model, .diag = diag,
+					     .layers.n = (uint32_t)n };
+
+	*ret_model = (struct model){ .mask.host = DEFAULT_MASK, .n_layers = (uint32_t)n };
+	for (size_t i = 0; i < n; i++)
+		read_layer(&conf, &layers[i]);
+	conf.default_seen = (struct where){ 0 };
+	if (path)
+		read_stack(&conf, open_path(&conf, NULL, path, (struct where){ 0 }));
+	conf_check(&conf);
+	diag_sort(diag);
+	return diag->n_errors ? -EINVAL : 0;
 }
 
 int conf_read(const char *path, const struct conf_world *world, struct model *ret_model,
 	      struct diag *diag)
 {
-	AUTO(conf_drop) struct conf conf = { .world = world, .model = ret_model, .diag = diag };
+	return conf_read_layers(path, world, NULL, 0, ret_model, diag);
+}
 
-	*ret_model = (struct model){ .mask.host = DEFAULT_MASK };
-	read_files(&conf, path);
-	conf_check(&conf);
+void conf_read_split(const struct conf_layer *layer, const struct conf_world *world,
+		     struct conf_split *split, struct model *model, struct diag *diag)
+{
+	AUTO(conf_drop) struct conf conf = { .world = world, .model = model, .diag = diag,
+					     .layers.n = 1, .split = split };
+
+	*model = (struct model){ .mask.host = DEFAULT_MASK, .n_layers = 1 };
+	read_layer(&conf, layer);
 	diag_sort(diag);
-	return diag->n_errors ? -EINVAL : 0;
 }

@@ -19,6 +19,14 @@ static void disown_use(struct conf *conf)
 		last->owner = NO_INDEX;
 }
 
+void conf_rule_repeated(struct conf *conf, struct where where, struct where before)
+{
+	diag_error(conf->diag, where,
+		   "this rule has the same client and the same destination as the "
+		   "rule at %s: expected one of them only",
+		   PLACE(conf, before));
+}
+
 static struct client *rule_start(struct conf *conf, enum client_kind kind, struct where key)
 {
 	disown_use(conf);
@@ -177,14 +185,48 @@ static void check_ports(struct conf *conf)
 	}
 }
 
-void conf_rule_close(struct conf *conf)
+/* The rule is read; false if it is broken. */
+static bool finish(struct conf *conf)
 {
 	check_ports(conf);
-	if (conf->rule.broken) {
+	if (conf->rule.broken)
+		return false;
+	conf->rule.rule.to =
+		destination_intern(&conf->destinations, &conf->model->arena, &conf->rule.lists);
+	return true;
+}
+
+/* What is hidden uses nothing. */
+static void drop_use(struct conf *conf)
+{
+	struct conf_use *last = conf->uses.n ? &conf->uses.at[conf->uses.n - 1] : NULL;
+
+	if (last && last->kind == USE_RULE && last->owner == conf->model->rules.n)
+		conf->uses.n--;
+}
+
+void conf_rule_close(struct conf *conf)
+{
+	enum conf_claim claim;
+
+	if (!finish(conf)) {
 		disown_use(conf);
 		return;
 	}
-	conf->rule.rule.to =
-		destination_intern(&conf->destinations, &conf->model->arena, &conf->rule.lists);
-	PUSH(&conf->model->rules, conf->rule.rule);
+	conf_split_note_rule(conf, &conf->rule.rule, false);
+	claim = conf_layer_rule(conf, &conf->rule.rule, false);
+	if (claim == CLAIM_REPEATED)
+		conf_rule_repeated(conf, conf->rule.rule.where, conf->layers.before);
+	if (claim == CLAIM_COUNTS)
+		PUSH(&conf->model->rules, conf->rule.rule);
+	else
+		drop_use(conf);
+}
+
+void conf_rule_remove(struct conf *conf)
+{
+	if (conf->ignored || !finish(conf))
+		return;
+	conf_split_note_rule(conf, &conf->rule.rule, true);
+	(void)conf_layer_rule(conf, &conf->rule.rule, true);
 }

@@ -46,6 +46,12 @@ void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
 	uint64_t mask = 0, run;
 	int r = parse_mask(word, &mask);
 
+	if (conf->layers.now < conf->layers.n) {
+		diag_error(conf->diag, key,
+			   "'mark-mask' cannot be changed at run time: expected it in "
+			   "a file");
+		return;
+	}
 	if (conf_given_twice(conf, "mark-mask", key, &conf->model->where_mask))
 		return;
 	run = mask ? mask >> __builtin_ctzll(mask) : 0;
@@ -71,31 +77,60 @@ void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
 		conf->model->mask.host = (uint32_t)mask;
 }
 
-void conf_add_bypass(struct conf *conf, const struct word *word, struct where where)
+/* The entry that @word stands for in canonical text, or false, reported. */
+static bool parse_bypass(struct conf *conf, const struct word *word, struct where where,
+			 struct prefix *ret_prefix, char ret_text[static PREFIX_TEXT])
 {
 	static const char *const names[] = { "connected", "private" };
-	struct bypass bypass = { .where = where };
 	const char *near;
 
-	if (conf_word_is(word, "connected")) {
-		conf->model->bypass_connected = true;
-	} else if (conf_word_is(word, "private")) {
-		conf->model->bypass_private = true;
-	} else if ((near = conf_near(word, names, ARRAY_LEN(names)))) {
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (conf_word_is(word, names[i])) {
+			strcpy(ret_text, names[i]);
+			return true;
+		}
+	near = conf_near(word, names, ARRAY_LEN(names));
+	if (near)
 		diag_error(conf->diag, where, "%s is not a prefix: did you mean '%s'?", SHOW(word),
 			   near);
-	} else if (conf_form_prefix(conf, word, where,
-				    "a prefix such as 10.0.0.0/8, 'connected' or "
-				    "'private'",
-				    &bypass.prefix)) {
+	else if (conf_form_prefix(conf, word, where,
+				  "a prefix such as 10.0.0.0/8, 'connected' or "
+				  "'private'",
+				  ret_prefix))
+		return prefix_print(ret_prefix, ret_text);
+	return false;
+}
+
+void conf_set_bypass(struct conf *conf, const struct word *word, struct where where, bool remove)
+{
+	struct bypass bypass = { .where = where };
+	char text[PREFIX_TEXT];
+	struct word key = { .at = text };
+
+	if ((remove && conf->ignored) || !parse_bypass(conf, word, where, &bypass.prefix, text))
+		return;
+	key.len = strlen(text);
+	conf_split_note(conf, ITEM_BYPASS, remove, &key, where);
+	if (conf_layer_name(conf, CONF_TAG_BYPASS, &key, where, remove) != CLAIM_COUNTS || remove)
+		return;
+	if (strcmp(text, "connected") == 0)
+		conf->model->bypass_connected = true;
+	else if (strcmp(text, "private") == 0)
+		conf->model->bypass_private = true;
+	else
 		PUSH(&conf->model->bypasses, bypass);
-	}
 }
 
 void conf_set_default(struct conf *conf, enum default_binding what, struct where key)
 {
-	if (!conf_given_twice(conf, "default-binding", key, &conf->model->where_default))
-		conf->model->default_binding = what;
+	if (conf_given_twice(conf, "default-binding", key, &conf->default_seen))
+		return;
+	conf_split_note(conf, ITEM_DEFAULT, false, &conf_default_key, key);
+	if (conf_layer_name(conf, CONF_TAG_DEFAULT, &(struct word){ 0 }, key, false) !=
+	    CLAIM_COUNTS)
+		return;
+	conf->model->default_binding = what;
+	conf->model->where_default = key;
 }
 
 /* Blocks are at most two deep: a warm-up in a binding. */

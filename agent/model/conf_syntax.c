@@ -81,7 +81,8 @@ static enum conf_recovery recovery_for(const struct conf *conf, const char *cons
 				       size_t n)
 {
 	static const int outermost[] = { TOKEN_MARK_MASK, TOKEN_INCLUDE, TOKEN_BYPASS,
-					 TOKEN_BINDING, TOKEN_POLICY, TOKEN_DEFAULT_BINDING };
+					 TOKEN_BINDING, TOKEN_POLICY, TOKEN_DEFAULT_BINDING,
+					 TOKEN_REMOVE, TOKEN_SUSPEND, TOKEN_RESUME };
 	const struct conf_token *token = &conf->token;
 	/* these two begin statements inside blocks as well */
 	bool starts_section = (token->kind == TOKEN_GROUP || token->kind == TOKEN_UPLINK) &&
@@ -103,8 +104,27 @@ void conf_syntax_unclosed(struct conf *conf, struct where brace)
 		   "'{' is never closed: expected '}' before the end of the file");
 }
 
-void conf_syntax_error(struct conf *conf, const char *const *expected, size_t n)
+/* Keywords that the grammar has for the others, layers or files. */
+static size_t keep_fitting(const struct conf *conf, const char *const *expected, size_t n,
+			   const char **kept)
 {
+	static const char *const layers_only[] = { "remove", "suspend", "resume" };
+	static const char *const files_only[] = { "mark-mask", "include" };
+	bool is_layer = conf->layers.now < conf->layers.n;
+	size_t n_kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!expects(is_layer ? files_only : layers_only,
+			     is_layer ? ARRAY_LEN(files_only) : ARRAY_LEN(layers_only),
+			     expected[i]))
+			kept[n_kept++] = expected[i];
+	return n_kept;
+}
+
+void conf_syntax_error(struct conf *conf, const char *const *all_expected, size_t n_all)
+{
+	const char *expected[128];
+	size_t n = keep_fitting(conf, all_expected, n_all < 128 ? n_all : 128, expected);
 	const struct conf_token *token = &conf->token;
 	char what[WORD_SHOWN], wanted[512], open[PLACE_SHOWN + 32] = "";
 	const char *near = near_keyword(token, expected, n);

@@ -24,6 +24,7 @@ uint32_t conf_uplink_find(const struct conf *conf, const char *name)
 
 void conf_uplink_open(struct conf *conf, const struct word *name, struct where where)
 {
+	enum conf_claim claim;
 	uint32_t other;
 
 	memset(&conf->uplink, 0, sizeof conf->uplink);
@@ -32,12 +33,14 @@ void conf_uplink_open(struct conf *conf, const struct word *name, struct where w
 	conf->uplink.broken = !conf_form_name(conf, "uplink", name, where);
 	if (conf->uplink.broken)
 		return;
+	claim = conf_layer_name(conf, CONF_TAG_UPLINK, name, where, false);
 	other = conf_uplink_find(conf, conf->uplink.uplink.name);
-	if (other == NO_INDEX)
-		return;
-	conf->uplink.broken = true;
-	diag_error(conf->diag, where, "uplink %s is defined twice: expected a name other than that "
-		   "at %s", SHOW(name), PLACE(conf, conf->model->uplinks.at[other].where));
+	conf->uplink.broken = claim != CLAIM_COUNTS || other != NO_INDEX;
+	if (claim == CLAIM_REPEATED)
+		conf_binding_repeated(conf, "uplink", name, where, conf->layers.before);
+	else if (claim == CLAIM_COUNTS && other != NO_INDEX)
+		conf_binding_repeated(conf, "uplink", name, where,
+				      conf->model->uplinks.at[other].where);
 }
 
 void conf_uplink_interface(struct conf *conf, const struct word *word, struct where key,
@@ -103,6 +106,9 @@ void conf_uplink_close(struct conf *conf)
 		diag_error(conf->diag, uplink->where,
 			   "uplink %s has no interface: expected 'interface NAME;'",
 			   SHOW_TEXT(uplink->name));
+	conf_split_note(conf, ITEM_UPLINK, false,
+			&(struct word){ .at = uplink->name, .len = strlen(uplink->name) },
+			uplink->where);
 	if (conf->uplink.broken)
 		return;
 	if (index == UPLINKS_MAX)

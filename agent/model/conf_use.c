@@ -14,29 +14,47 @@ struct conf_use *conf_use_name(struct conf *conf, enum use_kind kind, const stru
 {
 	struct conf_use use = { .kind = kind, .where = where, .owner = owner };
 
+	if (kind != USE_RULE && conf->open.hidden)
+		return &conf->no_use;
 	use.name = arena_text(&conf->scratch, word->at, word->len);
 	PUSH(&conf->uses, use);
 	return &conf->uses.at[conf->uses.n - 1];
 }
 
-static void report_unknown(struct conf *conf, const struct conf_use *use)
+void conf_use_unknown(struct conf *conf, enum use_kind kind, const char *name, struct where where)
 {
-	bool is_uplink = use->kind == USE_UPLINK;
+	bool is_uplink = kind == USE_UPLINK;
 	const char *what = is_uplink ? "uplink" : "binding", *near;
 
-	if (!is_uplink && strcmp(use->name, DEFAULT_BINDING) == 0) {
-		diag_error(conf->diag, use->where,
+	if (!is_uplink && strcmp(name, DEFAULT_BINDING) == 0) {
+		diag_error(conf->diag, where,
 			   "binding 'default' is not configured: expected "
 			   "'binding default { address ...; }'");
 		return;
 	}
-	near = is_uplink ? conf_near_uplink(conf, use->name) : conf_near_binding(conf, use->name);
+	near = is_uplink ? conf_near_uplink(conf, name) : conf_near_binding(conf, name);
 	if (near)
-		diag_error(conf->diag, use->where, "unknown %s %s: did you mean %s?", what,
-			   SHOW_TEXT(use->name), SHOW_TEXT(near));
+		diag_error(conf->diag, where, "unknown %s %s: did you mean %s?", what,
+			   SHOW_TEXT(name), SHOW_TEXT(near));
 	else
-		diag_error(conf->diag, use->where, "unknown %s %s: expected one that is defined",
-			   what, SHOW_TEXT(use->name));
+		diag_error(conf->diag, where, "unknown %s %s: expected one that is defined", what,
+			   SHOW_TEXT(name));
+}
+
+static void report_unknown(struct conf *conf, const struct conf_use *use)
+{
+	bool is_uplink = use->kind == USE_UPLINK;
+	char tag = is_uplink ? CONF_TAG_UPLINK : CONF_TAG_NAME;
+	const struct conf_said *removal = conf_layer_removal(conf, tag, use->name);
+
+	if (removal)
+		diag_error(conf->diag, use->where,
+			   "%s %s is used here, but removed at %s: expected "
+			   "something else to be used first",
+			   is_uplink ? "uplink" : "binding", SHOW_TEXT(use->name),
+			   PLACE(conf, removal->where));
+	else
+		conf_use_unknown(conf, use->kind, use->name, use->where);
 }
 
 /* A group where a binding must be. */

@@ -173,6 +173,7 @@ struct model {
 	enum default_binding default_binding;
 	struct where where_default;
 	struct { const char **at; size_t n, room; } files;	/* paths, by where.file */
+	uint32_t n_layers;			/* as many of them are names of layers */
 	struct { struct binding *at; size_t n, room; } bindings;	/* and groups, in order of the text */
 	struct { struct uplink *at; size_t n, room; } uplinks;
 	struct { const char **at; size_t n, room; } suspended;	/* names, of `suspend` in a layer */

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/mem.h"
-#include "model/conf.h"
+#include "model/change.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -67,6 +67,23 @@ static inline int fake_read(struct fake_files *files, struct model *ret_model, s
 	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, files };
 
 	return conf_read(files->at[0].path, &world, ret_model, diag);
+}
+
+/* The same below @n layers; @files NULL: no file. */
+static inline int fake_read_layers(struct fake_files *files, const struct conf_layer *layers,
+				   size_t n, struct model *ret_model, struct diag *diag)
+{
+	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, files };
+
+	return conf_read_layers(files ? files->at[0].path : NULL, &world, layers, n, ret_model,
+				diag);
+}
+
+static inline int fake_items(const char *text, struct items *ret, struct diag *diag)
+{
+	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, NULL };
+
+	return conf_items("change", text, strlen(text), &world, ret, diag);
 }
 
 static inline int fake_read_text(const char *text, size_t len, struct model *ret_model,
