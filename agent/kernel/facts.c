@@ -13,6 +13,7 @@
 #include "kernel/facts.h"
 
 #include "base/mem.h"
+#include "kernel/rp_filter.h"
 #include "kernel/facts_messages.h"
 
 #include <linux/fib_rules.h>
@@ -278,6 +279,7 @@ int facts_read(struct facts *ret)
 			r = dump_all(socket, &reading);
 		if (r == 0) {
 			tidy(&reading);
+			rp_filter_read(reading.facts.links.at, reading.facts.links.n);
 			hand_over(&reading, ret);
 		}
 	}

@@ -121,6 +121,8 @@ struct link {					/* one interface of this host */
 	uint8_t mac[6];
 	bool up;				/* administratively, and with a carrier */
 	bool asks;				/* Ethernet with ARP and NDP: others may have an address */
+	bool strict;				/* IPv4 rp_filter: answers only by the best way back */
+	bool answer_marked;			/* ... which it looks for by their mark: src_valid_mark */
 };
 
 struct on_link {				/* a prefix that is directly connected */
@@ -138,7 +140,6 @@ struct uplink_state {				/* all false: it carries */
 	bool no_route[FAMILIES];		/* its table has no default route, or nothing leads there */
 	bool silent[FAMILIES];			/* its gateway does not answer */
 	bool strict;				/* rp_filter would drop the answers that come in by it */
-	bool answer_marked;			/* ... unless they carry its number: src_valid_mark */
 };
 
 struct fwmark_rule {				/* one `ip rule` that looks at the packet mark */

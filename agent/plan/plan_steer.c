@@ -78,11 +78,13 @@ void plan_steer(const struct plan_host *host, const struct model *model, struct 
 void plan_steer_answers(const struct plan_host *host, const struct model *model, struct plan *plan,
 			uint32_t binding)
 {
-	uint32_t by = plan->usability[binding].by[FAMILY_IPV4], uplink;
+	uint32_t by = plan->usability[binding].by[FAMILY_IPV4];
+	const struct link *link;
 
 	by = by == NO_INDEX ? binding : by;
-	uplink = model->bindings.at[by].uplink;		/* facts may not know of it yet */
-	if (uplink < model->uplinks.n && uplink < host->facts->uplinks.n &&
-	    host->facts->uplinks.at[uplink].answer_marked)
+	if (!plan_has_uplink(model, by))
+		return;
+	link = facts_link(host->facts, model->uplinks.at[model->bindings.at[by].uplink].interface);
+	if (link && link->answer_marked)
 		put_host32(plan_rows_add(plan, SET_ANSWER), plan->marks[binding].host);
 }

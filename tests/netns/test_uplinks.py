@@ -135,6 +135,20 @@ def _():
         check("on the uplink", second.sources(), set(OWN.values()))
 
 
+@test("answers on an uplink pass a strict rp_filter that looks at marks")
+def _():
+    with Lab(uplink=True) as lab:
+        with lab.inside("sender"):
+            lab.sysctl("net.ipv4.conf.eth1.rp_filter", 1)
+            lab.sysctl("net.ipv4.conf.eth1.src_valid_mark", 1)
+        start(lab)
+        for proto in ("tcp", "udp"):
+            check(proto, lab.source(FAR[4], proto=proto, uid=4001), OWN[4])
+        stop = lab.stream(FAR[4], 3, uid=4001)
+        result = stop()
+        check("streams", (result["errors"], result["unfinished"], result["inexact"]), ([], 0, 0))
+
+
 @test("who leaves by another binding's addresses takes that one's uplink, and old connections do not follow it")
 def _():
     conf = CONF.replace("binding near {", "binding near { unusable use far;")
