@@ -45,6 +45,8 @@ static void add_work(struct table *block, const json_t *reply)
 	table_add_format(block, "%lld, %lld usable", reply_number(reply, "bindings"),
 			 reply_number(reply, "usable"));
 	answer_line_count(block, "policy", reply_number(reply, "rules"), "rule");
+	answer_line(block, "default-binding",
+		    reply_text(reply_member(reply, "default_binding"), "action"), TINT_PLAIN);
 	table_add(block, "table", TINT_DIM);
 	table_add_format(
 		block, "inet %s, mask 0x%llx, %lld elements, %s", reply_text(reply, "table"),

@@ -142,6 +142,21 @@ json_t *method_json_rule(const struct model *model, const struct rule *rule)
 			 method_json(place));
 }
 
+json_t *method_json_default(const struct model *model)
+{
+	static const char *const actions[] = {
+		[DEFAULT_UNSAID] = "", [DEFAULT_NORMAL] = "normal",
+		[DEFAULT_SUSPENDED] = "suspended", [DEFAULT_REJECT] = "reject",
+	};
+	char place[OUTCOME_TEXT];
+
+	if (model->default_binding == DEFAULT_UNSAID)
+		return json_null();
+	model_place(model, model->where_default, place, sizeof place);
+	return json_pack("{s:s, s:s, s:s, s:o}", "client", "default-binding", "to", "", "action",
+			 actions[model->default_binding], "place", method_json(place));
+}
+
 const struct listing *method_listing(struct agent *agent)
 {
 	if (!agent->listing)

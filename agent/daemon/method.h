@@ -66,6 +66,7 @@ json_t *method_json_time(const struct timespec *time);
 MUST_CHECK int method_binding(struct call *call, const char *name, uint32_t *ret);
 
 json_t *method_json_rule(const struct model *model, const struct rule *rule);
+json_t *method_json_default(const struct model *model);	/* as a rule; null if nothing is said */
 json_t *method_json_problems(const struct problems *problems);
 const struct listing *method_listing(struct agent *agent);
 

@@ -204,6 +204,8 @@ static void next_rules(struct stream *stream, struct agent *agent, struct answer
 			listing->by_weight[list->position++]]));
 	list->generation = agent->generation;
 	ret->continues = list->position < model->rules.n;
+	if (!ret->continues && model->default_binding != DEFAULT_UNSAID)
+		json_array_append_new(rules, method_json_default(model));
 	ret->parameters = json_pack("{s:o}", "rules", rules);
 }
 

@@ -305,7 +305,8 @@ static void answer(struct call *call, const struct packet *packet, const struct 
 				     : model->bindings.at[told->group].name),
 		"mark", told->mark.host ? json_integer(told->mark.host) : json_null(),
 		"source", method_json(source[0] ? source : NULL),
-		"rule", told->rule == NO_INDEX ? json_null()
+		"rule", told->by_default ? method_json_default(model)
+			: told->rule == NO_INDEX ? json_null()
 			: method_json_rule(model, &model->rules.at[told->rule]),
 		"reason", json_reason(agent, told, packet),
 		"lookups", lookups, "agree", agree));

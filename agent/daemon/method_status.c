@@ -118,6 +118,7 @@ void method_get_status(struct call *call)
 			    json_pack("{s:b, s:b, s:b}", "owner", features->owner, "persist",
 				      features->persist, "destroy", features->destroy));
 	json_object_set_new(status, "last_reload", method_json(agent->last_reload));
+	json_object_set_new(status, "default_binding", method_json_default(&agent->now->model));
 	json_object_set_new(status, "counters", counters(agent));
 	json_object_set_new(status, "warnings", warnings(agent));
 	method_reply(call, status);

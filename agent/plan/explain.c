@@ -144,6 +144,7 @@ static const uint8_t *ask_otherwise(struct asking *asking)
 	if (!row)
 		return NULL;
 	asking->out->rule = row_origin(&plan_shapes[SET_OTHERWISE], row);
+	asking->out->by_default = asking->out->rule == NO_INDEX;
 	return row_value(&plan_shapes[SET_OTHERWISE], row);
 }
 
@@ -354,7 +355,7 @@ static const struct { const char *text, *name;
 	[VERDICT_PASS] = { "leaves from the host's own address, by a rule", "pass" },
 	[VERDICT_UNASSIGNED] = { "no rule applies: leaves from the host's own address",
 				 "unassigned" },
-	[VERDICT_REJECT] = { "refused by a rule", "reject" },
+	[VERDICT_REJECT] = { "refused by the policy", "reject" },
 	[VERDICT_UNUSABLE] = { "refused: the binding cannot carry this family now", "unusable" },
 	[VERDICT_MEMBER] = { "leaves from an address of some member of the group",
 			     "member" },

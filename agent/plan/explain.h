@@ -37,6 +37,7 @@ struct lookup {					/* one element that the data path would look up */
 struct explanation {
 	enum verdict verdict;
 	uint32_t rule;				/* index of the rule that decided, or NO_INDEX */
+	bool by_default;			/* `default-binding` decided */
 	uint32_t binding;			/* that it leaves by, or NO_INDEX */
 	uint32_t group;				/* that chose it, or NO_INDEX */
 	struct fwmark mark;

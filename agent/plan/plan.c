@@ -188,9 +188,12 @@ static void build_bindings(const struct model *model, const uint32_t *numbers,
 	plan->marks = mem_zero(plan->n_bindings, sizeof *plan->marks);
 	plan->usability = mem_zero(plan->n_bindings, sizeof *plan->usability);
 	plan->suspended = mem_zero(plan->n_bindings, sizeof *plan->suspended);
+	plan->default_suspended = model->default_binding == DEFAULT_SUSPENDED ?
+					  model_find(model, DEFAULT_BINDING) : NO_INDEX;
 	for (size_t i = 0; i < plan->n_bindings; i++) {
 		plan->marks[i].host = numbers[i] << shift;
-		plan->suspended[i] = facts->suspended && facts->suspended[i];
+		plan->suspended[i] = (facts->suspended && facts->suspended[i]) ||
+				     i == plan->default_suspended;
 		plan->stand_ins |= model->bindings.at[i].unusable == UNUSABLE_USE;
 	}
 }

@@ -197,6 +197,7 @@ struct plan {
 	struct usability *usability;		/* by binding, as if none were suspended but stand-ins */
 	struct uplink_usability *uplinks;	/* by uplink */
 	bool *suspended;			/* by binding: has its rows, but is not usable */
+	uint32_t default_suspended;		/* by `default-binding suspended`: `default`, or NO_INDEX */
 	struct fwmark *marks;			/* by binding, within the mask */
 	struct fwmark *uplink_marks;		/* by uplink: what its `ip rule` looks at */
 	size_t n_bindings, n_uplinks;

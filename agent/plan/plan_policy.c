@@ -314,6 +314,24 @@ static void add_execs(struct policy *policy, const struct facts *facts)
 	}
 }
 
+/* What `default-binding` gives to local senders whom no rule claims: an `otherwise` of its own. */
+static void add_default(struct policy *policy)
+{
+	const struct model *model = policy->model;
+	struct fwmark mark = policy->plan->reject;
+	uint32_t binding = model_find(model, DEFAULT_BINDING);
+
+	if (model->default_binding == DEFAULT_UNSAID)
+		return;
+	if (model->default_binding != DEFAULT_REJECT) {
+		if (binding == NO_INDEX || (model->default_binding == DEFAULT_NORMAL &&
+					    model->bindings.at[binding].n_addresses == 0))
+			return;
+		mark = policy->plan->marks[binding];
+	}
+	put_host32(put_host32(plan_rows_add(policy->plan, SET_OTHERWISE), 0), mark.host);
+}
+
 static void report_too_many(const struct model *model, struct diag *diag)
 {
 	struct where where = { 0 };
@@ -345,6 +363,7 @@ static int compile(struct policy *policy, const struct facts *facts)
 		return r;
 	add_sources(policy);
 	add_execs(policy, facts);
+	add_default(policy);
 	merge_cgroups(policy, SET_BY_CGROUP);
 	merge_cgroups(policy, SET_BY_CGROUP_TO);
 	return policy->rows > PLAN_ROWS_MAX ? -E2BIG : 0;

@@ -77,7 +77,7 @@ void plan_suspend(struct plan *plan, uint32_t binding, bool on, struct suspensio
 {
 	assert(!plan->stand_ins);
 	*ret = (struct suspension){ 0 };
-	if (plan->suspended[binding] == on)
+	if (plan->suspended[binding] == on || binding == plan->default_suspended)
 		return;
 	plan->suspended[binding] = on;
 	if (on && plan_groups_find(plan, binding) == NO_INDEX)
