@@ -48,9 +48,10 @@ static void test_uplinks(void **unused)
 		  "2.10.2 2.10.4 3.2.1 3.2.2 3.2.4 4.2.1 4.2.2 4.2.4");
 	CHECK_SET(&world, SET_VIA, "1.2.eth1 1.10.eth1 2.2.eth0 2.10.eth0 3.2.eth1 4.2.eth1");
 	CHECK_SET(&world, SET_ANSWER, "");
-	PUSH(&world.facts.links, ((struct link){ .name = "eth0", .strict = true }));
+	PUSH(&world.facts.links, ((struct link){ .name = "eth0", .up = true, .strict = true }));
 	PUSH(&world.facts.links,
-	     ((struct link){ .name = "eth1", .strict = true, .answer_marked = true }));
+	     ((struct link){
+		     .name = "eth1", .up = true, .strict = true, .answer_marked = true }));
 	build(&world);
 	CHECK_SET(&world, SET_ANSWER, "1 3 4");
 	world_drop(&world);
