@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* The agent takes no more at once; quoting in JSON needs some room. */
+enum { APPLY_MAX = 48 << 20 };
+
 enum apply { APPLY_DRY_RUN, APPLY_WHOLE };
 
 static const struct option options[] = {
@@ -32,10 +35,8 @@ static int read_input(const struct ctl *ctl, char **ret_text, size_t *ret_len)
 		if (n <= 0)
 			break;
 		len += (size_t)n;
-		if (len > CONF_FILE_MAX) {
-			ctl_complain(ctl, "standard input: more than %d bytes", CONF_FILE_MAX);
-			return CTL_USAGE;
-		}
+		if (len > APPLY_MAX)
+			break;
 	}
 	if (n < 0) {
 		ctl_complain(ctl, "standard input cannot be read: %s", strerror(errno));
@@ -68,6 +69,11 @@ static int apply_run(struct ctl *ctl, const struct arguments *args)
 
 	if (r != CTL_DONE)
 		return r;
+	if (len > APPLY_MAX) {
+		ctl_complain(ctl, "%s: more than %d MiB, which is too much for one change", name,
+			     APPLY_MAX >> 20);
+		return CTL_USAGE;
+	}
 	if (strlen(text) < len) {
 		ctl_complain(ctl, "%s: has a NUL byte: expected text", name);
 		return CTL_USAGE;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* outbindctl bypass add, bypass remove: destinations that are left alone. */
 #include "change.h"
-#include "compose.h"
 #include "verbs.h"
 
 static int run(struct ctl *ctl, const struct arguments *args, const char *head)

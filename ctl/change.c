@@ -148,14 +148,29 @@ int change_typed(struct ctl *ctl, char *text, bool dry_run)
 	return change_apply(ctl, &excerpt, false, dry_run);
 }
 
-int change_settings(struct ctl *ctl, const char *name, const char *settings, bool dry_run)
+/* Places in settings are those of a stanza that begins with them, on its first line. */
+static char *stanza(const char *kind, const char *name, const char *settings)
 {
-	const struct excerpt excerpt = { .name = name, .text = settings, .typed = true };
+	struct statements none = { 0 };
+	char *AUTO(mem_drop) empty = compose_block(kind, name, &none);
+	char *text = NULL;
+
+	if (asprintf(&text, "%.*s%s", (int)(strrchr(empty, '}') - empty), empty, settings) < 0)
+		abort();
+	return text;
+}
+
+int change_settings(struct ctl *ctl, const char *kind, const char *name,
+		    const struct statements *settings, bool dry_run)
+{
+	char *AUTO(mem_drop) text = compose_text(settings);
+	char *AUTO(mem_drop) shown = stanza(kind, name, text);
+	const struct excerpt excerpt = { .name = "settings", .text = shown, .typed = true };
 	json_t *parameters = json_object();
 	int r = agent_add_text(ctl, parameters, "name", name);
 
 	if (r == CTL_DONE)
-		r = agent_add_text(ctl, parameters, "settings", settings);
+		r = agent_add_text(ctl, parameters, "settings", text);
 	if (r != CTL_DONE) {
 		json_decref(parameters);
 		return r;

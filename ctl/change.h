@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent.h"
+#include "compose.h"
 #include "excerpt.h"
 
 extern const struct option change_options[];	/* of verbs without others: --dry-run alone */
@@ -22,9 +23,9 @@ MUST_CHECK int change_apply(struct ctl *ctl, const struct excerpt *excerpt, bool
 /* The same for a text that was put together from the command line; takes @text. */
 MUST_CHECK int change_typed(struct ctl *ctl, char *text, bool dry_run);
 
-/* The same for settings of the binding or group @name. */
-MUST_CHECK int change_settings(struct ctl *ctl, const char *name, const char *settings,
-			       bool dry_run);
+/* The same for settings of the binding or group @name; @kind is "binding" or "group". */
+MUST_CHECK int change_settings(struct ctl *ctl, const char *kind, const char *name,
+			       const struct statements *settings, bool dry_run);
 
 /* Is a binding or group called @name defined? False also if the agent cannot be asked: whatever
  * comes next will say so. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* outbindctl default-binding: what traffic gets that no rule claims. */
 #include "change.h"
-#include "compose.h"
 #include "verbs.h"
 
 #include <string.h>

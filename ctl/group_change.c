@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* outbindctl group add, group set, group remove: binding groups while everything runs. */
 #include "change.h"
-#include "compose.h"
 #include "verbs.h"
 
 static int group_add_run(struct ctl *ctl, const struct arguments *args)
@@ -26,14 +25,11 @@ static int group_add_run(struct ctl *ctl, const struct arguments *args)
 static int group_set_run(struct ctl *ctl, const struct arguments *args)
 {
 	AUTO(compose_drop) struct statements settings = { 0 };
-	char *AUTO(mem_drop) text = NULL;
 	int r = compose_statements(ctl, grammar_group_set, args->rest + 1, args->n_rest - 1,
 				   &settings);
 
-	if (r != CTL_DONE)
-		return r;
-	text = compose_text(&settings);
-	return change_settings(ctl, args->rest[0], text, args->value[CHANGE_DRY_RUN]);
+	return r == CTL_DONE ? change_settings(ctl, "group", args->rest[0], &settings,
+					       args->value[CHANGE_DRY_RUN]) : r;
 }
 
 static int group_remove_run(struct ctl *ctl, const struct arguments *args)

@@ -118,6 +118,8 @@ int pieces_read(const char *text, size_t len, struct pieces *ret)
 	struct scan scan = { .text = text, .len = len, .pieces = ret,
 			     .open = { PIECES_NONE, PIECES_NONE } };
 
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		scan.at = 3;			/* U+FEFF, which some editors put first */
 	while (scan.at < len) {
 		ssize_t n = step(&scan);
 

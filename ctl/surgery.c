@@ -172,7 +172,8 @@ static struct span trim(const char *text, const struct hunk *hunk)
 		size_t new = line_start(span.text, span.len - 1);
 		size_t len = span.end - span.start - old;
 
-		if (len != span.len - new || memcmp(text + span.start + old, span.text + new, len) != 0)
+		if (len != span.len - new ||
+		    memcmp(text + span.start + old, span.text + new, len) != 0)
 			break;
 		span.end = span.start + old;
 		span.len = new;
@@ -226,7 +227,8 @@ struct printer {
 };
 
 /* Spans from @first to before @next, whose contexts meet. */
-static void print_group(struct printer *printer, const struct spans *spans, size_t first, size_t next)
+static void print_group(struct printer *printer, const struct spans *spans, size_t first,
+			size_t next)
 {
 	const char *text = printer->text;
 	size_t start = back(text, spans->at[first].start, printer->seen), at = start;

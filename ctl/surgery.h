@@ -11,7 +11,7 @@
 
 struct edit {
 	size_t start, end;			/* what is replaced, in bytes */
-	const char *text;			/* borrowed; NULL or "": cut out, and the line with it
+	const char *text; /* borrowed; NULL or "": cut out, and the line with it
 						 * if nothing is left on it */
 };
 

@@ -38,6 +38,7 @@ const struct verb *const verbs[] = {
 
 	&apply_verb,
 	&diff_verb,
+	&save_verb,
 	&reload_verb,
 	&check_verb,
 	&render_verb,

@@ -100,7 +100,7 @@ static const struct {
 	const char *what, *line, *want;
 } completions[] = {
 	{ "all verbs, each first word once", "''",
-	  "status health monitor explain exec binding group policy bypass default-binding apply diff reload check render help " },
+	  "status health monitor explain exec binding group policy bypass default-binding apply diff save reload check render help " },
 	{ "verbs by prefix", "re", "reload render " },
 	{ "second words", "binding ''", "list show add set suspend resume " },
 	{ "options", "check --p", "--print " },

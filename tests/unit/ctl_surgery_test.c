@@ -132,7 +132,8 @@ static struct edit edit_of(const char *text, const struct pieces *pieces, char *
 		*equals = '\0';
 	for (size_t p = 0; p < pieces->n; p++)
 		if (pieces_is(text, &pieces->at[p], operation + (*operation == '-')))
-			return (struct edit){ pieces->at[p].start, pieces->at[p].end, equals ? equals + 1 : NULL };
+			return (struct edit){ pieces->at[p].start, pieces->at[p].end,
+					      equals ? equals + 1 : NULL };
 	fail_msg("no statement %s", operation);
 	return (struct edit){ 0 };
 }

@@ -150,6 +150,9 @@ static const struct {
 		"{\"problems\":[{\"place\":\"command line:1:21\",\"severity\":\"error\",\"text\":\"no\"}],\"left_out\":0}"), 1, "",
 	  "outbindctl: no\n    policy { user 1 use acem; }\n                        ^\noutbindctl: configuration invalid; nothing was changed\n",
 	  CALL("Change", "{\"text\":\"policy { user 1 use acem; }\\n\",\"name\":\"command line\"}") },
+	{ "a place in settings", "binding set acme ehlo x adress 1", ERROR("ConfigurationInvalid",
+		"{\"problems\":[{\"place\":\"settings:1:23\",\"severity\":\"error\",\"text\":\"no\"}],\"left_out\":0}"), 1, "",
+	  "outbindctl: no\n    binding acme { ehlo x adress 1;\n                          ^\noutbindctl: configuration invalid; nothing was changed\n", NULL },
 	{ "a dry run", "binding set acme address 192.0.2.13 --dry-run",
 	  REPLY("{\"changes\":[{\"what\":\"changed\",\"kind\":\"binding\",\"name\":\"acme\",\"files\":\"b\",\"running\":\"a\"}],"
 		"\"operations\":2,\"affected\":[{\"binding\":\"acme\",\"connections\":12},{\"binding\":\"beta\",\"connections\":0}]}"), 0,

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A thing that some file defines is replaced or cut out there; a thing that is new goes to the end
+ * of the target. Which statement defines a thing is found by the reader itself (conf_items), so
+ * that the two cannot disagree. And whatever came out is not trusted: fold_check() reads it.
+ */
+#include "fold.h"
+
+#include "base/mem.h"
+#include "fold_check.h"
+#include "pieces.h"
+
+#include <string.h>
+
+void fold_drop(struct fold *fold)
+{
+	for (size_t i = 0; i < fold->files.n; i++) {
+		struct fold_file *file = &fold->files.at[i];
+
+		free(file->path);
+		free(file->full);
+		free(file->text);
+		free(file->edits.at);
+		surgery_drop(&file->hunks);
+		free(file->result);
+	}
+	for (size_t i = 0; i < fold->texts.n; i++)
+		free(fold->texts.at[i]);
+	free(fold->files.at);
+	free(fold->texts.at);
+	*fold = (struct fold){ 0 };
+}
+
+/* The piece of @file in which an item of it stands: the whole statement, or the one in the block. */
+static uint32_t piece_of(const struct fold_file *file, const struct pieces *pieces,
+			 const struct item *item)
+{
+	bool listed = item->kind == ITEM_RULE || item->kind == ITEM_BYPASS;
+	size_t at = 0;
+	uint32_t found;
+
+	for (uint32_t line = 1; line < item->where.line && at < file->len; line++)
+		at += strcspn(file->text + at, "\n") + 1;
+	found = pieces_find(pieces, at + item->where.column - 1);
+	while (!listed && found != PIECES_NONE && pieces->at[found].parent != PIECES_NONE)
+		found = pieces->at[found].parent;
+	return found;
+}
+
+/* What stands in the block of "policy { ... }", or the text itself if there is no such block. */
+static const char *inner_text(const struct item *item, size_t *ret_len)
+{
+	AUTO(pieces_drop) struct pieces pieces = { 0 };
+	bool listed = item->kind == ITEM_RULE || item->kind == ITEM_BYPASS;
+	size_t len = strlen(item->text);
+
+	while (len > 0 && strchr(" \t\r\n", item->text[len - 1]))
+		len--;
+	*ret_len = len;
+	if (!listed || pieces_read(item->text, len, &pieces) < 0 || pieces.n < 2)
+		return item->text;
+	*ret_len = pieces.at[1].end - pieces.at[1].start;
+	return item->text + pieces.at[1].start;
+}
+
+static const char *keep(struct fold *fold, char *text)
+{
+	PUSH(&fold->texts, text);
+	return text;
+}
+
+static void edit_item(struct fold *fold, struct fold_file *file, const struct piece *piece,
+		      const struct item *item)
+{
+	struct edit edit = { .start = piece->start, .end = piece->end };
+	size_t len;
+	const char *text = inner_text(item, &len);
+
+	if (!item->remove)
+		edit.text = keep(fold, mem_text(text, len));
+	PUSH(&file->edits, edit);
+	file->n_changes++;
+}
+
+/* @file without what conf_items() does not take, places unchanged. */
+static char *without_settings(const struct fold_file *file, const struct pieces *pieces)
+{
+	char *text = mem_text(file->text, file->len);
+
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		memset(text, ' ', 3);
+	for (size_t i = 0; i < pieces->n; i++) {
+		const struct piece *piece = &pieces->at[i];
+
+		if (piece->parent != PIECES_NONE || !(pieces_is(file->text, piece, "include") ||
+						      pieces_is(file->text, piece, "mark-mask")))
+			continue;
+		for (size_t at = piece->start; at < piece->end; at++)
+			text[at] = text[at] == '\n' ? '\n' : ' ';
+	}
+	return text;
+}
+
+/* Edit the statements of @file that say something about things of @layer; note them in @done. */
+static int edit_file(struct fold *fold, struct fold_file *file, const struct pending *layer,
+		     bool *done)
+{
+	AUTO(pieces_drop) struct pieces pieces = { 0 };
+	AUTO(items_drop) struct items items = { 0 };
+	AUTO(diag_drop) struct diag diag = { 0 };
+	char *AUTO(mem_drop) text = NULL;
+
+	if (pieces_read(file->text, file->len, &pieces) < 0)
+		return -EINVAL;
+	text = without_settings(file, &pieces);
+	if (conf_items(file->path, text, file->len, &conf_system, &items, &diag) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < items.n; i++) {
+		const struct item *item = pending_same(layer, &items.at[i]);
+		uint32_t piece = item ? piece_of(file, &pieces, &items.at[i]) : PIECES_NONE;
+
+		if (piece == PIECES_NONE)
+			continue;
+		edit_item(fold, file, &pieces.at[piece], item);
+		done[item - layer->items.at] = true;
+	}
+	return 0;
+}
+
+/* New items of one kind, in a block of their own if they need one. */
+static void append_kind(const struct pending *layer, const bool *done, enum item_kind kind,
+			const char *block, FILE *out, size_t *n)
+{
+	size_t first = *n;
+
+	for (size_t i = 0; i < layer->items.n; i++) {
+		const struct item *item = &layer->items.at[i];
+		size_t len;
+		const char *text = inner_text(item, &len);
+
+		if (item->kind != kind || item->remove || done[i])
+			continue;
+		if (block && *n == first)
+			(void)fprintf(out, "\n%s {\n", block);
+		(void)fprintf(out, "%s%.*s\n", block ? "    " : "\n", (int)len, text);
+		(*n)++;
+	}
+	if (block && *n > first)
+		(void)fputs("}\n", out);
+}
+
+static void append_new(struct fold *fold, struct fold_file *target, const struct pending *layer,
+		       const bool *done)
+{
+	static const struct {
+		enum item_kind kind;
+		const char *block;
+	} order[] = {
+		{ ITEM_DEFAULT, NULL }, { ITEM_BYPASS, "bypass" }, { ITEM_UPLINK, NULL },
+		{ ITEM_BINDING, NULL }, { ITEM_GROUP, NULL }, { ITEM_RULE, "policy" },
+	};
+	char *text = NULL;
+	size_t size, n = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		append_kind(layer, done, order[i].kind, order[i].block, out, &n);
+	if (fclose(out) != 0)
+		abort();
+	if (n == 0) {
+		free(text);
+		return;
+	}
+	keep(fold, text);
+	PUSH(&target->edits, ((struct edit){ target->len, target->len,
+					     text + (target->len == 0) }));
+	target->n_changes += n;
+}
+
+static void finish_files(struct fold *fold)
+{
+	for (size_t i = 0; i < fold->files.n; i++) {
+		struct fold_file *file = &fold->files.at[i];
+
+		fold->n_changes += file->n_changes;
+		if (file->edits.n == 0)
+			continue;
+		surgery_cut(file->text, file->len, &file->edits, &file->hunks);
+		file->result =
+			surgery_result(file->text, file->len, &file->hunks, &file->result_len);
+	}
+}
+
+static int edit_files(const struct ctl *ctl, struct fold *fold, const struct pending *layer,
+		      bool *done)
+{
+	for (size_t i = 0; i < layer->items.n; i++) {
+		done[i] = layer->items.at[i].kind == ITEM_SUSPEND;
+		fold->n_suspensions += done[i];
+	}
+	for (size_t i = 0; i < fold->files.n; i++) {
+		if (edit_file(fold, &fold->files.at[i], layer, done) == 0)
+			continue;
+		ctl_complain(ctl, "%s: cannot tell its statements apart", fold->files.at[i].path);
+		return CTL_REFUSED;
+	}
+	return CTL_DONE;
+}
+
+int fold_make(const struct ctl *ctl, const char *config, const struct pending *layer,
+	      const char *target, struct fold *ret)
+{
+	AUTO(fold_check_drop) struct fold_check check = { .config = config, .target = target };
+	bool *AUTO(mem_drop) done = mem_zero(layer->items.n + 1, sizeof *done);
+	int r = fold_check_begin(ctl, layer, &check, ret);
+
+	if (r == CTL_DONE)
+		r = edit_files(ctl, ret, layer, done);
+	if (r != CTL_DONE)
+		return r;
+	append_new(ret, fold_check_target(&check, ret), layer, done);
+	finish_files(ret);
+	return fold_check_end(ctl, &check, ret);
+}
+
+void fold_print(const struct fold *fold, FILE *out)
+{
+	for (size_t i = 0; i < fold->files.n; i++)
+		if (fold->files.at[i].result)
+			surgery_print(fold->files.at[i].path, fold->files.at[i].text,
+				      fold->files.at[i].len, &fold->files.at[i].hunks, out);
+}
