@@ -16,6 +16,7 @@
 #include "daemon/listing.h"
 #include "daemon/log.h"
 #include "daemon/marks.h"
+#include "daemon/probe.h"
 #include "daemon/seen.h"
 #include "daemon/shares.h"
 #include "daemon/suspend.h"
@@ -64,6 +65,7 @@ const char *agent_cgroup_path(void *context, uint64_t id)
 static int follow(struct agent *agent, const struct model *model)
 {
 	suspend_facts(agent, model);
+	probe_facts(agent, model);
 	if (agent->cgroups) {
 		int r = cgroups_follow(agent->cgroups, model);
 
@@ -414,6 +416,7 @@ void agent_drop(struct agent *agent)
 	shares_drop(&agent->shares);
 	facts_drop(&agent->facts);
 	suspend_drop(agent);
+	probe_drop(agent);
 	health_free(agent->health);
 	agent->health = NULL;
 	problems_drop(&agent->warnings);

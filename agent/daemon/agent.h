@@ -20,6 +20,7 @@ struct health;
 struct listing;
 struct control;
 struct monitor;
+struct probe_failure;
 
 struct agent {
 	/* Borrowed, set before agent_start(). */
@@ -35,6 +36,7 @@ struct agent {
 	struct numbers numbers;
 	struct shares shares;
 	struct facts facts;			/* borrows @shares */
+	struct { struct probe_failure *at; size_t n, room; } failing;	/* probes; see probe.h */
 	struct { char **at; size_t n, room; } suspended;	/* names; see suspend.h */
 	char digest[DIGEST_TEXT];		/* of now.plan */
 	bool stale;   /* facts could not be applied: the audit tries again */

@@ -11,6 +11,7 @@
 #include "daemon/lock.h"
 #include "daemon/log.h"
 #include "daemon/monitor.h"
+#include "daemon/probe.h"
 #include "daemon/tagger.h"
 #include "daemon/watch.h"
 
@@ -35,6 +36,7 @@ struct daemon {
 	struct watch *watch;
 	struct control *control;
 	struct tagger *tagger;
+	struct probes *probes;
 	bool running;
 };
 
@@ -43,6 +45,7 @@ static void daemon_drop(struct daemon *d)
 	control_close(d->control);
 	d->control = NULL;			/* events go on until the end */
 	tagger_close(d->tagger);
+	probe_close(d->probes);
 	watch_close(d->watch);
 	agent_drop(&d->agent);
 	log_listen(NULL, NULL);
@@ -280,7 +283,10 @@ static int open_sockets(struct daemon *d)
 		return fail("cannot listen on the control socket", r);
 	monitor_on_event(d->agent.monitor, wake, d);
 	r = tagger_open(d->event, &d->agent, d->options.runtime_dir, &d->tagger);
-	return r < 0 ? fail("cannot listen on the tag socket", r) : 0;
+	if (r < 0)
+		return fail("cannot listen on the tag socket", r);
+	r = probe_open(d->event, &d->agent, &d->probes);
+	return r < 0 ? fail("cannot send probes", r) : 0;
 }
 
 static int run(struct daemon *d)

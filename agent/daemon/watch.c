@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Event sources in, agent_refresh() and agent_heal() out. A notice says only what to read again, so
- * notices that come together are answered once: facts wait a few milliseconds, longer when the last
- * answer was expensive. A table that was changed by others is looked at at once. Lost notices mean
- * that everything may have changed. The audit looks at all of it every half minute whatever was
- * told, and tries again what failed.
+ * notices that come together are answered once: the first after some quiet is answered at once, those
+ * after it wait a few milliseconds, longer when the last answer was expensive. A table that was
+ * changed by others is looked at at once. Lost notices mean that everything may have changed. The
+ * audit looks at all of it every half minute whatever was told, and tries again what failed.
  *
  * Subscribed before the agent starts, so nothing falls between the first reading and the first
  * notice.
@@ -21,8 +21,15 @@
 #include <systemd/sd-event.h>
 #include <time.h>
 
-enum { DEBOUNCE_USEC = 2000, DEBOUNCE_MAX_USEC = 2000000, AUDIT_USEC = 30 * 1000000,
-       HEAL_GATHER_USEC = 1000, HEAL_PAUSE_USEC = 100000, HEALS_AT_ONCE = 10 };
+enum {
+	QUIET_USEC = 20000,
+	DEBOUNCE_USEC = 2000,
+	DEBOUNCE_MAX_USEC = 2000000,
+	AUDIT_USEC = 30 * 1000000,
+	HEAL_GATHER_USEC = 1000,
+	HEAL_PAUSE_USEC = 100000,
+	HEALS_AT_ONCE = 10
+};
 
 struct watch {
 	struct agent *agent;
@@ -31,7 +38,7 @@ struct watch {
 	sd_event_source *on_notice[2], *on_cgroup, *on_refresh, *on_audit, *on_heal;
 	unsigned kinds;				/* of facts to read when the timer fires */
 	bool rules_noticed;
-	uint64_t refresh_took;			/* usec */
+	uint64_t refresh_took, refreshed;	/* usec: the last one, and when it ended */
 	uint64_t heal_window;			/* usec: when heals_in_window began to count */
 	unsigned heals_in_window;
 	bool foreign;				/* a change by others is not answered yet */
@@ -48,12 +55,31 @@ static void arm(sd_event_source *timer, uint64_t delay_usec)
 	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
+static void refresh(struct watch *watch)
+{
+	uint64_t begun = agent_clock();
+	unsigned kinds = watch->kinds;
+
+	watch->kinds = 0;
+	if (!watch->agent->now)
+		return;
+	(void)agent_refresh(watch->agent, kinds);	/* logs; stale makes the audit try again */
+	if (watch->rules_noticed)
+		warn_overlaps(watch->agent);
+	watch->rules_noticed = false;
+	watch->refreshed = agent_clock();
+	watch->refresh_took = watch->refreshed - begun;
+}
+
 static void want(struct watch *watch, unsigned kinds)
 {
 	uint64_t delay = DEBOUNCE_USEC + watch->refresh_took / 2;
 
 	watch->kinds |= kinds;
-	arm(watch->on_refresh, delay < DEBOUNCE_MAX_USEC ? delay : DEBOUNCE_MAX_USEC);
+	if (agent_clock() - watch->refreshed > QUIET_USEC + watch->refresh_took)
+		refresh(watch);
+	else
+		arm(watch->on_refresh, delay < DEBOUNCE_MAX_USEC ? delay : DEBOUNCE_MAX_USEC);
 }
 
 /* Two programs that write the same table over and over must not starve everything else. */
@@ -115,9 +141,9 @@ static int on_notice(sd_event_source *source, int fd, uint32_t revents, void *co
 		arm(watch->on_heal, HEAL_GATHER_USEC);
 		watch->foreign = true;
 	}
+	watch->rules_noticed |= (bits & NOTICE_RULES) != 0;
 	if (bits & (NOTICE_ADDRESSES | NOTICE_RULES))
 		want(watch, FACTS_KERNEL);
-	watch->rules_noticed |= (bits & NOTICE_RULES) != 0;
 	return 0;
 }
 
@@ -139,20 +165,9 @@ static int on_cgroup(sd_event_source *source, int fd, uint32_t revents, void *co
 
 static int on_refresh(sd_event_source *source, uint64_t usec, void *context)
 {
-	struct watch *watch = context;
-	uint64_t begun = agent_clock();
-	unsigned kinds = watch->kinds;
-
 	(void)source;
 	(void)usec;
-	watch->kinds = 0;
-	if (!watch->agent->now)
-		return 0;
-	(void)agent_refresh(watch->agent, kinds);	/* logs; stale makes the audit try again */
-	if (watch->rules_noticed)
-		warn_overlaps(watch->agent);
-	watch->rules_noticed = false;
-	watch->refresh_took = agent_clock() - begun;
+	refresh(context);
 	return 0;
 }
 

@@ -242,7 +242,7 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 		    char **ret_text, struct kernel_error *reterr)
 {
 	char names[SETS][32], sizes[SETS][24], mask[16], others[16], pass[16], reject[16];
-	char bits[32 * 12 + 1], slots[16], seed[16];
+	char bits[32 * 12 + 1], slots[16], seed[16], probe[16];
 	struct expansion x = { .start = text, .reterr = reterr };
 	char *AUTO(mem_drop) out = NULL;
 	size_t len = 0;
@@ -253,6 +253,7 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 	snprintf(slots, sizeof slots, "%u", SHARE_SLOTS);
 	snprintf(seed, sizeof seed, "%#x", SPREAD_SEED);
 	snprintf(pass, sizeof pass, "%#x", plan->pass.host);
+	snprintf(probe, sizeof probe, "%x:%x", PROBE_PRIORITY >> 16, PROBE_PRIORITY & 0xffff);
 	snprintf(reject, sizeof reject, "%#x", plan->reject.host);
 	print_bits(plan->mask, bits, sizeof bits);
 	define(&x, "table", table);
@@ -263,6 +264,7 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 	define(&x, "seed", seed);
 	define(&x, "pass", pass);
 	define(&x, "reject", reject);
+	define(&x, "probe", probe);
 	define(&x, "bits", bits);
 	for (size_t i = 0; i < SETS; i++) {
 		if (plan_shapes[i].interval)

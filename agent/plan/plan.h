@@ -62,6 +62,8 @@ enum field_kind {
 
 enum origin_kind { ORIGIN_NONE, ORIGIN_RULE, ORIGIN_ADDRESS, ORIGIN_BYPASS };
 
+enum { PROBE_PRIORITY = 0x6f757470 };		/* SO_PRIORITY of the agent's active probes */
+
 enum { FIELDS_MAX = 3, KEY_MAX = 24, DATA_MAX = 16 };
 
 /*
@@ -240,6 +242,10 @@ const char *plan_reason_text(enum usable_reason reason, enum family family);
 /* Can a new connection leave by this binding, and if not why: "suspended", or as above. */
 bool plan_usable(const struct plan *plan, uint32_t binding, enum family family);
 const char *plan_usable_text(const struct plan *plan, uint32_t binding, enum family family);
+
+/* The first address of the binding and family that counts now, by index into the model, or NO_INDEX. */
+uint32_t plan_usable_source(const struct model *model, const struct facts *facts,
+			    uint32_t binding, enum family family);
 
 /* The row of @set whose key is (or whose interval holds) @key, or NULL. */
 const uint8_t *plan_find(const struct plan *plan, enum set_id set, const uint8_t *key);

@@ -106,6 +106,19 @@ enum usable_reason plan_usable_address(struct plan_host *host, const struct mode
 	return reason;
 }
 
+uint32_t plan_usable_source(const struct model *model, const struct facts *facts,
+			    uint32_t binding, enum family family)
+{
+	struct plan_host host = { .facts = facts };
+	uint32_t first = model->bindings.at[binding].first_address;
+
+	for (uint32_t i = first; i < first + model->bindings.at[binding].n_addresses; i++)
+		if (ip_family(&model->addresses.at[i].ip) == family &&
+		    plan_usable_address(&host, model, i) == USABLE)
+			return i;
+	return NO_INDEX;
+}
+
 static bool probe_fails(const struct probe *probe, const struct probe_failures *failures,
 			uint32_t index, int family)
 {
