@@ -116,7 +116,7 @@ void conf_binding_address(struct conf *conf, const struct word *word, struct whe
 {
 	struct prefix prefix;
 
-	if (!conf_form_address(conf, word, where, &prefix.ip))
+	if (!conf_form_address(conf, word, where, "a unicast address of this host", &prefix.ip))
 		return;
 	prefix.bits = prefix.ip.len * 8;
 	add_address(conf, &prefix, false, where);

@@ -162,10 +162,11 @@ bool conf_form_ehlo(struct conf *conf, const struct word *word, struct where whe
 bool conf_form_interface(struct conf *conf, const struct word *word, struct where where);
 bool conf_form_prefix(struct conf *conf, const struct word *word, struct where where,
 		      const char *wanted, struct prefix *ret);
+/* A unicast address; @wanted ends the message. */
 bool conf_form_address(struct conf *conf, const struct word *word, struct where where,
-		       struct ip *ret);
-/* The same without asking whether packets can leave from it: one that somebody else has. */
-bool conf_form_remote(struct conf *conf, const struct word *word, struct where where,
+		       const char *wanted, struct ip *ret);
+/* Any address. */
+bool conf_form_ip(struct conf *conf, const struct word *word, struct where where,
 		      struct ip *ret);
 /* A prefix whose every address is one that packets can leave from. */
 bool conf_form_routed(struct conf *conf, const struct word *word, struct where where,

@@ -116,11 +116,14 @@ static void report_overflow(struct conf *conf, const struct step *loop, size_t n
 	size_t first = first_of(loop, n);
 	const struct binding *binding = &conf->model->bindings.at[loop[first].binding];
 	char text[LOOP_TEXT];
+	bool has_group = false;
 
+	for (size_t i = 0; i < n; i++)
+		has_group = has_group || conf->model->bindings.at[loop[i].binding].group;
 	loop_text(conf, loop, n, first, text, sizeof text);
 	diag_error(conf->diag, overflow_place(binding),
 		   "loop of 'overflow': %s: expected what exceeds a limit to end somewhere%s", text,
-		   n > 1 ? "; a group leads to its members" : "");
+		   has_group ? "; a group leads to its members" : "");
 }
 
 static void enter(struct walk *walk, uint32_t binding)

@@ -78,25 +78,32 @@ static void report_twice(struct conf *conf, uint32_t one, uint32_t two)
 		   PLACE(conf, b->where));
 }
 
-/* In order, what a prefix covers follows it; prefixes overlap only by one covering the other. */
+/*
+ * In order, what a prefix covers follows it, and prefixes overlap only by one covering the other: so
+ * each is compared with the innermost one that is open, and at most as many are as it has bits.
+ */
 static void check_addresses(struct conf *conf)
 {
 	const struct model *model = conf->model;
 	const struct address *at = model->addresses.at;
 	size_t n = model->addresses.n;
 	uint32_t *AUTO(mem_drop) order = mem_zero(n, sizeof *order);
-	uint32_t cover = 0;
+	uint32_t open[130], depth = 0;
 
 	for (uint32_t i = 0; i < n; i++)
 		order[i] = i;
 	qsort_r(order, n, sizeof *order, compare_addresses, model->addresses.at);
 	for (size_t i = 0; i < n; i++) {
-		const struct prefix outer = { at[cover].ip, at[cover].bits };
+		const struct address *address = &at[order[i]];
 
-		if (i > 0 && prefix_contains(&outer, &at[order[i]].ip))
-			report_twice(conf, cover, order[i]);
-		else
-			cover = order[i];
+		while (depth && !prefix_contains(&(struct prefix){ at[open[depth - 1]].ip,
+								   at[open[depth - 1]].bits },
+						 &address->ip))
+			depth--;
+		if (depth)
+			report_twice(conf, open[depth - 1], order[i]);
+		if (depth == 0 || at[open[depth - 1]].bits < address->bits)
+			open[depth++] = order[i];
 	}
 }
 
@@ -106,18 +113,19 @@ static void check_probes(struct conf *conf)
 
 	for (uint32_t i = 0; i < model->bindings.n; i++) {
 		const struct binding *binding = &model->bindings.at[i];
-		const struct address *at = model->addresses.at + binding->first_address;
+		const struct probe *probe = binding->probe;
 		uint32_t n = 0;
 
-		if (!binding->probe)
+		if (!probe)
 			continue;
-		while (n < binding->n_addresses && at[n].ip.len != binding->probe->to.len)
+		while (n < binding->n_addresses &&
+		       model->addresses.at[binding->first_address + n].ip.len != probe->to.len)
 			n++;
 		if (n == binding->n_addresses)
-			diag_error(conf->diag, binding->probe->where,
+			diag_error(conf->diag, probe->where,
 				   "binding %s has no %s address to probe from: expected a target of "
 				   "another family, or no probe", SHOW_TEXT(binding->name),
-				   binding->probe->to.len == 4 ? "IPv4" : "IPv6");
+				   probe->to.len == 4 ? "IPv4" : "IPv6");
 	}
 }
 

@@ -124,13 +124,14 @@ void conf_split_end(struct conf *conf, struct where start)
 		return;
 	item = split->item;
 	split->item = (struct item){ 0 };
-	/* places are of use only as long as nothing was invented to go on after an error */
-	if (conf->diag->n_errors || is_repeated(conf, &item)) {
+	if (is_repeated(conf, &item)) {
 		free(item.key);
 		return;
 	}
-	item.text = item_text(split, &item, offset_of(split, start),
-			      offset_of(split, last->where) + last->word.len);
+	/* places are of use only as long as nothing was invented to go on after an error */
+	if (conf->diag->n_errors == 0)
+		item.text = item_text(split, &item, offset_of(split, start),
+				      offset_of(split, last->where) + last->word.len);
 	PUSH(&split->items, item);
 }
 

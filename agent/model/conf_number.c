@@ -38,7 +38,7 @@ static const char *prefix_fault(const struct prefix *prefix, struct ip *ret_firs
 	return NULL;
 }
 
-bool conf_form_remote(struct conf *conf, const struct word *word, struct where where,
+bool conf_form_ip(struct conf *conf, const struct word *word, struct where where,
 		      struct ip *ret)
 {
 	char text[IP_TEXT + 1] = "";
@@ -62,17 +62,16 @@ bool conf_form_remote(struct conf *conf, const struct word *word, struct where w
 }
 
 bool conf_form_address(struct conf *conf, const struct word *word, struct where where,
-		       struct ip *ret)
+		       const char *wanted, struct ip *ret)
 {
 	const char *fault;
 	struct ip ip, first;
 
-	if (!conf_form_remote(conf, word, where, &ip))
+	if (!conf_form_ip(conf, word, where, &ip))
 		return false;
 	fault = prefix_fault(&(struct prefix){ ip, ip.len * 8 }, &first);
 	if (fault) {
-		diag_error(conf->diag, where, "%s %s: expected a unicast address of this host",
-			   SHOW(word), fault);
+		diag_error(conf->diag, where, "%s %s: expected %s", SHOW(word), fault, wanted);
 		return false;
 	}
 	*ret = ip;

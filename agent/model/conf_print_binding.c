@@ -52,13 +52,16 @@ static void print_unusable(const struct model *model, const struct binding *bind
 
 static void print_addresses(const struct model *model, const struct binding *binding, FILE *out)
 {
-	const struct address *at = model->addresses.at + binding->first_address;
 	char text[PREFIX_TEXT];
 
-	for (uint32_t i = 0; i < binding->n_addresses; i++)
+	for (uint32_t i = 0; i < binding->n_addresses; i++) {
+		const struct address *address = &model->addresses.at[binding->first_address + i];
+
 		fprintf(out, "%s%s%s%s", i ? ", " : "    address ",
-			prefix_print(&(struct prefix){ at[i].ip, at[i].bits }, text),
-			at[i].routed ? " routed" : "", i + 1 == binding->n_addresses ? ";\n" : "");
+			prefix_print(&(struct prefix){ address->ip, address->bits }, text),
+			address->routed ? " routed" : "",
+			i + 1 == binding->n_addresses ? ";\n" : "");
+	}
 }
 
 static void print_rate(const struct rate *rate, const char *per, FILE *out)

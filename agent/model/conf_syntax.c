@@ -84,8 +84,9 @@ static enum conf_recovery recovery_for(const struct conf *conf, const char *cons
 					 TOKEN_BINDING, TOKEN_POLICY, TOKEN_DEFAULT_BINDING,
 					 TOKEN_REMOVE, TOKEN_SUSPEND, TOKEN_RESUME };
 	const struct conf_token *token = &conf->token;
-	/* these two begin statements inside blocks as well */
-	bool starts_section = (token->kind == TOKEN_GROUP || token->kind == TOKEN_UPLINK) &&
+	/* these two begin statements inside blocks as well; in a group, `uplink` is taken for one */
+	bool starts_section = (token->kind == TOKEN_GROUP ||
+			       (token->kind == TOKEN_UPLINK && !expects(expected, n, "member"))) &&
 			      !expects(expected, n, "';'");
 
 	for (size_t i = 0; i < ARRAY_LEN(outermost); i++)

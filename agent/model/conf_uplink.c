@@ -58,8 +58,9 @@ void conf_uplink_gateway(struct conf *conf, const struct word *word, struct wher
 	struct ip ip;
 
 	/* a router may be known by its link-local address only, RFC 4861 section 6.1.2 */
-	if (!conf_form_remote(conf, word, where, &ip) ||
-	    (!prefix_contains(&link_local, &ip) && !conf_form_address(conf, word, where, &ip)) ||
+	if (!conf_form_ip(conf, word, where, &ip) ||
+	    (!prefix_contains(&link_local, &ip) &&
+	     !conf_form_address(conf, word, where, "a unicast address", &ip)) ||
 	    conf_given_twice(conf, families[ip_family(&ip)], where,
 			     &conf->uplink.gateways[ip_family(&ip)]))
 		return;
@@ -146,7 +147,7 @@ static bool parse_endpoint(struct conf *conf, const struct word *word, struct wh
 		return false;
 	}
 	probe->port = (uint16_t)port;
-	return conf_form_address(conf, &address, where, &probe->to);
+	return conf_form_address(conf, &address, where, "a unicast address", &probe->to);
 }
 
 void conf_probe_open(struct conf *conf, enum probe_kind kind, const struct word *word,
@@ -159,7 +160,8 @@ void conf_probe_open(struct conf *conf, enum probe_kind kind, const struct word 
 	if (kind == PROBE_TCP)
 		conf->probe.broken = !parse_endpoint(conf, word, where, probe);
 	else
-		conf->probe.broken = !conf_form_address(conf, word, where, &probe->to);
+		conf->probe.broken =
+			!conf_form_address(conf, word, where, "a unicast address", &probe->to);
 }
 
 /* "5s" or "500ms" */

@@ -193,7 +193,10 @@ static void test_random(void **unused)
 	static const char *const pieces[] = {
 		"mark-mask ", "include ", "bypass ", "binding ", "policy ", "address ", "ehlo ",
 		"interface ", "unusable ", "allow ", "unit ", "cgroup ", "user ", "group ", "source ",
-		"otherwise ", "to ", "port ", "protocol ", "use ", "pass", "reject", "default", "{",
+		"otherwise ", "uplink ", "gateway ", "table ", "member ", "weight ", "pick random", "limit ",
+		"connections ", "new ", "5/second ", "burst ", "per destination", "overflow ", "warmup ",
+		"day ", "probe ", "icmp ", "tcp ", "every ", "1s ", "down ", "up ", "routed ",
+		"default-binding ", "remove ", "suspend ", "resume ", "to ", "port ", "protocol ", "use ", "pass", "reject", "default", "{",
 		"}", ";", ",", "\n", "\"", "\\", "#", "a ", "192.0.2.1 ", "10.0.0.0/8 ", "x.service ",
 		"/a ", "1-5 ", "\xc3\xbc", "\xff", "\x01", "; }", "{ ", ";\n",
 	};
