@@ -17,6 +17,7 @@
 #include "daemon/log.h"
 #include "daemon/marks.h"
 #include "daemon/probe.h"
+#include "daemon/plumb.h"
 #include "daemon/seen.h"
 #include "daemon/shares.h"
 #include "daemon/suspend.h"
@@ -85,6 +86,8 @@ static int read_facts(struct agent *agent, struct outcome *out)
 	if (r < 0)
 		outcome_say(out, "cannot read addresses, routes and rules of the host: %s",
 			    strerror(-r));
+	else
+		plumb_facts(agent);
 	return r;
 }
 
@@ -101,6 +104,7 @@ static int read_change(struct agent *agent, struct change *change, struct outcom
 		r = read_facts(agent, out);
 	if (r < 0)
 		return r;
+	plumb_prepare(agent, fresh);
 	r = follow(agent, &fresh->model);
 	if (r < 0)
 		outcome_say(out, "cannot watch cgroups: %s", strerror(-r));
@@ -177,6 +181,7 @@ static void install(struct agent *agent, struct change *change, struct outcome *
 	agent_changed(agent);
 	health_move(agent, old ? &old->model : NULL);
 	health_all(agent);
+	plumb_all(agent);
 	keep_warnings(agent, &out->problems);
 	if (!old || old->model.mask.host != agent->now->model.mask.host)
 		warn_overlaps(agent);
@@ -287,6 +292,7 @@ static int refuse_reload(struct agent *agent, int r, struct outcome *out)
 {
 	if (follow(agent, &agent->now->model) < 0)
 		agent->stale = true;
+	plumb_all(agent);
 	if (out->text[0])
 		snprintf(agent->last_reload, sizeof agent->last_reload, "refused: %.400s",
 			 out->text);

@@ -18,6 +18,7 @@ typedef int agent_render(const struct kernel_options *options, const struct plan
 
 struct health;
 struct listing;
+struct plumb;
 struct control;
 struct monitor;
 struct probe_failure;
@@ -52,6 +53,7 @@ struct agent {
 	uint64_t asked;				/* usec: when the running call had been received */
 	struct control *control;		/* for control_wake(); NULL: no socket */
 	struct health *health;			/* since when bindings are usable, or not */
+	struct plumb *plumb;			/* what it put on interfaces; NULL: nothing, see plumb.h */
 	struct listing *listing;		/* sorted views of now, made when first asked for */
 };
 

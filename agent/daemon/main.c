@@ -10,6 +10,8 @@
 #include "daemon/control.h"
 #include "daemon/lock.h"
 #include "daemon/log.h"
+#include "daemon/plumb.h"
+#include "daemon/plumb_events.h"
 #include "daemon/monitor.h"
 #include "daemon/probe.h"
 #include "daemon/tagger.h"
@@ -34,6 +36,7 @@ struct daemon {
 	struct agent agent;
 	sd_event *event;
 	struct watch *watch;
+	struct plumb_events *plumbing;
 	struct control *control;
 	struct tagger *tagger;
 	struct probes *probes;
@@ -46,7 +49,9 @@ static void daemon_drop(struct daemon *d)
 	d->control = NULL;			/* events go on until the end */
 	tagger_close(d->tagger);
 	probe_close(d->probes);
+	plumb_events_close(d->plumbing);
 	watch_close(d->watch);
+	plumb_close(&d->agent);
 	agent_drop(&d->agent);
 	log_listen(NULL, NULL);
 	monitor_free(d->agent.monitor);
@@ -187,6 +192,7 @@ static int open_world(struct daemon *d)
 	d->agent.world = &conf_system;
 	d->agent.state = &d->state;
 	d->agent.render = kernel_render;
+	plumb_open(&d->agent);
 	d->agent.monitor = monitor_new();
 	log_listen(monitor_hear, d->agent.monitor);
 	return 0;
@@ -265,6 +271,8 @@ static int open_events(struct daemon *d)
 		r = sd_event_add_io(d->event, NULL, d->lock.n, EPOLLIN, on_lock, NULL);
 	if (r >= 0)
 		r = watch_open(d->event, &d->agent, &d->watch);
+	if (r >= 0)
+		r = plumb_events_open(d->event, &d->agent, &d->plumbing);
 	return r < 0 ? fail("cannot watch the kernel", r) : 0;
 }
 
@@ -305,6 +313,7 @@ static int run(struct daemon *d)
 		if (removed < 0)
 			return fail("cannot remove the table", removed);
 		log_event(EVENT_TABLE_REMOVED, "table=%s", d->options.kernel.table);
+		plumb_remove(&d->agent);
 	}
 	log_event(EVENT_AGENT_STOPPED, "table=%s", d->options.remove_on_stop ? "removed" : "kept");
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

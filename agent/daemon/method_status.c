@@ -3,6 +3,7 @@
 #include "daemon/method.h"
 
 #include "daemon/listing.h"
+#include "daemon/plumb.h"
 #include "daemon/warn.h"
 
 #include <stdio.h>
@@ -37,6 +38,8 @@ static json_t *warnings(const struct agent *agent)
 	char text[OUTCOME_TEXT];
 
 	for (size_t i = 0; warn_overlap(agent, i, text); i++)
+		json_array_append_new(list, method_json(text));
+	for (size_t i = 0; plumb_warning(agent, i, text); i++)
 		json_array_append_new(list, method_json(text));
 	for (size_t i = 0; i < agent->warnings.n; i++) {
 		snprintf(text, sizeof text, "%s: %s", agent->warnings.at[i].place,

@@ -32,17 +32,25 @@ static void read_boot(char out[static 37])
 	out[n > 0 ? n : 0] = '\0';
 }
 
-static size_t print(const struct agent *agent, uint32_t generation, char out[static SEEN_TEXT])
+void seen_place(char out[static SEEN_PLACE])
 {
 	struct stat place = { 0 };
 	char boot[37];
-	int n;
 
 	read_boot(boot);
 	if (stat("/proc/self/ns/net", &place) < 0)
 		place.st_ino = 0;
-	n = snprintf(out, SEEN_TEXT, "outbind-generation 1\n%s %llu %s %u\n", boot,
-		     (unsigned long long)place.st_ino, agent->options->kernel.table, generation);
+	snprintf(out, SEEN_PLACE, "%s %llu\n", boot, (unsigned long long)place.st_ino);
+}
+
+static size_t print(const struct agent *agent, uint32_t generation, char out[static SEEN_TEXT])
+{
+	char place[SEEN_PLACE];
+	int n;
+
+	seen_place(place);
+	n = snprintf(out, SEEN_TEXT, "outbind-generation 1\n%.*s %s %u\n",
+		     (int)strcspn(place, "\n"), place, agent->options->kernel.table, generation);
 	return n < 0 ? 0 : (size_t)n;
 }
 

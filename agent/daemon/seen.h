@@ -12,3 +12,7 @@ void seen_note_now(struct agent *agent);
 
 /* Has nobody changed any ruleset of this network namespace since the last agent's note? */
 bool seen_same(const struct agent *agent, uint32_t generation);
+
+/* A line that names this boot and this network namespace. */
+enum { SEEN_PLACE = 64 };
+void seen_place(char out[static SEEN_PLACE]);

@@ -10,6 +10,7 @@
 #define STATE_MARKS	"marks"			/* which number stands for which binding */
 #define STATE_GROUPS	"groups"		/* which slots of a group belong to whom */
 #define STATE_SUSPENDED	"suspended"		/* names of suspended bindings */
+#define STATE_ADDRESSES	"addresses"		/* those that we added to interfaces */
 
 enum state_step { STATE_OPEN, STATE_WRITE, STATE_SYNC, STATE_RENAME, STATE_SYNC_DIR, STATE_STEPS };
 

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "daemon/log.h"
+#include "daemon/plumb.h"
 #include "daemon/warn.h"
 #include "kernel/notices.h"
 
@@ -55,6 +56,18 @@ static void arm(sd_event_source *timer, uint64_t delay_usec)
 	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
+/* Only gateways of uplinks matter, and they come and go with the configuration. */
+static void follow_gateways(struct watch *watch)
+{
+	uint32_t links[NOTICE_LINKS_MAX];
+	size_t n = plumb_gateways(watch->agent, links, ARRAY_LEN(links));
+	int r = notices_neighbours(watch->notices, links, n);
+
+	if (r < 0)
+		log_event(EVENT_NOTICES_FAILED, "error=\"%s\" next=\"the audit sees changes\"",
+			  strerror(-r));
+}
+
 static void refresh(struct watch *watch)
 {
 	uint64_t begun = agent_clock();
@@ -64,6 +77,7 @@ static void refresh(struct watch *watch)
 	if (!watch->agent->now)
 		return;
 	(void)agent_refresh(watch->agent, kinds);	/* logs; stale makes the audit try again */
+	follow_gateways(watch);
 	if (watch->rules_noticed)
 		warn_overlaps(watch->agent);
 	watch->rules_noticed = false;
@@ -142,7 +156,7 @@ static int on_notice(sd_event_source *source, int fd, uint32_t revents, void *co
 		watch->foreign = true;
 	}
 	watch->rules_noticed |= (bits & NOTICE_RULES) != 0;
-	if (bits & (NOTICE_ADDRESSES | NOTICE_RULES))
+	if (bits & (NOTICE_ADDRESSES | NOTICE_RULES | NOTICE_NEIGHBOURS))
 		want(watch, FACTS_KERNEL);
 	return 0;
 }
@@ -193,6 +207,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *context)
 		if (watch->agent->cgroups && cgroups_read(watch->agent->cgroups, &changed) < 0)
 			changed = true;
 		(void)agent_refresh(watch->agent, FACTS_KERNEL | FACTS_CGROUPS);
+		follow_gateways(watch);
 	}
 	(void)sd_event_source_set_time(source, agent_clock() + AUDIT_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -10,10 +10,12 @@
 #include "kernel/notices.h"
 
 #include "base/mem.h"
+#include "plan/plan.h"
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/filter.h>
+#include <linux/neighbour.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -31,6 +33,8 @@ enum {
 struct notices {
 	struct fd route, nft;
 	char *table;
+	uint32_t links[NOTICE_LINKS_MAX];	/* whose neighbours are told */
+	size_t n_links;
 	char buffer[READ_BYTES];
 };
 
@@ -39,37 +43,96 @@ struct notices {
 	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct rtmsg, field))
 #define EQUAL(v, t, f)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (v), (t), (f))
 
-/*
- * Of routes, those of facts.c: local ones, and on-link ones of the main table. Anything that is
- * not a route passes. Loads give network order, netlink's header is in host order. The last two
- * columns are how many lines to skip if equal, if not.
- */
-static int filter_routes(const struct fd *fd)
-{
-	struct sock_filter lines[] = {
-		/*  0 */ LOAD_TYPE,
-		/*  1 */ EQUAL(htons(RTM_NEWROUTE), 1, 0),
-		/*  2 */ EQUAL(htons(RTM_DELROUTE), 0, 13),
-		/*  3 */ LOAD(rtm_type),
-		/*  4 */ EQUAL(RTN_LOCAL, 11, 0),
-		/*  5 */ EQUAL(RTN_UNICAST, 0, 9),
-		/*  6 */ LOAD(rtm_table),
-		/*  7 */ EQUAL(RT_TABLE_MAIN, 0, 7),
-		/*  8 */ LOAD(rtm_scope),
-		/*  9 */ EQUAL(RT_SCOPE_LINK, 6, 0),
-		/* 10 */ LOAD(rtm_family),
-		/* 11 */ EQUAL(AF_INET6, 0, 3),
-		/* 12 */ LOAD(rtm_protocol),
-		/* 13 */ EQUAL(RTPROT_KERNEL, 2, 0),
-		/* 14 */ EQUAL(RTPROT_RA, 1, 0),
-		/* 15 */ BPF_STMT(BPF_RET | BPF_K, 0),
-		/* 16 */ BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	};
-	struct sock_fprog program = { .len = ARRAY_LEN(lines), .filter = lines };
+struct filter { struct sock_filter *at; size_t n, room; };
 
-	return setsockopt(fd->n, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0
-		       ? -errno
-		       : 0;
+/*
+ * Of routes: ours, local ones, and default and on-link ones of the main table. The last two columns
+ * are how many lines to skip if equal, if not. Loads of octets are in network order.
+ */
+static void add_routes(struct filter *filter)
+{
+	const struct sock_filter lines[] = {
+		/*  0 */ EQUAL(htons(RTM_NEWROUTE), 1, 0),
+		/*  1 */ EQUAL(htons(RTM_DELROUTE), 0, 17),
+		/*  2 */ LOAD(rtm_protocol),
+		/*  3 */ EQUAL(PROTOCOL_OUTBIND, 15, 0),
+		/*  4 */ LOAD(rtm_type),
+		/*  5 */ EQUAL(RTN_LOCAL, 13, 0),
+		/*  6 */ EQUAL(RTN_UNICAST, 0, 11),
+		/*  7 */ LOAD(rtm_table),
+		/*  8 */ EQUAL(RT_TABLE_MAIN, 0, 9),
+		/*  9 */ LOAD(rtm_dst_len),
+		/* 10 */ EQUAL(0, 8, 0),
+		/* 11 */ LOAD(rtm_scope),
+		/* 12 */ EQUAL(RT_SCOPE_LINK, 6, 0),
+		/* 13 */ LOAD(rtm_family),
+		/* 14 */ EQUAL(AF_INET6, 0, 3),
+		/* 15 */ LOAD(rtm_protocol),
+		/* 16 */ EQUAL(RTPROT_KERNEL, 2, 0),
+		/* 17 */ EQUAL(RTPROT_RA, 1, 0),
+		/* 18 */ BPF_STMT(BPF_RET | BPF_K, 0),
+		/* 19 */ BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		PUSH(filter, lines[i]);
+}
+
+static void add_neighbours(struct filter *filter, const uint32_t *links, size_t n)
+{
+	const struct sock_filter head[] = {
+		LOAD_TYPE,
+		EQUAL(htons(RTM_NEWNEIGH), 1, 0),
+		EQUAL(htons(RTM_DELNEIGH), 0, (uint8_t)(n * 2 + 2)),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_ifindex)),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(head); i++)
+		PUSH(filter, head[i]);
+	for (size_t i = 0; i < n; i++) {
+		PUSH(filter, ((struct sock_filter)EQUAL(htonl(links[i]), 0, 1)));
+		PUSH(filter, ((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)));
+	}
+	PUSH(filter, ((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0)));
+}
+
+/* Anything that is neither a neighbour nor a route passes. */
+static int set_filter(const struct fd *fd, const uint32_t *links, size_t n)
+{
+	struct filter filter = { 0 };
+	struct sock_fprog program;
+	int r;
+
+	add_neighbours(&filter, links, n);
+	add_routes(&filter);
+	program = (struct sock_fprog){ .len = (unsigned short)filter.n, .filter = filter.at };
+	r = setsockopt(fd->n, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno
+											  : 0;
+	free(filter.at);
+	return r;
+}
+
+int notices_neighbours(struct notices *notices, const uint32_t *links, size_t n)
+{
+	int group = RTNLGRP_NEIGH;
+	size_t kept = n <= NOTICE_LINKS_MAX ? n : NOTICE_LINKS_MAX;
+	int r;
+
+	if (kept == notices->n_links && (kept == 0 || memcmp(links, notices->links,
+							      kept * sizeof *links) == 0))
+		return 0;
+	r = set_filter(&notices->route, links, kept);
+	if (r == 0 && setsockopt(notices->route.n, SOL_NETLINK,
+				 kept ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &group,
+				 sizeof group) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	notices->n_links = kept;
+	if (kept)
+		memcpy(notices->links, links, kept * sizeof *links);
+	return 0;
 }
 
 static int subscribe(int protocol, const int *groups, size_t n, struct fd *ret_fd)
@@ -85,7 +148,7 @@ static int subscribe(int protocol, const int *groups, size_t n, struct fd *ret_f
 	if (setsockopt(fd.n, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
 		(void)setsockopt(fd.n, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 	if (protocol == NETLINK_ROUTE)
-		r = filter_routes(&fd);
+		r = set_filter(&fd, NULL, 0);
 	if (r == 0 && bind(fd.n, (struct sockaddr *)&address, sizeof address) < 0)
 		r = -errno;
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -160,6 +223,9 @@ static unsigned judge_route(const struct notices *notices, const struct nlmsghdr
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return NOTICE_ADDRESSES;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		return NOTICE_NEIGHBOURS;
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
 		return NOTICE_RULES;

@@ -141,6 +141,8 @@ def _():
         with lab.inside("sender"):
             lab.sysctl("net.ipv4.conf.eth1.rp_filter", 1)
             lab.sysctl("net.ipv4.conf.eth1.src_valid_mark", 1)
+        with lab.inside("receiver"):            # a router asks in its own name, not in that of who is behind it
+            lab.sysctl("net.ipv4.conf.eth1.arp_announce", 2)
         start(lab)
         for proto in ("tcp", "udp"):
             check(proto, lab.source(FAR[4], proto=proto, uid=4001), OWN[4])

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Addresses of bindings that name an interface: what should be there against what is.
+ *
+ * An address that is missing is asked for on its link (plumb_ask.c) and added when nobody has it;
+ * one that we had added and that somebody deleted is added again at once. One that was there before
+ * us is used, and never removed. That an address is ours is written down before it is added, so
+ * that one of ours is never taken for somebody else's; written down but not added is told by the
+ * kernel, which says who added an address (IFA_PROTO, Linux 5.18), and before that by its absence.
+ *
+ * What is wanted is kept here, sorted, apart from the model: where no binding names an interface
+ * there is nothing here, and a change costs nothing.
+ */
+#include "daemon/plumb.h"
+
+#include "base/mem.h"
+#include "daemon/log.h"
+#include "daemon/plumb_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ASKING_MAX = 1000 };			/* at once: three packets each in 0.6 seconds */
+enum { RETRY_USEC = 30 * 1000000 };
+
+static int by_ip(const void *left, const void *right)
+{
+	struct plumb_address *const *a = left, *const *b = right;
+
+	return ip_compare(&(*a)->ip, &(*b)->ip);
+}
+
+static int ip_to_address(const void *key, const void *element)
+{
+	struct plumb_address *const *address = element;
+
+	return ip_compare(key, &(*address)->ip);
+}
+
+struct plumb_address *plumb_find(const struct plumb *plumb, const struct ip *ip)
+{
+	struct plumb_address **found =
+		plumb->n_sorted ? bsearch(ip, plumb->addresses.at, plumb->n_sorted,
+					  sizeof *plumb->addresses.at, ip_to_address)
+				: NULL;
+
+	return found ? *found : NULL;
+}
+
+struct plumb_address *plumb_new(struct plumb *plumb, const struct ip *ip, const char *interface)
+{
+	struct plumb_address *address = mem_zero(1, sizeof *address);
+
+	address->ip = *ip;
+	address->binding = NO_INDEX;
+	snprintf(address->interface, sizeof address->interface, "%s", interface);
+	PUSH(&plumb->addresses, address);
+	return address;
+}
+
+void plumb_sort(struct plumb *plumb)
+{
+	if (plumb->addresses.n)
+		qsort(plumb->addresses.at, plumb->addresses.n, sizeof *plumb->addresses.at, by_ip);
+	plumb->n_sorted = plumb->addresses.n;
+}
+
+const char *plumb_name(const struct agent *agent, const struct plumb_address *address)
+{
+	const struct model *model = agent->now ? &agent->now->model : NULL;
+
+	return model && address->binding < model->bindings.n &&
+			       model->bindings.at[address->binding].name
+		       ? model->bindings.at[address->binding].name
+		       : "-";
+}
+
+static bool is_claim(enum plumb_phase phase)
+{
+	return phase == PLUMB_QUEUED || phase == PLUMB_ASKING;
+}
+
+void plumb_activate(struct plumb *plumb, struct plumb_address *address, enum plumb_phase phase,
+		    uint64_t due)
+{
+	if (address->phase == PLUMB_ASKING)
+		plumb->n_asking--;
+	if (phase == PLUMB_ASKING)
+		plumb->n_asking++;
+	if (is_claim(phase) != is_claim(address->phase))
+		plumb->unpublished = true;
+	address->phase = phase;
+	address->due = due;
+	address->sent = 0;
+	if (phase != PLUMB_IDLE && !address->active) {
+		address->active = true;
+		PUSH(&plumb->active, address);
+	}
+}
+
+/* The host's address @ip on @interface, or NULL; *@ret_elsewhere: it has it on another one. */
+static const struct local_address *find_local(const struct facts *facts, const struct ip *ip,
+					      const char *interface, bool *ret_elsewhere)
+{
+	const struct local_address *at = facts->addresses.at;
+	size_t low = 0, high = facts->addresses.n;
+
+	*ret_elsewhere = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ip_compare(&at[middle].ip, ip) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < facts->addresses.n && ip_equal(&at[low].ip, ip); low++) {
+		if (strcmp(at[low].interface, interface) == 0)
+			return &at[low];
+		*ret_elsewhere = true;
+	}
+	return NULL;
+}
+
+static void disown(struct plumb *plumb, struct plumb_address *address)
+{
+	plumb->unsaved |= address->owned;
+	address->owned = false;
+}
+
+static void look_at_present(struct plumb *plumb, struct plumb_address *address,
+			    const struct local_address *local, bool came_up)
+{
+	if (plumb->knows_protocol && local->protocol != PROTOCOL_OUTBIND)
+		disown(plumb, address);
+	if (is_claim(address->phase) || address->phase == PLUMB_ADDING ||
+	    (address->phase == PLUMB_WAITING && !address->by[0]))
+		plumb_activate(plumb, address, PLUMB_IDLE, 0);
+	/* A switch may have learnt something else meanwhile: RFC 5227 section 2.3. */
+	if (address->owned && came_up && address->phase == PLUMB_IDLE)
+		plumb_activate(plumb, address, PLUMB_ANNOUNCING, agent_clock());
+}
+
+static void ask_or_add(struct plumb *plumb, struct plumb_address *address, const struct link *link)
+{
+	uint64_t now = agent_clock();
+
+	if (address->owned || !link->asks || plumb->deaf) {
+		plumb_activate(plumb, address, PLUMB_ADDING, now);
+	} else if (plumb->n_asking < ASKING_MAX) {
+		plumb_activate(plumb, address, PLUMB_ASKING, now);
+	} else {
+		plumb_activate(plumb, address, PLUMB_QUEUED, UINT64_MAX);
+		plumb->queued = true;
+	}
+}
+
+void plumb_look(struct agent *agent, struct plumb_address *address)
+{
+	struct plumb *plumb = agent->plumb;
+	const struct link *link = facts_link(&agent->facts, address->interface);
+	bool up = link && link->up, came_up = up && !address->link_up && !address->loaded,
+	     elsewhere;
+	const struct local_address *local =
+		find_local(&agent->facts, &address->ip, address->interface, &elsewhere);
+
+	if (address->loaded && !local)		/* gone while no agent lived: ask before adding */
+		disown(plumb, address);
+	address->loaded = false;
+	address->link_up = up;
+	address->there = local != NULL;
+	if (local) {
+		look_at_present(plumb, address, local, came_up);
+	} else if (!up) {			/* continues when it is */
+		if (address->phase != PLUMB_WAITING)
+			plumb_activate(plumb, address, PLUMB_IDLE, 0);
+	} else if (!elsewhere && (address->phase == PLUMB_IDLE ||
+				  address->phase == PLUMB_ANNOUNCING ||
+				  address->phase == PLUMB_CHECKING ||
+				  (address->phase == PLUMB_QUEUED && !plumb->queued))) {
+		ask_or_add(plumb, address, link);
+	}
+}
+
+/* One of ours that nobody wants any more; false if it could not be removed. */
+static bool take_away(struct agent *agent, struct plumb_address *address)
+{
+	const struct link *link = facts_link(&agent->facts, address->interface);
+	char text[IP_TEXT];
+	bool elsewhere;
+	const struct local_address *local =
+		find_local(&agent->facts, &address->ip, address->interface, &elsewhere);
+	int r;
+
+	if (!address->owned || !link ||
+	    (local && agent->plumb->knows_protocol && local->protocol != PROTOCOL_OUTBIND))
+		return true;
+	r = agent->kernel->remove_address(agent->kernel, &address->ip, link->index);
+	if (r < 0 && r != -EADDRNOTAVAIL && r != -ENODEV) {
+		log_event(EVENT_ADDRESS_REFUSED, "address=%s interface=%s error=\"%s\" next=retry",
+			  ip_print(&address->ip, text), address->interface, strerror(-r));
+		return false;
+	}
+	if (r == 0)
+		log_event(EVENT_ADDRESS_REMOVED, "address=%s interface=%s",
+			  ip_print(&address->ip, text), address->interface);
+	return true;
+}
+
+static void forget(struct plumb *plumb, struct plumb_address *address)
+{
+	plumb_activate(plumb, address, PLUMB_IDLE, 0);
+	plumb->unsaved |= address->owned;
+	plumb->unpublished |= address->by[0] != '\0';
+	for (size_t i = 0; address->active && i < plumb->active.n; i++) {
+		if (plumb->active.at[i] != address)
+			continue;
+		plumb->active.at[i] = plumb->active.at[--plumb->active.n];
+		break;
+	}
+	free(address);
+}
+
+static void drop_unwanted(struct agent *agent)
+{
+	struct plumb *plumb = agent->plumb;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plumb->addresses.n; i++) {
+		struct plumb_address *address = plumb->addresses.at[i];
+
+		if (address->binding == NO_INDEX && take_away(agent, address))
+			forget(plumb, address);
+		else
+			plumb->addresses.at[kept++] = address;
+	}
+	plumb->addresses.n = plumb->n_sorted = kept;
+}
+
+/* Have the addresses of a binding wanted; true if some are new, and are to be sorted in. */
+static bool want(struct agent *agent, uint32_t index)
+{
+	const struct model *model = &agent->now->model;
+	const struct binding *binding = &model->bindings.at[index];
+	struct plumb *plumb = agent->plumb;
+	size_t before = plumb->addresses.n;
+
+	for (uint32_t i = 0; binding->name && binding->interface && i < binding->n_addresses; i++) {
+		const struct address *given = &model->addresses.at[binding->first_address + i];
+		struct plumb_address *address =
+			given->routed ? NULL : plumb_find(plumb, &given->ip);
+
+		if (given->routed)
+			continue;
+		if (address && strcmp(address->interface, binding->interface) != 0) {
+			(void)!take_away(agent, address);
+			disown(plumb, address);
+			plumb_activate(plumb, address, PLUMB_IDLE, 0);
+			snprintf(address->interface, sizeof address->interface, "%s",
+				 binding->interface);
+		}
+		if (!address)
+			address = plumb_new(plumb, &given->ip, binding->interface);
+		address->binding = index;
+	}
+	return plumb->addresses.n > before;
+}
+
+static void tell_protocol(struct agent *agent)
+{
+	for (size_t i = 0; i < agent->facts.addresses.n && !agent->plumb->knows_protocol; i++)
+		agent->plumb->knows_protocol = agent->facts.addresses.at[i].protocol != 0;
+}
+
+static void look_at_all(struct agent *agent)
+{
+	struct plumb *plumb = agent->plumb;
+
+	tell_protocol(agent);
+	for (size_t i = 0; i < plumb->addresses.n; i++)
+		if (plumb->addresses.at[i]->binding != NO_INDEX)
+			plumb_look(agent, plumb->addresses.at[i]);
+}
+
+/* New ones are found by plumb_find() only when sorted in: a binding's own come once each. */
+static void finish(struct agent *agent)
+{
+	drop_unwanted(agent);
+	plumb_listen(agent);
+	plumb_add_due(agent);
+	plumb_publish(agent);
+	if (agent->plumb->unsaved)
+		(void)!plumb_save(agent);
+}
+
+void plumb_all(struct agent *agent)
+{
+	struct plumb *plumb = agent->plumb;
+	bool fresh = false;
+
+	if (!plumb || !agent->now)
+		return;
+	plumb_uplinks(agent, agent->now, true);
+	for (size_t i = 0; i < plumb->addresses.n; i++)
+		plumb->addresses.at[i]->binding = NO_INDEX;
+	for (uint32_t i = 0; i < agent->now->model.bindings.n; i++)
+		fresh |= want(agent, i);
+	if (fresh)
+		plumb_sort(plumb);
+	look_at_all(agent);
+	finish(agent);
+}
+
+void plumb_binding(struct agent *agent, uint32_t binding)
+{
+	struct plumb *plumb = agent->plumb;
+
+	if (!plumb || !agent->now ||
+	    (plumb->addresses.n == 0 && !agent->now->model.bindings.at[binding].interface))
+		return;
+	for (size_t i = 0; i < plumb->addresses.n; i++)
+		if (plumb->addresses.at[i]->binding == binding)
+			plumb->addresses.at[i]->binding = NO_INDEX;
+	if (want(agent, binding))
+		plumb_sort(plumb);
+	tell_protocol(agent);
+	for (size_t i = 0; i < plumb->addresses.n; i++)
+		if (plumb->addresses.at[i]->binding == binding)
+			plumb_look(agent, plumb->addresses.at[i]);
+	finish(agent);
+}
+
+void plumb_facts(struct agent *agent)
+{
+	if (!agent->plumb || !agent->now)
+		return;
+	plumb_uplinks(agent, agent->now, true);
+	if (agent->plumb->addresses.n == 0)
+		return;
+	look_at_all(agent);
+	finish(agent);
+	agent->plumb->changed = false;		/* they are judged next */
+}
+
+/* Into the facts at once, so that who judges next finds it. */
+static void take_into_facts(struct agent *agent, const struct plumb_address *address)
+{
+	struct local_address local = { .ip = address->ip, .protocol = PROTOCOL_OUTBIND };
+	size_t at;
+
+	snprintf(local.interface, sizeof local.interface, "%s", address->interface);
+	PUSH(&agent->facts.addresses, local);
+	for (at = agent->facts.addresses.n - 1;
+	     at > 0 && ip_compare(&agent->facts.addresses.at[at - 1].ip, &local.ip) > 0; at--)
+		agent->facts.addresses.at[at] = agent->facts.addresses.at[at - 1];
+	agent->facts.addresses.at[at] = local;
+}
+
+static void add(struct agent *agent, struct plumb_address *address, bool restore)
+{
+	const struct link *link = facts_link(&agent->facts, address->interface);
+	int r = link ? agent->kernel->add_address(agent->kernel, &address->ip, link->index)
+		     : -ENODEV;
+	char text[IP_TEXT];
+
+	ip_print(&address->ip, text);
+	if (r == 0) {
+		log_event(restore ? EVENT_ADDRESS_RESTORED : EVENT_ADDRESS_ADDED,
+			  "address=%s interface=%s binding=%s", text, address->interface,
+			  plumb_name(agent, address));
+		address->there = agent->plumb->changed = true;
+		take_into_facts(agent, address);
+		plumb_activate(agent->plumb, address,
+			       link->asks && !agent->plumb->deaf ? PLUMB_ANNOUNCING : PLUMB_IDLE,
+			       agent_clock());
+		return;
+	}
+	if (!restore)				/* of -EEXIST: somebody was quicker */
+		disown(agent->plumb, address);
+	if (r != -EEXIST)
+		log_event(EVENT_ADDRESS_REFUSED, "address=%s interface=%s error=\"%s\" next=retry",
+			  text, address->interface, strerror(-r));
+	plumb_activate(agent->plumb, address, PLUMB_WAITING, agent_clock() + RETRY_USEC);
+}
+
+void plumb_add_due(struct agent *agent)
+{
+	struct plumb *plumb = agent->plumb;
+	size_t n = plumb->active.n, fresh = 0;
+	bool *AUTO(mem_drop) restore = mem_zero(n, sizeof *restore);
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		restore[i] = plumb->active.at[i]->owned;
+		if (plumb->active.at[i]->phase != PLUMB_ADDING || restore[i])
+			continue;
+		plumb->active.at[i]->owned = true;
+		fresh++;
+	}
+	if (fresh > 0)
+		r = plumb_save(agent);		/* logs; not written down, it is not added */
+	for (size_t i = 0; i < n; i++) {
+		struct plumb_address *address = plumb->active.at[i];
+
+		if (address->phase != PLUMB_ADDING)
+			continue;
+		if (r < 0 && !restore[i]) {
+			address->owned = false;
+			plumb_activate(plumb, address, PLUMB_WAITING, agent_clock() + RETRY_USEC);
+		} else {
+			add(agent, address, restore[i]);
+		}
+	}
+}
+
+void plumb_publish(struct agent *agent)
+{
+	struct plumb *plumb = agent->plumb;
+	struct facts *facts = &agent->facts;
+
+	if (!plumb->unpublished)
+		return;
+	facts->claiming.n = facts->conflicts.n = 0;
+	for (size_t i = 0; i < plumb->addresses.n; i++) {
+		const struct plumb_address *address = plumb->addresses.at[i];
+		struct foreign_claim claim = { .ip = address->ip };
+
+		memcpy(claim.by, address->by, sizeof claim.by);
+		if (address->by[0])
+			PUSH(&facts->conflicts, claim);
+		else if (is_claim(address->phase))
+			PUSH(&facts->claiming, address->ip);
+	}
+	plumb->unpublished = false;
+	plumb->changed = true;
+}
+
+uint64_t plumb_due(const struct agent *agent)
+{
+	const struct plumb *plumb = agent->plumb;
+	uint64_t due = UINT64_MAX, uplinks;
+
+	if (!plumb || !agent->now)
+		return due;
+	if (plumb->changed)
+		return 0;
+	for (size_t i = 0; i < plumb->active.n; i++)
+		if (plumb->active.at[i]->due < due)
+			due = plumb->active.at[i]->due;
+	uplinks = plumb_uplinks_due(agent);
+	return uplinks < due ? uplinks : due;
+}
+
+/* Those that have nothing to do any more leave the list. */
+static void sweep(struct plumb *plumb)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plumb->active.n; i++) {
+		struct plumb_address *address = plumb->active.at[i];
+
+		address->active = address->phase != PLUMB_IDLE;
+		if (address->active)
+			plumb->active.at[kept++] = address;
+	}
+	plumb->active.n = kept;
+}
+
+bool plumb_run(struct agent *agent)
+{
+	struct plumb *plumb = agent->plumb;
+	uint64_t now = agent_clock();
+	bool changed;
+
+	if (!plumb || !agent->now)
+		return false;
+	plumb_hear(agent);
+	for (size_t i = 0; i < plumb->active.n; i++)
+		if (plumb->active.at[i]->due <= now)
+			plumb_step(agent, plumb->active.at[i]);
+	plumb_add_due(agent);
+	sweep(plumb);
+	if (plumb->queued && plumb->n_asking < ASKING_MAX / 2) {
+		plumb->queued = false;
+		look_at_all(agent);
+	}
+	plumb_uplinks_run(agent);
+	plumb_publish(agent);
+	changed = plumb->changed;
+	plumb->changed = false;
+	return changed;
+}
+
+void plumb_open(struct agent *agent)
+{
+	agent->plumb = mem_zero(1, sizeof *agent->plumb);
+	plumb_load(agent);
+}
+
+void plumb_close(struct agent *agent)
+{
+	struct plumb *plumb = agent->plumb;
+
+	if (!plumb)
+		return;
+	for (size_t i = 0; i < plumb->addresses.n; i++)
+		free(plumb->addresses.at[i]);
+	free(plumb->addresses.at);
+	free(plumb->active.at);
+	free(plumb->ears.at);
+	plumb_uplinks_drop(plumb);
+	free(plumb);
+	agent->plumb = NULL;
+}
+
+void plumb_prepare(struct agent *agent, const struct generation *fresh)
+{
+	if (agent->plumb)
+		plumb_uplinks(agent, fresh, false);
+}
+
+void plumb_remove(struct agent *agent)
+{
+	struct plumb *plumb = agent->plumb;
+
+	if (!plumb)
+		return;
+	plumb_uplinks_remove(agent);
+	for (size_t i = 0; i < plumb->addresses.n; i++)
+		plumb->addresses.at[i]->binding = NO_INDEX;
+	drop_unwanted(agent);
+	(void)!plumb_save(agent);
+}

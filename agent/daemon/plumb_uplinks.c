@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One routing table and one rule by mark and family for each uplink, made before a plan leads there,
+ * and compared with the kernel whenever facts are read: what is missing is made again, what of ours
+ * should not be there goes, and what others put into the table stays.
+ *
+ * A table has a default route by the gateway, copies of the on-link prefixes of the interface (what
+ * is next door is not sent by the gateway), and behind them an unreachable default route, so that a
+ * default route that vanishes never hands the packets on to the main table.
+ *
+ * What is ours is known by its protocol number, and rules by their mark too; so nothing about it is
+ * kept in a file. A rule that is found says which table its uplink had.
+ */
+#include "daemon/plumb_parts.h"
+
+#include "base/mem.h"
+#include "daemon/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { METRIC_DEFAULT = 1024, METRIC_ON_LINK = 256 };
+enum { ASK_USEC = 10 * 1000000, ASK_SILENT_USEC = 1000000 };
+
+static bool is_ours(const struct fwmark_rule *rule)
+{
+	return rule->protocol == PROTOCOL_OUTBIND && rule->priority >= PLUMB_FIRST &&
+	       rule->priority < PLUMB_FIRST + PLUMB_SLOTS;
+}
+
+static struct fwmark mark_of(const struct generation *of, size_t uplink)
+{
+	int shift = __builtin_ctz(of->model.mask.host);
+
+	return (struct fwmark){ of->numbers[of->model.bindings.n + uplink] << shift };
+}
+
+static bool slot_taken(const struct agent *agent, uint32_t slot)
+{
+	const struct plumb *plumb = agent->plumb;
+
+	for (size_t i = 0; i < plumb->uplinks.n; i++)
+		if (plumb->uplinks.at[i].slot == slot)
+			return true;
+	for (size_t i = 0; i < agent->facts.fwmark_rules.n; i++)
+		if (is_ours(&agent->facts.fwmark_rules.at[i]) &&
+		    agent->facts.fwmark_rules.at[i].priority == PLUMB_FIRST + slot)
+			return true;
+	return false;
+}
+
+static bool table_taken(const struct plumb *plumb, const struct model *model, uint32_t table)
+{
+	for (size_t i = 0; i < plumb->uplinks.n; i++)
+		if (plumb->uplinks.at[i].table == table)
+			return true;
+	for (size_t i = 0; i < model->uplinks.n; i++)
+		if (model->uplinks.at[i].table == table)
+			return true;
+	return false;
+}
+
+static bool table_used(struct agent *agent, uint32_t table)
+{
+	struct routes routes = { 0 };
+	bool used = agent->kernel->read_routes(agent->kernel, table, &routes) == 0 && routes.n > 0;
+
+	free(routes.at);
+	return used;
+}
+
+/* As an earlier agent had it, if a rule of ours with this mark is there. */
+static bool find_earlier(const struct agent *agent, const struct generation *of, size_t index,
+			 struct plumb_uplink *uplink)
+{
+	uint32_t mark = mark_of(of, index).host;
+
+	for (size_t i = 0; i < agent->facts.fwmark_rules.n; i++) {
+		const struct fwmark_rule *rule = &agent->facts.fwmark_rules.at[i];
+
+		if (!is_ours(rule) || rule->mark.host != mark ||
+		    rule->mask.host != of->model.mask.host)
+			continue;
+		uplink->slot = rule->priority - PLUMB_FIRST;
+		uplink->table = rule->table;
+		return true;
+	}
+	return false;
+}
+
+static void choose(struct agent *agent, const struct generation *of, size_t index,
+		   struct plumb_uplink *uplink)
+{
+	if (find_earlier(agent, of, index, uplink))
+		return;
+	while (slot_taken(agent, uplink->slot) && uplink->slot < PLUMB_SLOTS - 1)
+		uplink->slot++;
+	uplink->table = PLUMB_FIRST + uplink->slot;
+	for (uint32_t tries = 0; tries < PLUMB_SLOTS; tries++, uplink->table++)
+		if (!table_taken(agent->plumb, &of->model, uplink->table) &&
+		    !table_used(agent, uplink->table))
+			break;
+}
+
+static struct plumb_uplink *find_uplink(struct agent *agent, const struct generation *of,
+					size_t index)
+{
+	const struct uplink *uplink = &of->model.uplinks.at[index];
+	struct plumb *plumb = agent->plumb;
+	struct plumb_uplink fresh = { 0 };
+
+	for (size_t i = 0; i < plumb->uplinks.n; i++)
+		if (strcmp(plumb->uplinks.at[i].name, uplink->name) == 0)
+			return &plumb->uplinks.at[i];
+	choose(agent, of, index, &fresh);
+	fresh.name = mem_text(uplink->name, strlen(uplink->name));
+	PUSH(&plumb->uplinks, fresh);
+	return &plumb->uplinks.at[plumb->uplinks.n - 1];
+}
+
+static bool same_route(const struct route *a, const struct route *b)
+{
+	return a->to.bits == b->to.bits && ip_equal(&a->to.ip, &b->to.ip) &&
+	       a->metric == b->metric && a->unreachable == b->unreachable &&
+	       (a->unreachable || (a->link == b->link && a->gateway.len == b->gateway.len &&
+				   memcmp(a->gateway.octet, b->gateway.octet,
+					  a->gateway.len) == 0));
+}
+
+/* Take away what of ours should not be in a table; @wanted is empty for a table that is given up. */
+static void remove_others(struct agent *agent, const struct routes *there,
+			  const struct routes *wanted)
+{
+	for (size_t i = 0; i < there->n; i++) {
+		bool keep = there->at[i].protocol != PROTOCOL_OUTBIND;
+
+		for (size_t k = 0; k < wanted->n && !keep; k++)
+			keep = same_route(&there->at[i], &wanted->at[k]);
+		if (!keep)
+			(void)!agent->kernel->remove_route(agent->kernel, &there->at[i]);
+	}
+}
+
+static void give_up_table(struct agent *agent, uint32_t table)
+{
+	struct routes there = { 0 }, none = { 0 };
+
+	if (agent->kernel->read_routes(agent->kernel, table, &there) == 0)
+		remove_others(agent, &there, &none);
+	free(there.at);
+}
+
+static void want_family(const struct agent *agent, const struct uplink *uplink, uint32_t table,
+			int family, struct routes *wanted)
+{
+	const struct link *link = facts_link(&agent->facts, uplink->interface);
+	uint8_t len = family == FAMILY_IPV4 ? 4 : 16;
+	struct route route = { .to.ip.len = len, .table = table, .metric = UINT32_MAX,
+			       .unreachable = true };
+
+	PUSH(wanted, route);
+	if (!link || !link->up)
+		return;
+	route.unreachable = false;
+	route.link = link->index;
+	route.metric = METRIC_ON_LINK;
+	for (size_t i = 0; i < agent->facts.connected.n; i++) {
+		const struct on_link *on_link = &agent->facts.connected.at[i];
+
+		if (on_link->link != link->index || on_link->prefix.ip.len != len)
+			continue;
+		route.to = on_link->prefix;
+		PUSH(wanted, route);
+	}
+	route.to = (struct prefix){ .ip.len = len };
+	route.metric = METRIC_DEFAULT;
+	route.gateway = uplink->gateways[family];
+	/* Without any gateway the link leads out by itself; with one of the other family only, not. */
+	if (route.gateway.len || !uplink->gateways[!family].len)
+		PUSH(wanted, route);
+}
+
+struct making {
+	unsigned made, missing;			/* routes and rules */
+	int refused[FAMILIES];			/* why the default route is not there, or 0 */
+	bool no_route[FAMILIES];
+};
+
+static void make_routes(struct agent *agent, const struct uplink *uplink, uint32_t table,
+			struct making *making)
+{
+	struct routes there = { 0 }, wanted = { 0 };
+
+	for (int f = 0; f < FAMILIES; f++) {
+		want_family(agent, uplink, table, f, &wanted);
+		making->no_route[f] = wanted.n == 0 || wanted.at[wanted.n - 1].to.bits > 0 ||
+				      wanted.at[wanted.n - 1].unreachable;
+	}
+	if (agent->kernel->read_routes(agent->kernel, table, &there) < 0)
+		there.n = 0;			/* what is there will say -EEXIST */
+	remove_others(agent, &there, &wanted);
+	for (size_t i = 0; i < wanted.n; i++) {
+		enum family family = ip_family(&wanted.at[i].to.ip);
+		bool has = false;
+		int r;
+
+		for (size_t k = 0; k < there.n && !has; k++)
+			has = there.at[k].protocol == PROTOCOL_OUTBIND &&
+			      same_route(&there.at[k], &wanted.at[i]);
+		if (has)
+			continue;
+		r = agent->kernel->add_route(agent->kernel, &wanted.at[i]);
+		making->made += r == 0;
+		if (r == 0 || r == -EEXIST)
+			continue;
+		making->missing++;
+		if (wanted.at[i].to.bits == 0 && !wanted.at[i].unreachable) {
+			making->refused[family] = r;
+			making->no_route[family] = true;
+		}
+	}
+	free(there.at);
+	free(wanted.at);
+}
+
+static bool same_rule(const struct fwmark_rule *a, const struct fwmark_rule *b)
+{
+	return a->mark.host == b->mark.host && a->mask.host == b->mask.host &&
+	       a->priority == b->priority && a->table == b->table && a->family == b->family &&
+	       a->protocol == b->protocol;
+}
+
+static bool has_rule(const struct facts *facts, const struct fwmark_rule *rule)
+{
+	for (size_t i = 0; i < facts->fwmark_rules.n; i++)
+		if (same_rule(&facts->fwmark_rules.at[i], rule))
+			return true;
+	return false;
+}
+
+static struct fwmark_rule rule_of(const struct generation *of, size_t index,
+				  const struct plumb_uplink *uplink, int family)
+{
+	return (struct fwmark_rule){ .mark = mark_of(of, index), .mask = of->model.mask,
+				     .priority = PLUMB_FIRST + uplink->slot,
+				     .table = uplink->table, .family = (enum family)family,
+				     .protocol = PROTOCOL_OUTBIND };
+}
+
+static void make_rules(struct agent *agent, const struct generation *of, size_t index,
+		       const struct plumb_uplink *uplink, struct making *making)
+{
+	for (int f = 0; f < FAMILIES; f++) {
+		struct fwmark_rule rule = rule_of(of, index, uplink, f);
+		int r;
+
+		if (has_rule(&agent->facts, &rule))
+			continue;
+		r = agent->kernel->add_rule(agent->kernel, &rule);
+		making->made += r == 0;
+		if (r == 0)
+			PUSH(&agent->facts.fwmark_rules, rule);
+		if (r < 0 && r != -EEXIST) {
+			making->missing++;
+			making->refused[f] = r;
+			making->no_route[f] = true;
+		}
+	}
+}
+
+/* Rules of uplinks that are no more, or have another mark or table now; and what they led to. */
+static void remove_stale_rules(struct agent *agent, const struct generation *of)
+{
+	const struct plumb *plumb = agent->plumb;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < agent->facts.fwmark_rules.n; i++) {
+		struct fwmark_rule rule = agent->facts.fwmark_rules.at[i];
+		bool wanted = !is_ours(&rule), used = false;
+
+		for (size_t k = 0; k < plumb->uplinks.n && !wanted; k++) {
+			const struct plumb_uplink *uplink = &plumb->uplinks.at[k];
+			struct fwmark_rule own;
+
+			if (!uplink->wanted)
+				continue;
+			own = rule_of(of, uplink->index, uplink, rule.family);
+			wanted = same_rule(&rule, &own);
+			used = used || uplink->table == rule.table;
+		}
+		if (!wanted && agent->kernel->remove_rule(agent->kernel, &rule) == 0)
+			log_event(EVENT_UPLINK_REMOVED, "table=%u priority=%u family=%s",
+				  rule.table, rule.priority,
+				  rule.family == FAMILY_IPV4 ? "ipv4" : "ipv6");
+		if (!wanted && !used)
+			give_up_table(agent, rule.table);
+		if (wanted)
+			agent->facts.fwmark_rules.at[kept++] = rule;
+	}
+	agent->facts.fwmark_rules.n = kept;
+}
+
+static void drop_unwanted(struct plumb *plumb)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plumb->uplinks.n; i++) {
+		if (plumb->uplinks.at[i].wanted)
+			plumb->uplinks.at[kept++] = plumb->uplinks.at[i];
+		else
+			free(plumb->uplinks.at[i].name);
+	}
+	plumb->uplinks.n = kept;
+}
+
+/* Ask the kernel whether the gateways answer; while one does not, every second. */
+static void look_at_gateways(struct agent *agent, const struct uplink *uplink,
+			     struct plumb_uplink *plumbed, const struct link *link)
+{
+	uint64_t now = agent_clock();
+	bool silent = plumbed->silent[0] || plumbed->silent[1];
+	bool ask = now - plumbed->asked >= (silent ? ASK_SILENT_USEC : ASK_USEC);
+
+	for (int f = 0; f < FAMILIES; f++) {
+		enum neighbour state;
+
+		if (!uplink->gateways[f].len || !link || !link->up) {
+			plumbed->silent[f] = false;	/* another reason comes first */
+			continue;
+		}
+		if (agent->kernel->read_neighbour(agent->kernel, &uplink->gateways[f], link->index,
+						  ask, &state) < 0 ||
+		    state == NEIGHBOUR_ASKED)
+			continue;		/* as it was, until there is an answer */
+		plumbed->silent[f] = state == NEIGHBOUR_SILENT;
+	}
+	if (ask)
+		plumbed->asked = now;
+}
+
+static void log_making(const struct uplink *uplink, struct plumb_uplink *plumbed,
+		       const struct making *making)
+{
+	int refused = making->refused[0] ? making->refused[0] : making->refused[1];
+
+	if (making->made > 0 && plumbed->complete)
+		plumbed->restored += making->made;
+	if (making->made > 0)
+		log_event(plumbed->complete ? EVENT_UPLINK_RESTORED : EVENT_UPLINK_MADE,
+			  "uplink=%s table=%u priority=%u interface=%s entries=%u", plumbed->name,
+			  plumbed->table, PLUMB_FIRST + plumbed->slot, uplink->interface,
+			  making->made);
+	if (making->missing > 0 && plumbed->complete)
+		log_event(EVENT_UPLINK_REFUSED, "uplink=%s table=%u error=\"%s\" next=retry",
+			  plumbed->name, plumbed->table, strerror(-refused));
+}
+
+static void make_uplink(struct agent *agent, const struct generation *of, size_t index,
+			struct uplink_state *state)
+{
+	const struct uplink *uplink = &of->model.uplinks.at[index];
+	struct plumb_uplink *plumbed = find_uplink(agent, of, index);
+	const struct link *link = facts_link(&agent->facts, uplink->interface);
+	const struct facts *facts = &agent->facts;
+	struct making making = { 0 };
+	unsigned found = 0;
+
+	plumbed->wanted = true;
+	plumbed->index = index;
+	if (uplink->table)
+		plumbed->table = uplink->table;
+	make_routes(agent, uplink, plumbed->table, &making);
+	make_rules(agent, of, index, plumbed, &making);
+	look_at_gateways(agent, uplink, plumbed, link);
+	log_making(uplink, plumbed, &making);
+	plumbed->complete = making.missing == 0 && link && link->up;
+	*state = (struct uplink_state){ .down = !link || !link->up,
+					.strict = link && link->strict && !link->answer_marked };
+	for (int f = 0; f < FAMILIES; f++) {
+		uint32_t first = facts->main_link[f];
+
+		state->no_route[f] = making.no_route[f];
+		state->silent[f] = plumbed->silent[f];
+		found |= plumbed->silent[f] ? FINDING_SILENT : 0;
+		found |= making.refused[f] ? FINDING_OFF_LINK : 0;
+		for (size_t i = 0; i < facts->links.n && link; i++)
+			if (facts->links.at[i].index == first && link->mtu < facts->links.at[i].mtu)
+				found |= FINDING_MTU;
+	}
+	found |= !link ? FINDING_NO_LINK : !link->up ? FINDING_DOWN : 0;
+	found |= state->strict ? FINDING_STRICT : 0;
+	plumb_find_faults(agent, uplink, plumbed, found);
+}
+
+void plumb_uplinks(struct agent *agent, const struct generation *of, bool in_force)
+{
+	struct plumb *plumb = agent->plumb;
+	size_t n = of->model.uplinks.n;
+
+	for (size_t i = 0; i < plumb->uplinks.n && in_force; i++)
+		plumb->uplinks.at[i].wanted = false;
+	agent->facts.uplinks.n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct uplink_state state = { .down = true };
+
+		make_uplink(agent, of, i, &state);
+		PUSH(&agent->facts.uplinks, state);
+	}
+	if (!in_force)
+		return;
+	remove_stale_rules(agent, of);
+	drop_unwanted(plumb);
+}
+
+uint64_t plumb_uplinks_due(const struct agent *agent)
+{
+	const struct plumb *plumb = agent->plumb;
+	uint64_t due = UINT64_MAX;
+
+	for (size_t i = 0; i < plumb->uplinks.n; i++) {
+		const struct plumb_uplink *uplink = &plumb->uplinks.at[i];
+
+		if ((uplink->silent[0] || uplink->silent[1]) &&
+		    uplink->asked + ASK_SILENT_USEC < due)
+			due = uplink->asked + ASK_SILENT_USEC;
+	}
+	return due;
+}
+
+void plumb_uplinks_run(struct agent *agent)
+{
+	const struct model *model = &agent->now->model;
+
+	if (plumb_uplinks_due(agent) > agent_clock())
+		return;
+	for (size_t i = 0; i < model->uplinks.n && i < agent->facts.uplinks.n; i++) {
+		struct plumb_uplink *plumbed = find_uplink(agent, agent->now, i);
+		bool before[FAMILIES] = { plumbed->silent[0], plumbed->silent[1] };
+
+		look_at_gateways(agent, &model->uplinks.at[i], plumbed,
+				 facts_link(&agent->facts, model->uplinks.at[i].interface));
+		if (memcmp(before, plumbed->silent, sizeof before) != 0)
+			agent->plumb->changed = true;
+	}
+}
+
+void plumb_uplinks_remove(struct agent *agent)
+{
+	struct generation none = { 0 };
+
+	for (size_t i = 0; i < agent->plumb->uplinks.n; i++)
+		agent->plumb->uplinks.at[i].wanted = false;
+	remove_stale_rules(agent, &none);
+	for (size_t i = 0; i < agent->plumb->uplinks.n; i++)
+		give_up_table(agent, agent->plumb->uplinks.at[i].table);
+}
+
+void plumb_uplinks_drop(struct plumb *plumb)
+{
+	for (size_t i = 0; i < plumb->uplinks.n; i++)
+		free(plumb->uplinks.at[i].name);
+	free(plumb->uplinks.at);
+}
+
+size_t plumb_gateways(const struct agent *agent, uint32_t *ret_links, size_t room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; agent->plumb && agent->now && i < agent->now->model.uplinks.n; i++) {
+		const struct link *link =
+			facts_link(&agent->facts, agent->now->model.uplinks.at[i].interface);
+
+		if (link && n < room)
+			ret_links[n++] = link->index;
+	}
+	return n;
+}
