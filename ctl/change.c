@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { CHANGES_SHOWN = 40 };			/* of what was done; a dry run shows all it can */
+
 const struct option change_options[] = {
 	[CHANGE_DRY_RUN] = CHANGE_OPTION_DRY_RUN,
 	{ NULL, NULL, NULL, COMPLETE_NONE },
@@ -53,6 +55,18 @@ void change_print(const struct ctl *ctl, const json_t *change, bool details, con
 	print_lines(ctl, '+', reply_text(change, "files"));
 }
 
+size_t change_count(const json_t *changes, size_t *ret_left_out)
+{
+	size_t n = json_array_size(changes);
+	const json_t *last = n > 0 ? json_array_get(changes, n - 1) : NULL;
+
+	*ret_left_out = 0;
+	if (strcmp(reply_text(last, "kind"), "left out") != 0)
+		return n;
+	*ret_left_out = strtoul(reply_text(last, "name"), NULL, 10);
+	return n - 1;
+}
+
 static void print_affected(const struct ctl *ctl, const json_t *reply)
 {
 	const json_t *affected = reply_member(reply, "affected");
@@ -76,11 +90,15 @@ static void print_done(const struct ctl *ctl, const json_t *reply, bool dry_run)
 	const json_t *changes = reply_member(reply, "changes");
 	long long operations = reply_number(reply, "operations");
 	long long took = reply_number(reply, "microseconds");
-	size_t n = json_array_size(changes);
+	size_t left_out, n = change_count(changes, &left_out), shown;
 
 	refusal_print_problems(ctl, reply_member(reply, "warnings"));
-	for (size_t i = 0; i < n; i++)
+	shown = dry_run || n <= CHANGES_SHOWN ? n : CHANGES_SHOWN;
+	for (size_t i = 0; i < shown; i++)
 		change_print(ctl, json_array_get(changes, i), dry_run, "");
+	n += left_out;
+	if (shown < n)
+		(void)fprintf(ctl->out, "and %zu more\n", n - shown);
 	print_affected(ctl, reply);
 	if (n == 0 && operations == 0) {
 		(void)fputs("nothing to change: it is so already\n", ctl->out);

@@ -32,6 +32,12 @@ MUST_CHECK int change_settings(struct ctl *ctl, const char *kind, const char *na
 bool change_is_taken(struct ctl *ctl, const char *name);
 
 /*
+ * change_count - how many of @changes are changes
+ * What an answer leaves out is counted in a last element, whose number goes to *@ret_left_out.
+ */
+size_t change_count(const json_t *changes, size_t *ret_left_out);
+
+/*
  * change_print - one Change on ctl->out: "+ binding acme", "- ...", "~ ..."
  * @details: with the text of both sides
  * @note:    put behind it, or ""

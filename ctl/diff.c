@@ -8,7 +8,7 @@
 static void diff_text(const struct ctl *ctl, const json_t *reply)
 {
 	const json_t *changes = reply_member(reply, "changes");
-	size_t n_runtime = 0, n = json_array_size(changes);
+	size_t n_runtime = 0, left_out, n = change_count(changes, &left_out);
 
 	if (n == 0)
 		(void)fputs("no differences: what the files say is what runs\n", ctl->out);
@@ -19,11 +19,12 @@ static void diff_text(const struct ctl *ctl, const json_t *reply)
 		n_runtime += runtime;
 		change_print(ctl, change, true, runtime ? "  (changed at run time)" : "");
 	}
+	if (left_out > 0)
+		(void)fprintf(ctl->out, "and %zu more\n", left_out);
 	if (n_runtime > 0)
-		(void)fprintf(ctl->out,
-			      "%zu of %zu changed at run time: `outbindctl save` folds that "
-			      "into the files\n",
-			      n_runtime, n);
+		(void)fprintf(ctl->out, "%zu of %s%zu changed at run time: `outbindctl save` folds "
+			      "that into the files\n", n_runtime,
+			      left_out > 0 ? "the first " : "", n);
 }
 
 static int diff_run(struct ctl *ctl, const struct arguments *args)
