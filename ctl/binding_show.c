@@ -76,6 +76,8 @@ static void binding_text(const struct ctl *ctl, const json_t *reply)
 		add_group(&block, reply_member(binding, "group"));
 	else
 		answer_line(&block, "if unusable", reply_text(binding, "unusable"), TINT_PLAIN);
+	add_texts(&block, "limits", reply_member(binding, "limits"));
+	answer_line(&block, "what exceeds", reply_text(binding, "overflow"), TINT_PLAIN);
 	if (reply_true(binding, "suspended"))
 		answer_line(&block, "suspended", "yes: new connections are refused", TINT_BAD);
 	answer_line_count(&block, "named by", reply_number(binding, "rules"), "rule");

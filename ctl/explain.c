@@ -159,6 +159,8 @@ static void explain_text(const struct ctl *ctl, const json_t *reply)
 	print_verdict(ctl, reply);
 	add_rule(&block, reply_member(reply, "rule"));
 	answer_line(&block, "  group", reply_text(reply, "group"), TINT_PLAIN);
+	if (reply_true(reply, "limited"))
+		answer_line(&block, "  limits", "as long as no limit is reached", TINT_PLAIN);
 	answer_line(&block, "  binding", reply_text(reply, "binding"), TINT_PLAIN);
 	if (reply_member(reply, "mark")) {
 		table_add(&block, "  mark", TINT_DIM);

@@ -31,6 +31,11 @@ static void add_counters(struct table *block, const json_t *reply)
 			 reply_number(counters, "refused_rule"),
 			 reply_number(counters, "refused_unusable"),
 			 reply_number(counters, "refused_reused"));
+	table_add(block, "limits", TINT_DIM);
+	table_add_format(block, "%lld refused, %lld to another binding, %lld made to ask again",
+			 reply_number(counters, "refused_limit"),
+			 reply_number(counters, "overflowed"),
+			 reply_number(counters, "delayed_limit"));
 	table_add(block, "dropped", TINT_DIM);
 	table_add_format(block, "%lld that no flow could be found for, %lld by the guard, "
 			 "%lld that would have missed their uplink",

@@ -208,8 +208,8 @@ int apply_plan(struct agent *agent, const struct model *model, const struct plan
 {
 	AUTO(ops_drop) struct ops ops = { 0 };
 
-	if (desired->mask.host != agent->now->plan.mask.host)
-		return replace(agent, model, desired, "mask-changed", out);
+	if (!plan_same_rules(desired, &agent->now->plan))
+		return replace(agent, model, desired, "rules-changed", out);
 	diff_plans(desired, &agent->now->plan, &ops);
 	return apply_ops(agent, model, desired, &ops, true, out);
 }

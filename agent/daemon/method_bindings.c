@@ -71,10 +71,11 @@ static json_t *json_implicit(void)
 
 	return json_pack(
 		"{s:s, s:i, s:[], s:n, s:n, s:s, s:{s:{s:b, s:s}, s:{s:b, s:s}}, s:b, s:i, "
-		"s:[], s:n, s:s}",
+		"s:[], s:n, s:[], s:n, s:s}",
 		"name", DEFAULT_BINDING, "mark", 0, "addresses", "ehlo", "interface", "unusable",
 		"reject", "usable", "ipv4", "usable", 1, "reason", reason, "ipv6", "usable", 1,
-		"reason", reason, "suspended", 0, "rules", 0, "allow", "group", "place", "");
+		"reason", reason, "suspended", 0, "rules", 0, "allow", "group", "limits",
+		"overflow", "place", "");
 }
 
 static json_t *json_unusable(const struct model *model, const struct binding *binding)
@@ -118,6 +119,42 @@ static json_t *json_group(const struct agent *agent, const struct binding_group 
 	return json_pack("{s:s, s:o}", "pick", picks[group->pick], "members", members);
 }
 
+static void add_limit(json_t *list, const char *what, uint32_t n, const char *more)
+{
+	char text[OUTCOME_TEXT];
+
+	snprintf(text, sizeof text, "%s %u%s", what, n, more);
+	json_array_append_new(list, method_json(text));
+}
+
+static void add_rate(json_t *list, const struct rate *rate, const char *more)
+{
+	const char *unit = rate->per == 1 ? "second" : rate->per == 60 ? "minute" :
+			   rate->per == 3600 ? "hour" : "day";
+	char text[64];
+
+	if (rate->n == 0)
+		return;
+	snprintf(text, sizeof text, "/%s burst %u%s", unit, rate->burst, more);
+	add_limit(list, "new", rate->n, text);
+}
+
+/* As the configuration writes them, without the word `limit`. */
+static json_t *json_limits(const struct limits *limits)
+{
+	json_t *list = json_array();
+
+	if (!limits)
+		return list;
+	if (limits->connections)
+		add_limit(list, "connections", limits->connections, "");
+	if (limits->connections_to)
+		add_limit(list, "connections", limits->connections_to, " per destination");
+	add_rate(list, &limits->new, "");
+	add_rate(list, &limits->new_to, " per destination");
+	return list;
+}
+
 static json_t *json_binding(struct agent *agent, uint32_t index)
 {
 	const struct model *model = &agent->now->model;
@@ -128,20 +165,21 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 		return json_implicit();
 	binding = &model->bindings.at[index];
 	model_place(model, binding->where, place, sizeof place);
-	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o, s:o}",
-			 "name", method_json(binding->name),
-			 "mark", (json_int_t)agent->now->plan.marks[index].host,
-			 "addresses", json_addresses(model, binding),
-			 "ehlo", method_json(binding->ehlo),
-			 "interface", method_json(binding->interface),
-			 "unusable", json_unusable(model, binding),
-			 "usable", "ipv4", json_usable(agent, index, FAMILY_IPV4),
-			 "ipv6", json_usable(agent, index, FAMILY_IPV6),
-			 "suspended", (int)agent->now->plan.suspended[index],
-			 "rules", (json_int_t)method_listing(agent)->rule_counts[index],
-			 "allow", json_allows(binding),
-			 "group", json_group(agent, binding->group),
-			 "place", method_json(place));
+	return json_pack(
+		"{s:o, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o, s:o, s:o, s:o}",
+		"name", method_json(binding->name), "mark",
+		(json_int_t)agent->now->plan.marks[index].host, "addresses",
+		json_addresses(model, binding), "ehlo", method_json(binding->ehlo), "interface",
+		method_json(binding->interface), "unusable", json_unusable(model, binding),
+		"usable", "ipv4", json_usable(agent, index, FAMILY_IPV4), "ipv6",
+		json_usable(agent, index, FAMILY_IPV6), "suspended",
+		(int)agent->now->plan.suspended[index], "rules",
+		(json_int_t)method_listing(agent)->rule_counts[index], "allow",
+		json_allows(binding), "group", json_group(agent, binding->group), "limits",
+		json_limits(binding->limits), "overflow",
+		binding->overflow == NO_INDEX ? json_null()
+					      : method_json(listing_name(model, binding->overflow)),
+		"place", method_json(place));
 }
 
 struct list_stream {

@@ -216,6 +216,9 @@ static size_t print_field(struct agent *agent, enum field_kind kind, bool interv
 		memcpy(ip.octet, at, ip.len);
 		snprintf(out, room, "%s", ip_print(&ip, text));
 		return ip.len;
+	case FIELD_COUNT_OVER:
+	case FIELD_RATE_OVER:
+		return 0;			/* state in the kernel: nothing to compare */
 	case FIELD_HOST16:
 		return 2;			/* a zone: a result, never a key that is looked up */
 	case FIELD_PROTOCOL:
@@ -296,7 +299,7 @@ static void answer(struct call *call, const struct packet *packet, const struct 
 	if (told->source.len > 0)
 		ip_print(&told->source, source);
 	method_reply(call, json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}",
 		"verdict", explain_verdict_name(told->verdict),
 		"text", explain_verdict_text(told->verdict),
 		"binding", method_json(told->binding == NO_INDEX ? NULL
@@ -309,7 +312,7 @@ static void answer(struct call *call, const struct packet *packet, const struct 
 			: told->rule == NO_INDEX ? json_null()
 			: method_json_rule(model, &model->rules.at[told->rule]),
 		"reason", json_reason(agent, told, packet),
-		"lookups", lookups, "agree", agree));
+		"limited", (int)told->limited, "lookups", lookups, "agree", agree));
 }
 
 void method_explain(struct call *call)

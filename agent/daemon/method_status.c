@@ -75,6 +75,9 @@ static json_t *counters(struct agent *agent)
 	set_number(object, "refused_rule", read.refused_rule);
 	set_number(object, "refused_unusable", read.refused_unusable);
 	set_number(object, "refused_reused", read.refused_reused);
+	set_number(object, "refused_limit", read.refused_limit);
+	set_number(object, "overflowed", read.overflowed);
+	set_number(object, "delayed_limit", read.delayed_limit);
 	set_number(object, "dropped_stray", read.dropped_stray);
 	set_number(object, "dropped_guard", read.dropped_guard);
 	set_number(object, "dropped_uplink", read.dropped_uplink);

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The largest row, an IPv6 interval with data, takes 76 octets as two elements. */
+/* The largest row, an IPv6 interval with data, takes 76 octets as two elements, a rate 80. */
 enum { ROWS_MAX = 800, HEADER_ROOM = 256 };
 
 static uint8_t *reserve(struct batch *batch, size_t len)
@@ -125,6 +125,54 @@ static void put_value(struct batch *batch, uint16_t type, const uint8_t *value, 
 	nest_end(batch, nest);
 }
 
+static void put_be64(struct batch *batch, uint16_t type, uint64_t host)
+{
+	uint64_t value = htobe64(host);
+
+	batch_put(batch, type, &value, sizeof value);
+}
+
+static uint32_t number_at(const uint8_t *at)
+{
+	uint32_t number;
+
+	memcpy(&number, at, sizeof number);
+	return number;
+}
+
+/* `ct count over N`: net/netfilter/nft_connlimit.c */
+static void put_count_over(struct batch *batch, const uint8_t *value)
+{
+	batch_put_be32(batch, NFTA_CONNLIMIT_COUNT, number_at(value));
+	batch_put_be32(batch, NFTA_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+}
+
+/* `limit rate over N/UNIT burst B packets`: net/netfilter/nft_limit.c */
+static void put_rate_over(struct batch *batch, const uint8_t *value)
+{
+	put_be64(batch, NFTA_LIMIT_RATE, number_at(value));
+	put_be64(batch, NFTA_LIMIT_UNIT, number_at(value + 4));
+	batch_put_be32(batch, NFTA_LIMIT_BURST, number_at(value + 8));
+	batch_put_be32(batch, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	batch_put_be32(batch, NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+}
+
+/* A statement of an element, with state of its own from now on. */
+static void put_statement(struct batch *batch, enum field_kind kind, const uint8_t *value)
+{
+	bool counts = kind == FIELD_COUNT_OVER;
+	size_t nest = nest_start(batch, NFTA_SET_ELEM_EXPR), body;
+
+	batch_put_text(batch, NFTA_EXPR_NAME, counts ? "connlimit" : "limit");
+	body = nest_start(batch, NFTA_EXPR_DATA);
+	if (counts)
+		put_count_over(batch, value);
+	else
+		put_rate_over(batch, value);
+	nest_end(batch, body);
+	nest_end(batch, nest);
+}
+
 /* One element. @end: key end of a concatenated interval, or NULL. @result: what a map gives, or NULL. */
 static void put_element(struct batch *batch, const struct set_shape *shape, const uint8_t *key,
 			const uint8_t *end, const uint8_t *result, uint32_t flags)
@@ -134,7 +182,9 @@ static void put_element(struct batch *batch, const struct set_shape *shape, cons
 	put_value(batch, NFTA_SET_ELEM_KEY, key, shape->key_len);
 	if (end)
 		put_value(batch, NFTA_SET_ELEM_KEY_END, end, shape->key_len);
-	if (result)
+	if (result && plan_is_statement(shape->value))
+		put_statement(batch, shape->value, result);
+	else if (result)
 		put_value(batch, NFTA_SET_ELEM_DATA, result, shape->data_len);
 	if (flags)
 		batch_put_be32(batch, NFTA_SET_ELEM_FLAGS, flags);

@@ -36,7 +36,9 @@ struct table_about {
 };
 
 struct kernel_counters {			/* packets, since the table was made */
-	uint64_t refused_rule, refused_unusable, refused_reused, dropped_stray, dropped_guard;
+	uint64_t refused_rule, refused_unusable, refused_reused, refused_limit;
+	uint64_t overflowed, delayed_limit;
+	uint64_t dropped_stray, dropped_guard;
 	uint64_t dropped_uplink;
 };
 

@@ -34,6 +34,8 @@ static size_t field_size(enum field_kind kind)
 	case FIELD_IPV6: return 16;
 	case FIELD_PROTOCOL: return 4;		/* padded: it is never alone */
 	case FIELD_PORT: return 4;
+	case FIELD_COUNT_OVER:
+	case FIELD_RATE_OVER: break;		/* never in a key */
 	case FIELD_INTERFACE: return 16;
 	}
 	return 0;
@@ -45,6 +47,14 @@ static uint32_t read32(const uint8_t *at, bool network_order)
 
 	memcpy(&value, at, sizeof value);
 	return network_order ? ntohl(value) : value;
+}
+
+static const char *unit_name(uint32_t seconds)
+{
+	return seconds == 1	 ? "second"
+	       : seconds == 60	 ? "minute"
+	       : seconds == 3600 ? "hour"
+				 : "day";
 }
 
 /* One field of a key or a value; false for a cgroup that has no path now. */
@@ -82,6 +92,14 @@ static bool print_field(const struct rendering *r, enum field_kind kind, const u
 		return true;
 	case FIELD_PORT:
 		snprintf(out, FIELD_TEXT, "%u", at[0] << 8 | at[1]);
+		return true;
+	case FIELD_COUNT_OVER:
+		snprintf(out, FIELD_TEXT, "ct count over %u", read32(at, false));
+		return true;
+	case FIELD_RATE_OVER:
+		snprintf(out, FIELD_TEXT, "limit rate over %u/%s burst %u packets",
+			 read32(at, false), unit_name(read32(at + 4, false)),
+			 read32(at + 8, false));
 		return true;
 	case FIELD_INTERFACE:
 		snprintf(out, FIELD_TEXT, "\"%.16s\"", (const char *)at);
@@ -125,7 +143,7 @@ static void print_row(const struct rendering *r, const struct set_shape *shape, 
 	known = print_key(r, shape, row, out);
 	if (shape->value != FIELD_NONE) {
 		print_field(r, shape->value, row_value(shape, row), false, value);
-		fprintf(out, " : %s", value);
+		fprintf(out, "%s %s", plan_is_statement(shape->value) ? "" : " :", value);
 	}
 	fclose(out);
 	if (known)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See skeleton.h. What is copied are whole attributes, so expressions that this program has never
- * heard of pass through unchanged; what is left out is what the kernel assigns (handles, use
- * counts). A template must not use anonymous sets: their names are the kernel's.
+ * heard of pass through unchanged (but see mend_dynset()); what is left out is what the kernel
+ * assigns (handles, use counts). A template must not use anonymous sets: their names are the kernel's.
  */
 #include "kernel/skeleton.h"
 
@@ -97,6 +97,41 @@ static int read_back(struct channel *channel, struct collecting *c)
 	return channel_ask(channel, request, collect, c);
 }
 
+/*
+ * The kernel tells of a timeout of 0 in each dynset expression and refuses to be told so where the
+ * set has no timeouts (net/netfilter/nft_dynset.c nft_dynset_init()): it becomes padding.
+ */
+static void mend_dynset(const struct nlattr *expression)
+{
+	struct attributes parts = attributes_nested(expression);
+	const struct nlattr *body = attributes_find(parts, NFTA_EXPR_DATA);
+	struct attributes all;
+	const struct nlattr *attr;
+
+	if (!body || strcmp(attributes_text(parts, NFTA_EXPR_NAME), "dynset") != 0)
+		return;
+	all = attributes_nested(body);
+	while ((attr = attributes_next(&all)))
+		if (mnl_attr_get_type(attr) == NFTA_DYNSET_TIMEOUT &&
+		    mnl_attr_get_payload_len(attr) == sizeof(uint64_t) &&
+		    mnl_attr_get_u64(attr) == 0)
+			((struct nlattr *)(uintptr_t)attr)->nla_type = NFTA_DYNSET_PAD;
+}
+
+static void mend_rules(const struct messages *rules)
+{
+	for (size_t i = 0; i < rules->n; i++) {
+		struct attributes all = attributes_of(rules->at[i], sizeof(struct nfgenmsg));
+		const struct nlattr *list = attributes_find(all, NFTA_RULE_EXPRESSIONS);
+		struct attributes expressions = list ? attributes_nested(list)
+						     : (struct attributes){ 0 };
+		const struct nlattr *expression;
+
+		while (list && (expression = attributes_next(&expressions)))
+			mend_dynset(expression);
+	}
+}
+
 static int read_all(struct channel *channel, const char *table, struct skeleton *ret)
 {
 	struct collecting kinds[] = {
@@ -109,6 +144,8 @@ static int read_all(struct channel *channel, const char *table, struct skeleton 
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds) && r == 0; i++)
 		r = read_back(channel, &kinds[i]);
+	if (r == 0)
+		mend_rules(&ret->rules);
 	return r;
 }
 
@@ -161,7 +198,8 @@ void skeleton_sets(const struct skeleton *skeleton, struct batch *batch)
 	static const uint16_t of_set[] = {
 		NFTA_SET_NAME, NFTA_SET_FLAGS, NFTA_SET_KEY_TYPE, NFTA_SET_KEY_LEN,
 		NFTA_SET_DATA_TYPE, NFTA_SET_DATA_LEN, NFTA_SET_POLICY, NFTA_SET_DESC,
-		NFTA_SET_USERDATA, 0,
+		NFTA_SET_USERDATA, NFTA_SET_TIMEOUT, NFTA_SET_GC_INTERVAL, NFTA_SET_EXPR,
+		NFTA_SET_EXPRESSIONS, 0,
 	};
 	static const uint16_t of_counter[] = { NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_OBJ_DATA,
 					       NFTA_OBJ_USERDATA, 0 };

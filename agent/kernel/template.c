@@ -238,11 +238,41 @@ static void print_bits(struct fwmark mask, char *out, size_t room)
 			n += (size_t)snprintf(out + n, room - n, "%s%#x", n ? ", " : "", 1u << bit);
 }
 
+static void print_connections_to(const struct limits_to *to, char *out, size_t room)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (uint32_t i = 0; i < to->n_connections; i++)
+		n += (size_t)snprintf(out + n, room - n, "%s%u", n ? ", " : "", to->connections[i]);
+}
+
+/*
+ * "0 5 second 7 2": index, rate, unit, burst, and for how many seconds the state of one destination
+ * is kept at least: until its bucket is full again, when forgetting it makes no difference.
+ */
+static void print_new_to(const struct limits_to *to, char *out, size_t room)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (uint32_t i = 0; i < to->n_new; i++) {
+		const struct rate *rate = &to->new[i];
+		const char *unit = rate->per == 1 ? "second" : rate->per == 60 ? "minute" :
+				   rate->per == 3600 ? "hour" : "day";
+
+		n += (size_t)snprintf(out + n, room - n, "%s%u %u %s %u %llu", n ? ", " : "", i,
+				      rate->n, unit, rate->burst,
+				      (unsigned long long)rate->burst * rate->per / rate->n + 2);
+	}
+}
+
 int template_expand(const char *text, const char *table, const char *flags, const struct plan *plan,
 		    char **ret_text, struct kernel_error *reterr)
 {
 	char names[SETS][32], sizes[SETS][24], mask[16], others[16], pass[16], reject[16];
 	char bits[32 * 12 + 1], slots[16], seed[16], probe[16];
+	char connections_to[LIMITS_TO_MAX * 12], new_to[LIMITS_TO_MAX * 64];
 	struct expansion x = { .start = text, .reterr = reterr };
 	char *AUTO(mem_drop) out = NULL;
 	size_t len = 0;
@@ -256,12 +286,16 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 	snprintf(probe, sizeof probe, "%x:%x", PROBE_PRIORITY >> 16, PROBE_PRIORITY & 0xffff);
 	snprintf(reject, sizeof reject, "%#x", plan->reject.host);
 	print_bits(plan->mask, bits, sizeof bits);
+	print_connections_to(&plan->limits_to, connections_to, sizeof connections_to);
+	print_new_to(&plan->limits_to, new_to, sizeof new_to);
 	define(&x, "table", table);
 	define(&x, "flags", flags);
 	define(&x, "mask", mask);
 	define(&x, "others", others);
 	define(&x, "slots", slots);
 	define(&x, "seed", seed);
+	define(&x, "connections_to", connections_to);
+	define(&x, "new_to", new_to);
 	define(&x, "pass", pass);
 	define(&x, "reject", reject);
 	define(&x, "probe", probe);

@@ -235,25 +235,39 @@ static struct fwmark pick(struct asking *asking, const struct plan_group *group)
 	return member;
 }
 
+/* The chain `judge`, one step: is @mark usable, with or without limits? */
+static bool ask_usable(struct asking *asking, struct fwmark mark)
+{
+	uint8_t key[4];
+
+	put_host32(key, mark.host);
+	if (ask(asking, asking->ipv4 ? SET_USABLE4 : SET_USABLE6, key))
+		return true;
+	if (!ask(asking, asking->ipv4 ? SET_LIMITED4 : SET_LIMITED6, key))
+		return false;
+	asking->out->limited = true;
+	return true;
+}
+
 /* From a mark to the end: who has it, a member if it is a group's, whether that is usable. */
 static void follow_mark(struct asking *asking, struct fwmark mark)
 {
 	struct explanation *out = asking->out;
 	uint32_t group;
-	uint8_t key[4];
 
 	out->mark = mark;
 	out->binding = binding_of(asking->plan, mark);
 	group = plan_groups_find(asking->plan, out->binding);
 	if (group != NO_INDEX) {
+		if (asking->plan->limited[out->binding])
+			(void)ask_usable(asking, mark);
 		mark = pick(asking, &asking->plan->groups[group]);
 		if (mark.host == 0)
 			return;
 		out->mark = mark;
 		out->binding = binding_of(asking->plan, mark);
 	}
-	put_host32(key, mark.host);
-	if (ask(asking, asking->ipv4 ? SET_USABLE4 : SET_USABLE6, key)) {
+	if (ask_usable(asking, mark)) {
 		out->verdict = VERDICT_BINDING;
 		rewrite(asking);
 	} else {

@@ -39,6 +39,7 @@ struct explanation {
 	uint32_t rule;				/* index of the rule that decided, or NO_INDEX */
 	bool by_default;			/* `default-binding` decided */
 	uint32_t binding;			/* that it leaves by, or NO_INDEX */
+	bool limited;				/* it has limits, which may be reached */
 	uint32_t group;				/* that chose it, or NO_INDEX */
 	struct fwmark mark;
 	struct ip source;			/* VERDICT_BINDING: on the wire */

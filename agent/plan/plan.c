@@ -2,7 +2,7 @@
 /*
  * The plan as a whole: shapes of the sets, building in order, searching, digest. The parts are
  * plan_usable.c (who can leave), plan_emit.c (from what), plan_groups.c (who of several),
- * plan_steer.c (which way), plan_cover.c (bypass), plan_classes.c (destinations)
+ * plan_limits.c (how many), plan_steer.c (which way), plan_cover.c (bypass), plan_classes.c (destinations)
  * and plan_policy.c (rules). Pure: the same model, numbers and facts give the same octets.
  */
 #include "plan/plan.h"
@@ -12,6 +12,7 @@
 #include "plan/plan_emit.h"
 #include "plan/plan_gates.h"
 #include "plan/plan_groups.h"
+#include "plan/plan_limits.h"
 #include "plan/plan_policy.h"
 #include "plan/plan_rows.h"
 
@@ -92,6 +93,17 @@ const struct set_shape plan_shapes[SETS] = {
 				FIELD_HOST32, FIELD_HOST32),
 	[SET_PICK_RANDOM6] = HASH_OF("pick_random6", ORIGIN_NONE, 8, 4, FIELD_HOST32,
 				FIELD_HOST32, FIELD_HOST32),
+	[SET_LIMITED4] = HASH_OF("limited4", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
+	[SET_LIMITED6] = HASH_OF("limited6", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
+	[SET_LIMIT_CONNECTIONS] = HASH_OF("limit_connections", ORIGIN_NONE, 4, 4,
+					  FIELD_COUNT_OVER, FIELD_HOST32),
+	[SET_LIMIT_NEW] = HASH_OF("limit_new", ORIGIN_NONE, 4, 12, FIELD_RATE_OVER, FIELD_HOST32),
+	[SET_CONNECTIONS_TO] = HASH_OF("connections_to", ORIGIN_NONE, 8, 0, FIELD_NONE,
+				       FIELD_HOST32, FIELD_HOST32),
+	[SET_NEW_TO] = HASH_OF("new_to", ORIGIN_NONE, 8, 0, FIELD_NONE,
+			       FIELD_HOST32, FIELD_HOST32),
+	[SET_OVERFLOW] = HASH_OF("overflow", ORIGIN_NONE, 4, 4, FIELD_HOST32, FIELD_HOST32),
+	[SET_OVERFLOWS] = HASH_OF("overflows", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
 	[SET_MEMBERS] = HASH_OF("members", ORIGIN_NONE, 8, 0, FIELD_NONE,
 				FIELD_HOST32, FIELD_HOST32),
 	[SET_STEER] = HASH_OF("steer", ORIGIN_NONE, 8, 0, FIELD_NONE, FIELD_HOST32, FIELD_PROTOCOL),
@@ -167,6 +179,7 @@ void plan_drop(struct plan *plan)
 	free(plan->usability);
 	free(plan->uplinks);
 	free(plan->suspended);
+	free(plan->limited);
 	free(plan->marks);
 	free(plan->uplink_marks);
 	plan_groups_drop(plan);
@@ -188,12 +201,14 @@ static void build_bindings(const struct model *model, const uint32_t *numbers,
 	plan->marks = mem_zero(plan->n_bindings, sizeof *plan->marks);
 	plan->usability = mem_zero(plan->n_bindings, sizeof *plan->usability);
 	plan->suspended = mem_zero(plan->n_bindings, sizeof *plan->suspended);
+	plan->limited = mem_zero(plan->n_bindings, sizeof *plan->limited);
 	plan->default_suspended = model->default_binding == DEFAULT_SUSPENDED ?
 					  model_find(model, DEFAULT_BINDING) : NO_INDEX;
 	for (size_t i = 0; i < plan->n_bindings; i++) {
 		plan->marks[i].host = numbers[i] << shift;
 		plan->suspended[i] = (facts->suspended && facts->suspended[i]) ||
 				     i == plan->default_suspended;
+		plan->limited[i] = plan_limits_any(&model->bindings.at[i]);
 		plan->stand_ins |= model->bindings.at[i].unusable == UNUSABLE_USE;
 	}
 }
@@ -217,6 +232,9 @@ int plan_build(const struct model *model, const uint32_t *numbers, const struct 
 
 	assert(model->mask.host != 0);
 	build_bindings(model, numbers, facts, &plan);
+	r = plan_limits_collect(model, &plan, diag);
+	if (r < 0)
+		return r;
 	emit_bindings(model, facts, &plan);
 	plan_cover_bypass(model, facts, &plan);
 	r = plan_policy_build(model, facts, &plan, diag);
@@ -249,8 +267,11 @@ unsigned __int128 plan_row_hash(enum set_id set, const uint8_t *row)
 
 unsigned __int128 plan_fingerprint(const struct plan *plan)
 {
+	const struct limits_to *to = &plan->limits_to;
 	unsigned __int128 sum = hash_of(&plan->mask.host, sizeof plan->mask.host, SETS);
 
+	sum += hash_of(to->connections, to->n_connections * sizeof *to->connections, SETS + 1);
+	sum += hash_of(to->new, to->n_new * sizeof *to->new, SETS + 2);
 	for (int i = 0; i < SETS; i++) {
 		const struct rows *rows = &plan->sets[i];
 
@@ -259,6 +280,17 @@ unsigned __int128 plan_fingerprint(const struct plan *plan)
 					     rows->at + row * plan_shapes[i].row_len);
 	}
 	return sum;
+}
+
+bool plan_same_rules(const struct plan *a, const struct plan *b)
+{
+	const struct limits_to *x = &a->limits_to, *y = &b->limits_to;
+
+	return a->mask.host == b->mask.host && x->n_connections == y->n_connections &&
+	       x->n_new == y->n_new &&
+	       memcmp(x->connections, y->connections,
+		      x->n_connections * sizeof *x->connections) == 0 &&
+	       memcmp(x->new, y->new, x->n_new * sizeof *x->new) == 0;
 }
 
 void plan_digest(const struct plan *plan, char ret_text[static 33])

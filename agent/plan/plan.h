@@ -38,6 +38,13 @@ enum set_id {
 	SET_PICK_CLIENT4, SET_PICK_CLIENT6,
 	SET_PICK_TURN4, SET_PICK_TURN6,
 	SET_PICK_RANDOM4, SET_PICK_RANDOM6,
+	SET_LIMITED4, SET_LIMITED6,		/* marks that may leave, but within limits; see plan_limits.h */
+	SET_LIMIT_CONNECTIONS,			/* mark, with what it may not exceed */
+	SET_LIMIT_NEW,
+	SET_CONNECTIONS_TO,			/* mark . number: `per destination`, one of plan->limits_to */
+	SET_NEW_TO,				/* mark . index of a rate there */
+	SET_OVERFLOW,				/* mark -> mark that gets what exceeds */
+	SET_OVERFLOWS,				/* marks of SET_OVERFLOW */
 	SET_MEMBERS,				/* mark that was asked for . mark that it can lead to */
 	SET_STEER,				/* mark . family: whose packets carry a number */
 	SET_HAS_UPLINK,				/* mark . family, if it is an uplink's number */
@@ -51,14 +58,23 @@ enum set_id {
 
 enum field_kind {
 	FIELD_NONE,
-	FIELD_HOST16,				/* conntrack zone, host order */
-	FIELD_HOST32,				/* mark, uid, gid, class, slot: host order in the kernel */
-	FIELD_CGROUP,				/* u64, host order */
-	FIELD_IPV4, FIELD_IPV6,
-	FIELD_PROTOCOL,				/* one octet */
-	FIELD_PORT,				/* two octets, network order */
-	FIELD_INTERFACE,			/* name, 16 octets, zeros at the end */
+	FIELD_HOST16, /* conntrack zone, host order */
+	FIELD_HOST32, /* mark, uid, gid, class, slot: host order in the kernel */
+	FIELD_CGROUP, /* u64, host order */
+	FIELD_IPV4,
+	FIELD_IPV6,
+	FIELD_PROTOCOL,	  /* one octet */
+	FIELD_PORT,	  /* two octets, network order */
+	FIELD_COUNT_OVER, /* value: `ct count over` a HOST32, a statement of the element */
+	FIELD_RATE_OVER,  /* `limit rate over` HOST32 in HOST32 seconds, burst HOST32 */
+	FIELD_INTERFACE,  /* name, 16 octets, zeros at the end */
 };
+
+/* Values that are no data but a statement of the element, which keeps state in the kernel. */
+static inline bool plan_is_statement(enum field_kind kind)
+{
+	return kind == FIELD_COUNT_OVER || kind == FIELD_RATE_OVER;
+}
 
 enum origin_kind { ORIGIN_NONE, ORIGIN_RULE, ORIGIN_ADDRESS, ORIGIN_BYPASS };
 
@@ -192,6 +208,15 @@ struct plan_group {				/* what is needed to pick anew: see plan_groups.h */
 	uint8_t slots[SHARE_SLOTS];		/* sticky kinds: member that a slot belongs to */
 };
 
+/* Values of limits `per destination`: each is a rule and two sets of its own, so another value is
+ * another table. Sorted, each once. */
+enum { LIMITS_TO_MAX = 32 };
+struct limits_to {
+	uint32_t connections[LIMITS_TO_MAX];
+	struct rate new[LIMITS_TO_MAX];
+	uint32_t n_connections, n_new;
+};
+
 struct membership { uint32_t member, group; };	/* binding, index into plan->groups */
 
 struct plan {
@@ -200,12 +225,14 @@ struct plan {
 	struct uplink_usability *uplinks;	/* by uplink */
 	bool *suspended;			/* by binding: has its rows, but is not usable */
 	uint32_t default_suspended;		/* by `default-binding suspended`: `default`, or NO_INDEX */
+	bool *limited;				/* by binding: its rows are in SET_LIMITED*, not SET_USABLE* */
 	struct fwmark *marks;			/* by binding, within the mask */
 	struct fwmark *uplink_marks;		/* by uplink: what its `ip rule` looks at */
 	size_t n_bindings, n_uplinks;
 	struct plan_group *groups;		/* by binding, ascending */
 	struct membership *memberships;		/* sorted by member */
 	size_t n_groups, n_memberships;
+	struct limits_to limits_to;
 	bool stand_ins;				/* some binding has `unusable use` */
 	struct fwmark mask, pass, reject;	/* the two reserved numbers, as marks */
 	unsigned __int128 fingerprint;		/* of mask and rows; see plan_fingerprint() */
@@ -235,6 +262,9 @@ void plan_digest(const struct plan *plan, char ret_text[static 33]);
  */
 unsigned __int128 plan_fingerprint(const struct plan *plan);
 unsigned __int128 plan_row_hash(enum set_id set, const uint8_t *row);
+
+/* Do two plans need the same rules, so that a change of elements turns one into the other? */
+bool plan_same_rules(const struct plan *a, const struct plan *b);
 
 /* "usable", "no IPv4 address in the binding", ...: one line, lower case, no full stop. */
 const char *plan_reason_text(enum usable_reason reason, enum family family);

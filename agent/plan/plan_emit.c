@@ -9,14 +9,37 @@
 #include "plan/plan_emit.h"
 
 #include "base/mem.h"
+#include "plan/plan_limits.h"
 #include "plan/plan_rows.h"
 #include "plan/plan_steer.h"
 #include "plan/spread.h"
 
 const enum set_id plan_binding_sets[] = {
-	SET_USABLE4, SET_USABLE6, SET_SNAT4, SET_SNAT6, SET_SPREAD4, SET_SPREAD6,
-	SET_OWN4, SET_OWN6, SET_STEER, SET_HAS_UPLINK, SET_STEER_TO, SET_STEER_BIT,
-	SET_VIA, SET_ANSWER, SET_ZONE, SETS,
+	SET_USABLE4,
+	SET_USABLE6,
+	SET_LIMITED4,
+	SET_LIMITED6,
+	SET_LIMIT_CONNECTIONS,
+	SET_LIMIT_NEW,
+	SET_CONNECTIONS_TO,
+	SET_NEW_TO,
+	SET_OVERFLOW,
+	SET_OVERFLOWS,
+	SET_MEMBERS,
+	SET_SNAT4,
+	SET_SNAT6,
+	SET_SPREAD4,
+	SET_SPREAD6,
+	SET_OWN4,
+	SET_OWN6,
+	SET_STEER,
+	SET_HAS_UPLINK,
+	SET_STEER_TO,
+	SET_STEER_BIT,
+	SET_VIA,
+	SET_ANSWER,
+	SET_ZONE,
+	SETS,
 };
 
 struct choice {					/* addresses of one binding and family that count */
@@ -73,7 +96,8 @@ static void emit_family(struct plan *plan, uint32_t binding, int family,
 	if (choice->n == 0)
 		return;
 	if (plan_usable(plan, binding, (enum family)family))
-		put_host32(plan_rows_add(plan, ipv4 ? SET_USABLE4 : SET_USABLE6), mark.host);
+		put_host32(plan_rows_add(plan, plan_usable_set(plan, binding,
+							       (enum family)family)), mark.host);
 	for (size_t i = 0; i < choice->n; i++)
 		add_address(plan, ipv4 ? SET_OWN4 : SET_OWN6, mark, NULL, &choice->ip[i],
 			    choice->origin[i]);
@@ -108,4 +132,5 @@ void plan_emit_binding(struct plan_host *host, const struct model *model, struct
 	}
 	plan_steer_answers(host, model, plan, binding);
 	plan_rows_zone(plan, plan->marks[binding]);
+	plan_limits_emit(model, plan, binding);
 }

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { CHANGES_MAX = SHARE_SLOTS + 1 };	/* of one group and family: slots, SET_LIMITED* */
+
 struct picked { uint8_t member[SHARE_SLOTS]; bool any; };
 
 enum set_id plan_groups_set(enum pick pick, enum family family)
@@ -93,6 +95,9 @@ static void emit_family(struct plan *plan, const struct plan_group *group, enum 
 	struct picked picked;
 
 	pick(plan, group, family, &picked);
+	if (picked.any && plan->limited[group->binding])
+		put_host32(plan_rows_add(plan, plan_usable_set(plan, group->binding, family)),
+			   plan->marks[group->binding].host);
 	for (uint32_t s = 0; picked.any && s < SHARE_SLOTS; s++)
 		put_pick(plan, group, s, picked.member[s], plan_rows_add(plan, set));
 }
@@ -102,11 +107,6 @@ static void emit(struct plan *plan, const struct plan_group *group)
 	uint32_t mark = plan->marks[group->binding].host;
 
 	put_host32(plan_rows_add(plan, SET_GROUPS), mark);
-	for (uint32_t i = 0; i < group->n_members; i++) {
-		uint8_t *row = put_host32(plan_rows_add(plan, SET_MEMBERS), mark);
-
-		put_host32(row, plan->marks[group->members[i].binding].host);
-	}
 	for (int f = 0; f < FAMILIES; f++)
 		emit_family(plan, group, (enum family)f);
 }
@@ -210,6 +210,29 @@ static size_t rows_from(const struct plan *plan, enum set_id set, const uint8_t 
 	return low;
 }
 
+static void note(struct regrouping *ret, enum op_verb verb, enum set_id set, const uint8_t *row)
+{
+	uint8_t *copy = ret->rows + ret->n_rows++ * KEY_MAX;
+
+	memcpy(copy, row, plan_shapes[set].row_len);
+	PUSH(&ret->ops, ((struct op){ verb, set, copy }));
+}
+
+/* The row of a limited group that can be used, put in or taken out. */
+static void relimit(struct plan *plan, const struct plan_group *group, enum family family, bool has,
+		    struct regrouping *ret)
+{
+	enum set_id set = plan_usable_set(plan, group->binding, family);
+	uint8_t row[KEY_MAX];
+
+	put_host32(row, plan->marks[group->binding].host);
+	if (has)
+		plan_rows_put_in(plan, set, row);
+	else
+		plan_rows_take_out(plan, set, row);
+	note(ret, has ? OP_ADD : OP_DELETE, set, row);
+}
+
 /* Make room for, or take out, the rows of a group that has all of its slots or none. */
 static void splice(struct rows *rows, size_t at, size_t len, bool had, bool has)
 {
@@ -220,14 +243,6 @@ static void splice(struct rows *rows, size_t at, size_t len, bool had, bool has)
 		memmove(rows->at + (at + new) * len, rows->at + (at + old) * len,
 			(rows->n - at - old) * len);
 	rows->n = rows->n - old + new;
-}
-
-static void note(struct regrouping *ret, enum op_verb verb, enum set_id set, const uint8_t *row)
-{
-	uint8_t *copy = ret->rows + ret->n_rows++ * KEY_MAX;
-
-	memcpy(copy, row, plan_shapes[set].row_len);
-	PUSH(&ret->ops, ((struct op){ verb, set, copy }));
 }
 
 static void repick(struct plan *plan, const struct plan_group *group, enum family family,
@@ -247,6 +262,8 @@ static void repick(struct plan *plan, const struct plan_group *group, enum famil
 		memcpy(before, rows->at + at * len, SHARE_SLOTS * len);
 	pick(plan, group, family, &picked);
 	splice(rows, at, len, had, picked.any);
+	if (had != picked.any && plan->limited[group->binding])
+		relimit(plan, group, family, picked.any, picked.any ? add : del);
 	for (uint32_t s = 0; s < SHARE_SLOTS && (had || picked.any); s++) {
 		const uint8_t *old = before + s * len;
 
@@ -277,9 +294,9 @@ void plan_groups_again(struct plan *plan, uint32_t binding, struct regrouping *r
 	for (size_t i = plan_groups_of(plan, binding);
 	     i < plan->n_memberships && plan->memberships[i].member == binding; i++)
 		PUSH(&touched, plan->memberships[i].group);
-	*ret = (struct regrouping){ .rows = mem_zero(touched.n * FAMILIES * SHARE_SLOTS * 2,
+	*ret = (struct regrouping){ .rows = mem_zero(touched.n * FAMILIES * CHANGES_MAX * 2,
 						     KEY_MAX) };
-	add.rows = ret->rows + touched.n * FAMILIES * SHARE_SLOTS * KEY_MAX;
+	add.rows = ret->rows + touched.n * FAMILIES * CHANGES_MAX * KEY_MAX;
 	for (size_t i = 0; i < touched.n; i++)
 		for (int f = 0; f < FAMILIES; f++)
 			repick(plan, &plan->groups[touched.at[i]], (enum family)f, ret, &add);

@@ -105,3 +105,41 @@ void plan_rows_finish(struct plan *plan, enum set_id set)
 	rows->at = less;
 	rows->room = rows->n;
 }
+
+/* Index of the first row of @rows that is not below @key, rows being keys alone. */
+static size_t place_of(const struct rows *rows, const uint8_t *key, size_t len)
+{
+	size_t low = 0, high = rows->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memcmp(rows->at + middle * len, key, len) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void plan_rows_take_out(struct plan *plan, enum set_id set, const uint8_t *key)
+{
+	struct rows *rows = &plan->sets[set];
+	size_t len = plan_shapes[set].row_len, i = place_of(rows, key, len);
+
+	rows->n--;
+	memmove(rows->at + i * len, rows->at + (i + 1) * len, (rows->n - i) * len);
+	plan->fingerprint -= plan_row_hash(set, key);
+}
+
+void plan_rows_put_in(struct plan *plan, enum set_id set, const uint8_t *key)
+{
+	struct rows *rows = &plan->sets[set];
+	size_t len = plan_shapes[set].row_len, i = place_of(rows, key, len);
+
+	rows->at = mem_grow(rows->at, &rows->room, rows->n + 1, len);
+	memmove(rows->at + (i + 1) * len, rows->at + i * len, (rows->n - i) * len);
+	memcpy(rows->at + i * len, key, len);
+	rows->n++;
+	plan->fingerprint += plan_row_hash(set, key);
+}

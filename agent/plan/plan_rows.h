@@ -67,6 +67,15 @@ static inline struct span prefix_span(const struct prefix *prefix)
 	return (struct span){ ip_place(&prefix->ip), ip_place(&last) };
 }
 
+/* The set that @binding is in while it may leave. */
+static inline enum set_id plan_usable_set(const struct plan *plan, uint32_t binding,
+					  enum family family)
+{
+	if (plan->limited[binding])
+		return family == FAMILY_IPV4 ? SET_LIMITED4 : SET_LIMITED6;
+	return family == FAMILY_IPV4 ? SET_USABLE4 : SET_USABLE6;
+}
+
 /* Append a zeroed row without origin; valid until the next call. Sorting comes at the end. */
 uint8_t *plan_rows_add(struct plan *plan, enum set_id set);
 
@@ -75,6 +84,11 @@ void plan_rows_origin(const struct set_shape *shape, uint8_t *row, uint32_t orig
 
 /* The conntrack zone of a number, so that conntrack keeps apart what differs only in its client. */
 void plan_rows_zone(struct plan *plan, struct fwmark mark);
+
+/* In a finished plan, a row of a set without data: take it out, put it in where it belongs. The
+ * fingerprint follows. */
+void plan_rows_take_out(struct plan *plan, enum set_id set, const uint8_t *key);
+void plan_rows_put_in(struct plan *plan, enum set_id set, const uint8_t *key);
 
 /* Sort the rows of a set by key and give back what memory they do not need. */
 void plan_rows_finish(struct plan *plan, enum set_id set);

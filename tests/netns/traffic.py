@@ -286,3 +286,24 @@ def stream(control, who, to, port, count, interval=0.05, chunk=512):
         "inexact": sum(1 for one in streams if one.got != one.sent),
         "bytes": sum(one.got for one in streams),
     }).encode() + b"\n")
+
+
+def hold(control, who, to, port):
+    """One connection that is made when control says so, tells who was seen, and lives until control
+    says so again."""
+    enter(who)
+    control.sendall(b"r")
+    control.recv(1)
+    sock = open_socket(who, socket.AF_INET6 if ":" in to else socket.AF_INET, socket.SOCK_STREAM)
+    sock.settimeout(10)
+    try:
+        sock.connect((to, port))
+        said = sock.recv(100).split()[0]
+    except socket.timeout:
+        said = b"TIMEOUT"
+    except OSError as error:
+        said = errno.errorcode.get(error.errno, str(error)).encode()
+    control.sendall(said + b"\n")
+    control.settimeout(None)
+    control.recv(1)
+    sock.close()

@@ -209,9 +209,13 @@ static int fake_read_element(struct kernel *k, enum set_id set, const uint8_t *k
 static int fake_read_counters(struct kernel *k, struct kernel_counters *ret)
 {
 	(void)k;
-	*ret = (struct kernel_counters){ .refused_rule = 1, .refused_unusable = 2,
-					 .refused_reused = 5, .dropped_stray = 3,
-					 .dropped_guard = 4, .dropped_uplink = 6 };
+	*ret = (struct kernel_counters){ .refused_rule = 1,
+					 .refused_unusable = 2,
+					 .refused_reused = 5,
+					 .refused_limit = 6,
+					 .dropped_stray = 3,
+					 .dropped_guard = 4,
+					 .dropped_uplink = 6 };
 	return 0;
 }
 

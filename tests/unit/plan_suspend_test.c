@@ -24,6 +24,17 @@ static uint32_t roll(uint32_t n)
 	return (uint32_t)((z ^ z >> 31) % n);
 }
 
+/* Limits at random, for about a third of bindings and groups. */
+static void random_limits(struct world *world)
+{
+	static const struct limits limits = { .connections = 3, .connections_to = 2,
+					      .new = { 5, 60, 7 }, .new_to = { 1, 1, 1 } };
+
+	for (uint32_t i = 0; i < world->model.bindings.n; i++)
+		if (roll(3) == 0)
+			world->model.bindings.at[i].limits = &limits;
+}
+
 static void random_group(struct world *world, uint32_t n, uint32_t k)
 {
 	uint32_t members[12][2], some = 0;
@@ -65,6 +76,7 @@ static void random_world(struct world *world, uint64_t seed)
 	}
 	for (uint32_t k = roll(4); k > 0; k--)
 		random_group(world, n, k);
+	random_limits(world);
 	n = (uint32_t)world->model.bindings.n;
 	world->facts.suspended = mem_zero(n, sizeof(bool));
 	for (uint32_t i = 0; i < n; i++)

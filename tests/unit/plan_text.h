@@ -45,6 +45,13 @@ static inline size_t print_field(char *out, enum field_kind kind, bool interval,
 	case FIELD_PORT:
 		sprintf(out, "%u", at[0] * 256u + at[1]);
 		return 4;
+	case FIELD_COUNT_OVER:
+		sprintf(out, "over %u", get_host32(at));
+		return 4;
+	case FIELD_RATE_OVER:
+		sprintf(out, "over %u in %u s, burst %u", get_host32(at), get_host32(at + 4),
+			get_host32(at + 8));
+		return 12;
 	case FIELD_INTERFACE:
 		sprintf(out, "%.16s", (const char *)at);
 		return 16;

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Limits in a plan: how many connections, and how many new ones, a binding or group may have, and who
+ * gets the rest. They are statements of the elements of its mark, so that a limit costs no rule; only
+ * the values of `per destination` are in the rules (plan->limits_to).
+ */
+#pragma once
+
+#include "plan/plan.h"
+
+/* Does anything limit @binding: then its mark is in SET_LIMITED* and not in SET_USABLE*. */
+bool plan_limits_any(const struct binding *binding);
+
+enum { LIMIT_REFILL_MAX = 30 * 86400 };	/* seconds until a whole burst has come back */
+
+/*
+ * plan_limits_collect - check rates and collect the values of all limits `per destination`
+ * Returns 0, -EINVAL for a burst that takes longer than LIMIT_REFILL_MAX to come back, or -E2BIG for
+ * more than LIMITS_TO_MAX different values of a kind; both are said in @diag.
+ */
+MUST_CHECK int plan_limits_collect(const struct model *model, struct plan *plan, struct diag *diag);
+
+/* Has @plan the rules for these limits; NULL is none. If not, only a new plan has. */
+bool plan_limits_known(const struct plan *plan, const struct limits *limits);
+
+/* Append the limits of @binding, who it overflows to, and all that its number can lead to. */
+void plan_limits_emit(const struct model *model, struct plan *plan, uint32_t binding);
