@@ -7,7 +7,7 @@
  * After a syntax error conf_read.c decides how to go on (enum conf_recovery) and always gives `;`
  * or `}`, to which the two `error` rules of each list answer.
  */
-%code requires { #include "model/conf_build.h" }
+%code requires { #include "model/conf_actions.h" }
 %define api.pure full
 %define api.push-pull push
 %define api.prefix {conf_}

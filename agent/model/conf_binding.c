@@ -4,7 +4,7 @@
  * and gets its settings with its `}`. One whose name is wrong is read to the end all the same, for
  * the sake of its other problems. Limits and warm-up are in conf_limit.c, probes in conf_uplink.c.
  */
-#include "model/conf_build.h"
+#include "model/conf_actions.h"
 
 #include "base/mem.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside the reader: what scanner, grammar and actions share. Every action takes the words of a
- * statement as they were read and fills the model at once; nothing of the text is kept.
+ * Inside the reader: its state, and what its files offer each other. What the grammar calls is in
+ * conf_actions.h.
  */
 #pragma once
 
@@ -181,73 +181,12 @@ extern const char *const conf_protocol_names[256];	/* NULL where there is none *
 bool conf_form_ids(struct conf *conf, bool is_user, const struct word *word, struct where where,
 		   struct id_range *ret, const char **ret_text);
 
-/* conf_setting.c: statements outside policy. */
-void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
-		   struct where where);
-/* @remove: from the list */
-void conf_set_bypass(struct conf *conf, const struct word *word, struct where where, bool remove);
-void conf_set_default(struct conf *conf, enum default_binding what, struct where key);
-void conf_brace_open(struct conf *conf, struct where where);
-void conf_brace_close(struct conf *conf);
-
-/* conf_binding.c: bindings, and what groups have in common with them. */
-void conf_binding_open(struct conf *conf, const struct word *name, struct where where);
+/* conf_binding.c: @what of this name is defined twice, first at @before. */
 void conf_binding_repeated(struct conf *conf, const char *what, const struct word *name,
 			   struct where where, struct where before);
-void conf_group_open(struct conf *conf, const struct word *name, struct where where);
-void conf_binding_routed(struct conf *conf, const struct word *word, struct where where);
-void conf_binding_uplink(struct conf *conf, const struct word *word, struct where key,
-			 struct where where);
-void conf_binding_probe(struct conf *conf, struct where key);
-void conf_binding_address(struct conf *conf, const struct word *word, struct where where);
-void conf_binding_ehlo(struct conf *conf, const struct word *word, struct where key,
-		       struct where where);
-void conf_binding_interface(struct conf *conf, const struct word *word, struct where key,
-			    struct where where);
-/* @other: NULL for `reject`. */
-void conf_binding_unusable(struct conf *conf, const struct word *other, struct where key,
-			   struct where where);
-void conf_binding_allow(struct conf *conf, enum peer_kind kind, const struct word *word,
-			struct where where);
-void conf_group_member(struct conf *conf, const struct word *name, struct where where,
-		       const struct word *weight, struct where where_weight);
-void conf_group_pick(struct conf *conf, enum pick pick, struct where key);
-void conf_binding_close(struct conf *conf);
 
-/* conf_limit.c: what a binding or group may do at most. */
-void conf_limit_connections(struct conf *conf, const struct word *word, bool per_destination,
-			    struct where key, struct where where);
-/* @burst: NULL if not given. */
-void conf_limit_new(struct conf *conf, const struct word *word, bool per_destination,
-		    struct where key, struct where where, const struct word *burst,
-		    struct where where_burst);
-void conf_binding_overflow(struct conf *conf, const struct word *other, struct where key,
-			   struct where where);
-void conf_warmup_open(struct conf *conf, struct where key);
-void conf_warmup_day(struct conf *conf, const struct word *day, struct where where,
-		     const struct word *count, struct where where_count);
-void conf_warmup_overflow(struct conf *conf, const struct word *other, struct where key,
-			  struct where where);
-void conf_warmup_close(struct conf *conf);
-
-/* conf_uplink.c: uplinks, and the probes that bindings and uplinks may have. */
-void conf_uplink_open(struct conf *conf, const struct word *name, struct where where);
-void conf_uplink_interface(struct conf *conf, const struct word *word, struct where key,
-			   struct where where);
-void conf_uplink_gateway(struct conf *conf, const struct word *word, struct where where);
-void conf_uplink_table(struct conf *conf, const struct word *word, struct where key,
-		       struct where where);
-void conf_uplink_probe(struct conf *conf, struct where key);
-void conf_uplink_close(struct conf *conf);
-/* Index of the uplink called @name, or NO_INDEX. */
+/* conf_uplink.c: index of the uplink called @name, or NO_INDEX. */
 uint32_t conf_uplink_find(const struct conf *conf, const char *name);
-void conf_probe_open(struct conf *conf, enum probe_kind kind, const struct word *word,
-		     struct where where);
-void conf_probe_every(struct conf *conf, const struct word *word, struct where where);
-void conf_probe_down(struct conf *conf, const struct word *word, struct where key,
-		     struct where where);
-void conf_probe_up(struct conf *conf, const struct word *word, struct where key,
-		   struct where where);
 /* The probe that was read last, in the arena; NULL if it was broken. */
 const struct probe *conf_probe_take(struct conf *conf, struct where key);
 
@@ -279,22 +218,15 @@ enum conf_claim conf_layer_rule(struct conf *conf, const struct rule *rule, bool
 const struct conf_said *conf_layer_removal(const struct conf *conf, char tag, const char *name);
 /* False after having reported that a file says what only a run-time change can. */
 bool conf_layer_only(struct conf *conf, struct where where);
-void conf_layer_block(struct conf *conf, struct where key);
-void conf_layer_remove(struct conf *conf, enum item_kind kind, const struct word *word,
-		       struct where key, struct where where);
-void conf_layer_remove_default(struct conf *conf, struct where key);
-void conf_layer_suspend(struct conf *conf, const struct word *word, bool resume, struct where key,
-			struct where where);
 /* After the names are resolved: removals and suspensions of nothing; what is suspended. */
 void conf_layers_check(struct conf *conf);
 void conf_layers_drop(struct conf_layers *layers);
 
-/* conf_items.c: a statement is noted when it is read, and becomes an item when it has ended. */
+/* conf_items.c: note what the statement that is read says, if its text is split. */
 extern const struct word conf_default_key;
 void conf_split_note(struct conf *conf, enum item_kind kind, bool remove, const struct word *key,
 		     struct where where);
 void conf_split_note_rule(struct conf *conf, const struct rule *rule, bool remove);
-void conf_split_end(struct conf *conf, struct where start);
 
 /* conf_read.c: read one layer and nothing else, and resolve no names. */
 void conf_read_split(const struct conf_layer *layer, const struct conf_world *world,
@@ -302,33 +234,13 @@ void conf_read_split(const struct conf_layer *layer, const struct conf_world *wo
 /* Bytes of the mark that some editors put first, U+FEFF. */
 size_t conf_mark_len(const char *text, size_t len);
 
-/* conf_setting.c again. */
+/* conf_setting.c: has a setting been seen in this block? Reports it; else *@seen is @where. */
 bool conf_given_twice(struct conf *conf, const char *key, struct where where, struct where *seen);
 
-/* conf_rule.c: policy. */
-void conf_rule_unit(struct conf *conf, const struct word *word, struct where key,
-		    struct where where);
-void conf_rule_cgroup(struct conf *conf, const struct word *word, struct where key,
-		      struct where where);
-void conf_rule_ids(struct conf *conf, enum client_kind kind, const struct word *word,
-		   struct where key, struct where where);
-void conf_rule_source(struct conf *conf, const struct word *word, struct where key,
-		      struct where where);
-void conf_rule_otherwise(struct conf *conf, struct where key);
-void conf_rule_qualifier(struct conf *conf, const char *name, struct where key);
-void conf_rule_to(struct conf *conf, const struct word *word, struct where where);
-void conf_rule_port(struct conf *conf, const struct word *word, struct where where);
-void conf_rule_protocol(struct conf *conf, const struct word *word, struct where where);
-/* @name: the binding's, for ACTION_USE. */
-void conf_rule_action(struct conf *conf, enum action action, const struct word *name,
-		      struct where where);
-void conf_rule_close(struct conf *conf);
-void conf_rule_remove(struct conf *conf);
+/* conf_rule.c: a rule equals another, first at @before. */
 void conf_rule_repeated(struct conf *conf, struct where where, struct where before);
 
-/* conf_file.c: which files, and their text. */
-void conf_file_include(struct conf *conf, const struct word *word, struct where where);
-/* Index of the file @path if it was read before, or NO_INDEX. */
+/* conf_file.c: index of the file @path if it was read before, or NO_INDEX. */
 uint32_t conf_file_find(const struct conf *conf, const char *path);
 uint32_t conf_file_add(struct conf *conf, const char *path);
 /* Text that can be scanned: UTF-8 without NUL. False after having reported what is wrong. */

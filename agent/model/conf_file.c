@@ -5,7 +5,7 @@
  * after `.`, `..` and double slashes are taken out; a loop through symbolic links is ended by the
  * kernel's own limit on them.
  */
-#include "model/conf_build.h"
+#include "model/conf_actions.h"
 
 #include "base/mem.h"
 

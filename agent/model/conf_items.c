@@ -7,7 +7,7 @@
 #include "model/change.h"
 
 #include "base/mem.h"
-#include "model/conf_build.h"
+#include "model/conf_actions.h"
 
 #include <stdio.h>
 #include <string.h>

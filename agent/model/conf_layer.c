@@ -5,7 +5,7 @@
  * called); a later layer or the files may say what they like about it, it does not count. The
  * files are the last to be read, so what they say is looked up only and never kept here.
  */
-#include "model/conf_build.h"
+#include "model/conf_actions.h"
 
 #include "base/mem.h"
 

@@ -3,7 +3,7 @@
  * What a binding or a group may do at most: `limit`, `overflow` and `warmup`. There are four limits
  * (alive or new, in all or to one destination), each of which may be given once.
  */
-#include "model/conf_build.h"
+#include "model/conf_actions.h"
 
 #include "base/mem.h"
 

@@ -4,7 +4,7 @@
  * destinations are kept once, however many rules speak of them. A binding that is not defined yet
  * is looked up again when everything is read (conf_check.c).
  */
-#include "model/conf_build.h"
+#include "model/conf_actions.h"
 
 #include "base/mem.h"
 

@@ -2,7 +2,7 @@
 /*
  * Statements of their own: mark-mask, bypass, default-binding; and which block is open.
  */
-#include "model/conf_build.h"
+#include "model/conf_actions.h"
 
 #include "base/mem.h"
 

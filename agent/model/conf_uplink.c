@@ -3,7 +3,7 @@
  * Uplinks, and the probes that bindings and uplinks may have. An uplink enters the model with its
  * `}`; there are few of them, but every binding may name one, so their names have an index.
  */
-#include "model/conf_build.h"
+#include "model/conf_actions.h"
 
 #include "base/mem.h"
 

@@ -48,6 +48,10 @@ static const struct row uplink_rows[] = {
 		"2:52: 'gw.example' is not an address: expected IPv4 or IPv6, such as 192.0.2.1 or "
 		"2001:db8::1\n"
 		"2:64: '192.0.2.1/24' is not an address: expected one without a prefix length" },
+	{ .what = "a number for each", .text = "mark-mask 7; uplink u { interface x; } uplink v { interface y; }\n"
+	  A "binding b { address 192.0.2.2; } group g { member a; } binding c { address 192.0.2.3; }",
+	  .want = "1:47: mark-mask 0x7 has numbers for 5 of the 6 bindings and uplinks: expected "
+		"a wider mask" },
 	{ .what = "unknown", .text = "uplink isp2 { interface x; }\n"
 	  "binding a { address 192.0.2.1; uplink ips2; }\nbinding b { address 192.0.2.2; uplink other; "
 	  "uplink isp2; }",

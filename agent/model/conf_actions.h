@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What conf.y calls as it reads: each action takes the words of a statement, with their places, and
+ * fills the model at once. @key is where a statement's first word is, @where that of its value.
+ */
+#pragma once
+
+#include "model/conf_build.h"
+
+/* conf_setting.c: statements of their own, and which block is open. */
+void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
+		   struct where where);
+/* @remove: from the list */
+void conf_set_bypass(struct conf *conf, const struct word *word, struct where where, bool remove);
+void conf_set_default(struct conf *conf, enum default_binding what, struct where key);
+void conf_brace_open(struct conf *conf, struct where where);
+void conf_brace_close(struct conf *conf);
+
+/* conf_binding.c: bindings, and what groups have in common with them. */
+void conf_binding_open(struct conf *conf, const struct word *name, struct where where);
+void conf_group_open(struct conf *conf, const struct word *name, struct where where);
+void conf_binding_routed(struct conf *conf, const struct word *word, struct where where);
+void conf_binding_uplink(struct conf *conf, const struct word *word, struct where key,
+			 struct where where);
+void conf_binding_probe(struct conf *conf, struct where key);
+void conf_binding_address(struct conf *conf, const struct word *word, struct where where);
+void conf_binding_ehlo(struct conf *conf, const struct word *word, struct where key,
+		       struct where where);
+void conf_binding_interface(struct conf *conf, const struct word *word, struct where key,
+			    struct where where);
+/* @other: NULL for `reject`. */
+void conf_binding_unusable(struct conf *conf, const struct word *other, struct where key,
+			   struct where where);
+void conf_binding_allow(struct conf *conf, enum peer_kind kind, const struct word *word,
+			struct where where);
+void conf_group_member(struct conf *conf, const struct word *name, struct where where,
+		       const struct word *weight, struct where where_weight);
+void conf_group_pick(struct conf *conf, enum pick pick, struct where key);
+void conf_binding_close(struct conf *conf);
+
+/* conf_limit.c: what a binding or group may do at most. */
+void conf_limit_connections(struct conf *conf, const struct word *word, bool per_destination,
+			    struct where key, struct where where);
+/* @burst: NULL if not given. */
+void conf_limit_new(struct conf *conf, const struct word *word, bool per_destination,
+		    struct where key, struct where where, const struct word *burst,
+		    struct where where_burst);
+void conf_binding_overflow(struct conf *conf, const struct word *other, struct where key,
+			   struct where where);
+void conf_warmup_open(struct conf *conf, struct where key);
+void conf_warmup_day(struct conf *conf, const struct word *day, struct where where,
+		     const struct word *count, struct where where_count);
+void conf_warmup_overflow(struct conf *conf, const struct word *other, struct where key,
+			  struct where where);
+void conf_warmup_close(struct conf *conf);
+
+/* conf_uplink.c: uplinks, and the probes that bindings and uplinks may have. */
+void conf_uplink_open(struct conf *conf, const struct word *name, struct where where);
+void conf_uplink_interface(struct conf *conf, const struct word *word, struct where key,
+			   struct where where);
+void conf_uplink_gateway(struct conf *conf, const struct word *word, struct where where);
+void conf_uplink_table(struct conf *conf, const struct word *word, struct where key,
+		       struct where where);
+void conf_uplink_probe(struct conf *conf, struct where key);
+void conf_uplink_close(struct conf *conf);
+void conf_probe_open(struct conf *conf, enum probe_kind kind, const struct word *word,
+		     struct where where);
+void conf_probe_every(struct conf *conf, const struct word *word, struct where where);
+void conf_probe_down(struct conf *conf, const struct word *word, struct where key,
+		     struct where where);
+void conf_probe_up(struct conf *conf, const struct word *word, struct where key,
+		   struct where where);
+
+/* conf_layer.c: what only run-time texts say. */
+void conf_layer_block(struct conf *conf, struct where key);
+void conf_layer_remove(struct conf *conf, enum item_kind kind, const struct word *word,
+		       struct where key, struct where where);
+void conf_layer_remove_default(struct conf *conf, struct where key);
+void conf_layer_suspend(struct conf *conf, const struct word *word, bool resume, struct where key,
+			struct where where);
+
+/* conf_items.c: the statement that began at @start has ended, and becomes an item. */
+void conf_split_end(struct conf *conf, struct where start);
+
+/* conf_rule.c: policy. */
+void conf_rule_unit(struct conf *conf, const struct word *word, struct where key,
+		    struct where where);
+void conf_rule_cgroup(struct conf *conf, const struct word *word, struct where key,
+		      struct where where);
+void conf_rule_ids(struct conf *conf, enum client_kind kind, const struct word *word,
+		   struct where key, struct where where);
+void conf_rule_source(struct conf *conf, const struct word *word, struct where key,
+		      struct where where);
+void conf_rule_otherwise(struct conf *conf, struct where key);
+void conf_rule_qualifier(struct conf *conf, const char *name, struct where key);
+void conf_rule_to(struct conf *conf, const struct word *word, struct where where);
+void conf_rule_port(struct conf *conf, const struct word *word, struct where where);
+void conf_rule_protocol(struct conf *conf, const struct word *word, struct where where);
+/* @name: the binding's, for ACTION_USE. */
+void conf_rule_action(struct conf *conf, enum action action, const struct word *name,
+		      struct where where);
+void conf_rule_close(struct conf *conf);
+void conf_rule_remove(struct conf *conf);
+
+/* conf_file.c: which files. */
+void conf_file_include(struct conf *conf, const struct word *word, struct where where);
