@@ -18,7 +18,7 @@ Q        := $(if $(V),,@)
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
-PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps
+PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps strace
 PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash

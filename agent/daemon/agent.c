@@ -2,44 +2,28 @@
 /*
  * What is in force, and how it changes. Every change is made aside (a fresh generation, a copy of
  * the numbers, a fresh plan), committed to the kernel in one transaction, and only then put in the
- * place of the old one: whatever fails on the way leaves the running state as it was. Numbers reach
- * the disk before they reach the kernel, so that a mark in a live connection is never forgotten.
+ * place of the old one: whatever fails on the way leaves the running state as it was (candidate.c).
  *
  * Reading the configuration and building the plan block the loop; the data path does not wait for
  * them. Neighbours: apply.c (transactions), watch.c (when), control.c (who asks).
  */
 #include "daemon/agent.h"
 
-#include "base/mem.h"
 #include "daemon/apply.h"
+#include "daemon/candidate.h"
 #include "daemon/health.h"
 #include "daemon/listing.h"
 #include "daemon/log.h"
 #include "daemon/marks.h"
 #include "daemon/probe.h"
 #include "daemon/plumb.h"
+#include "daemon/runtime.h"
 #include "daemon/seen.h"
 #include "daemon/shares.h"
-#include "daemon/suspend.h"
-#include "daemon/warn.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-struct change {					/* a generation that is not in force yet */
-	struct generation *generation; /* on the heap: cgroups keep a pointer to its model */
-	struct numbers numbers;
-	struct shares shares;
-	bool numbers_changed, shares_changed;
-};
-
-static void change_drop(struct change *change)
-{
-	generation_free(change->generation);
-	numbers_drop(&change->numbers);
-	shares_drop(&change->shares);
-}
 
 uint64_t agent_clock(void)
 {
@@ -61,99 +45,6 @@ const char *agent_cgroup_path(void *context, uint64_t id)
 	return agent && agent->cgroups ? cgroups_path_of(agent->cgroups, id) : NULL;
 }
 
-/* Have cgroups follow @model, and its ids in the facts. Without cgroups no rule finds its client.
- * What is suspended is by binding of @model too. */
-static int follow(struct agent *agent, const struct model *model)
-{
-	suspend_facts(agent, model);
-	probe_facts(agent, model);
-	if (agent->cgroups) {
-		int r = cgroups_follow(agent->cgroups, model);
-
-		if (r == 0)
-			cgroups_facts(agent->cgroups, &agent->facts);
-		return r;
-	}
-	free(agent->facts.cgroup_ids);
-	agent->facts.cgroup_ids = mem_zero(model->cgroups.n, sizeof *agent->facts.cgroup_ids);
-	return 0;
-}
-
-static int read_facts(struct agent *agent, struct outcome *out)
-{
-	int r = agent->kernel->read_facts(agent->kernel, &agent->facts);
-
-	if (r < 0)
-		outcome_say(out, "cannot read addresses, routes and rules of the host: %s",
-			    strerror(-r));
-	else
-		plumb_facts(agent);
-	return r;
-}
-
-/* Read the configuration aside. After this cgroups follow the change. */
-static int read_change(struct agent *agent, struct change *change, struct outcome *out)
-{
-	struct generation *fresh = change->generation = mem_zero(1, sizeof *fresh);
-	int r;
-
-	marks_copy(&agent->numbers, &change->numbers);
-	r = generation_read(agent->options->config, agent->world, &change->numbers, fresh,
-			    &change->numbers_changed, out);
-	if (r == 0)
-		r = read_facts(agent, out);
-	if (r < 0)
-		return r;
-	plumb_prepare(agent, fresh);
-	r = follow(agent, &fresh->model);
-	if (r < 0)
-		outcome_say(out, "cannot watch cgroups: %s", strerror(-r));
-	return r;
-}
-
-/* Read it and compile it, aside. */
-static int make_change(struct agent *agent, struct change *change, struct outcome *out)
-{
-	int r = read_change(agent, change, out);
-
-	if (r < 0)
-		return r;
-	shares_copy(&agent->shares, &change->shares);
-	shares_assign(&change->shares, &change->generation->model, &change->shares_changed);
-	agent->facts.shares = &change->shares;
-	r = generation_plan(change->generation, &agent->facts, &change->generation->plan, out);
-	agent->facts.shares = &agent->shares;
-	return r;
-}
-
-/* Numbers and slots go to the disk first: see above. */
-static int save_change(const struct agent *agent, struct change *change, struct outcome *out)
-{
-	int r = change->numbers_changed ? marks_save(agent->state, &change->numbers, out) : 0;
-
-	if (r == 0 && change->shares_changed)
-		r = shares_save(agent->state, &change->shares, out);
-	return r;
-}
-
-static void keep_warnings(struct agent *agent, struct problems *problems)
-{
-	problems_drop(&agent->warnings);
-	agent->warnings = *problems;
-	*problems = (struct problems){ 0 };
-	for (size_t i = 0; i < agent->warnings.n; i++) {
-		struct problem *problem = &agent->warnings.at[i];
-		struct problem copy = { mem_text(problem->place, strlen(problem->place)),
-					mem_text(problem->text, strlen(problem->text)),
-					problem->level };
-		char quoted[LOG_TEXT];
-
-		PUSH(problems, copy);
-		log_event(EVENT_CONFIG_WARNING, "place=%s text=%s", problem->place,
-			  log_quote(problem->text, quoted));
-	}
-}
-
 void agent_changed(struct agent *agent)
 {
 	plan_digest(&agent->now->plan, agent->digest);
@@ -162,29 +53,6 @@ void agent_changed(struct agent *agent)
 	listing_free(agent->listing);
 	agent->listing = NULL;
 	agent->stale = false;
-}
-
-/* Put @change in force; the kernel has it already. */
-static void install(struct agent *agent, struct change *change, struct outcome *out)
-{
-	struct generation *old = agent->now;
-
-	agent->now = change->generation;
-	change->generation = old;
-	numbers_drop(&agent->numbers);
-	agent->numbers = change->numbers;
-	change->numbers = (struct numbers){ 0 };
-	shares_drop(&agent->shares);
-	agent->shares = change->shares;
-	change->shares = (struct shares){ 0 };
-	agent->generation++;
-	agent_changed(agent);
-	health_move(agent, old ? &old->model : NULL);
-	health_all(agent);
-	plumb_all(agent);
-	keep_warnings(agent, &out->problems);
-	if (!old || old->model.mask.host != agent->now->model.mask.host)
-		warn_overlaps(agent);
 }
 
 /* Adopt the table if it is the one we would write; *ret_why says why not. */
@@ -215,25 +83,51 @@ static int adopt(struct agent *agent, const struct plan *plan, const struct tabl
 	return 0;
 }
 
-static int first_table(struct agent *agent, const struct change *change,
+static int first_table(struct agent *agent, const struct candidate *candidate,
 		       const struct table_about *about, struct outcome *out)
 {
-	const struct plan *plan = &change->generation->plan;
+	const struct plan *plan = &candidate->generation->plan;
 	const char *why = NULL;
 	int r = adopt(agent, plan, about, &why, out);
 
 	if (r < 0 || !why)
 		return r;
-	r = apply_table(agent, &change->generation->model, plan, out);
+	r = apply_table(agent, &candidate->generation->model, plan, out);
 	if (r == 0)
 		log_event(EVENT_TABLE_WRITTEN, "table=%s why=%s", agent->options->kernel.table,
 			  why);
 	return r;
 }
 
+/* What earlier agents left in the state directory. */
+static int load_state(struct agent *agent, struct candidate *candidate, struct outcome *out)
+{
+	int r = marks_load(agent->state, &agent->numbers, out);
+
+	marks_ask(&agent->numbers, agent->kernel);
+	if (r == 0)
+		r = shares_load(agent->state, &agent->shares, out);
+	if (r == 0)
+		r = runtime_load(agent->state, agent->world, &candidate->overlay, out);
+	candidate->overlay_changed = state_has(agent->state, STATE_SUSPENDED);
+	return r;
+}
+
+/* From the disk and the kernel to a plan. */
+static int make_candidate(struct agent *agent, struct candidate *candidate, struct outcome *out)
+{
+	int r = candidate_read(agent, candidate, true, out);
+
+	if (r == 0)
+		r = candidate_facts(agent, out);
+	if (r == 0)
+		r = candidate_plan(agent, candidate, out);
+	return r == 0 ? candidate_save(agent, candidate, out) : r;
+}
+
 int agent_start(struct agent *agent, struct outcome *out)
 {
-	AUTO(change_drop) struct change change = { 0 };
+	AUTO(candidate_drop) struct candidate candidate = { 0 };
 	uint64_t begun = agent_clock();
 	struct table_about about;
 	int r = agent->kernel->read_table(agent->kernel, &about);
@@ -244,30 +138,26 @@ int agent_start(struct agent *agent, struct outcome *out)
 	}
 	r = apply_foreign(agent, &about, out);
 	if (r == 0)
-		r = marks_load(agent->state, &agent->numbers, out);
-	marks_ask(&agent->numbers, agent->kernel);
+		r = load_state(agent, &candidate, out);
 	if (r == 0)
-		r = shares_load(agent->state, &agent->shares, out);
+		r = make_candidate(agent, &candidate, out);
 	if (r == 0)
-		r = suspend_load(agent, out);
+		r = candidate.overlay_changed
+			  ? runtime_save(agent->state, &candidate.overlay, out) : 0;
 	if (r == 0)
-		r = make_change(agent, &change, out);
-	if (r == 0)
-		r = save_change(agent, &change, out);
-	if (r == 0)
-		r = first_table(agent, &change, &about, out);
+		r = first_table(agent, &candidate, &about, out);
 	if (r < 0)
 		return r;
 	seen_note_now(agent);
-	install(agent, &change, out);
+	candidate_install(agent, &candidate, out);
 	agent->started = agent->applied;
 	out->took_usec = agent_clock() - begun;
 	snprintf(agent->last_reload, sizeof agent->last_reload, "ok");
 	log_event(EVENT_AGENT_STARTED,
-		  "version=%s table=%s bindings=%zu rules=%zu owned=%s took_us=%" PRIu64,
+		  "version=%s table=%s bindings=%zu rules=%zu changed=%zu owned=%s took_us=%" PRIu64,
 		  OUTBIND_VERSION, agent->options->kernel.table, agent->now->model.bindings.n,
-		  agent->now->model.rules.n, agent_owns_table(agent) ? "yes" : "no",
-		  out->took_usec);
+		  agent->now->model.rules.n, agent->overlay.n - agent->overlay.n_dead,
+		  agent_owns_table(agent) ? "yes" : "no", out->took_usec);
 	return 0;
 }
 
@@ -290,9 +180,7 @@ static void log_refusal(const struct outcome *out)
 /* A change that came to nothing: cgroups follow the model in force again. */
 static int refuse_reload(struct agent *agent, int r, struct outcome *out)
 {
-	if (follow(agent, &agent->now->model) < 0)
-		agent->stale = true;
-	plumb_all(agent);
+	candidate_refuse(agent);
 	if (out->text[0])
 		snprintf(agent->last_reload, sizeof agent->last_reload, "refused: %.400s",
 			 out->text);
@@ -306,19 +194,19 @@ static int refuse_reload(struct agent *agent, int r, struct outcome *out)
 
 int agent_reload(struct agent *agent, struct outcome *out)
 {
-	AUTO(change_drop) struct change change = { 0 };
+	AUTO(candidate_drop) struct candidate candidate = { 0 };
 	uint64_t begun = agent_clock();
-	int r = make_change(agent, &change, out);
+	int r;
 
+	overlay_copy(&agent->overlay, &candidate.overlay);
+	r = make_candidate(agent, &candidate, out);
 	if (r == 0)
-		r = save_change(agent, &change, out);
-	if (r == 0)
-		r = apply_plan(agent, &change.generation->model, &change.generation->plan, out);
+		r = candidate_commit(agent, &candidate, out);
 	if (r < 0)
 		return refuse_reload(agent, r, out);
 	if (out->operations > 0 || out->replaced)
 		seen_note_now(agent);
-	install(agent, &change, out);
+	candidate_install(agent, &candidate, out);
 	out->took_usec = agent_clock() - begun;
 	snprintf(agent->last_reload, sizeof agent->last_reload, "ok");
 	log_event(EVENT_CONFIG_APPLIED,
@@ -355,7 +243,7 @@ int agent_refresh(struct agent *agent, unsigned kinds)
 	AUTO(outcome_drop) struct outcome out = { 0 };
 	uint64_t begun = agent_clock();
 	char quoted[LOG_TEXT];
-	int r = kinds & FACTS_KERNEL ? read_facts(agent, &out) : 0;
+	int r = kinds & FACTS_KERNEL ? candidate_facts(agent, &out) : 0;
 
 	if (r < 0)
 		log_event(EVENT_FACTS_UNREADABLE, "text=%s next=retry",
@@ -421,10 +309,12 @@ void agent_drop(struct agent *agent)
 	numbers_drop(&agent->numbers);
 	shares_drop(&agent->shares);
 	facts_drop(&agent->facts);
-	suspend_drop(agent);
 	probe_drop(agent);
 	health_free(agent->health);
 	agent->health = NULL;
+	overlay_drop(&agent->overlay);
+	texts_free(agent->texts);
+	agent->texts = NULL;
 	problems_drop(&agent->warnings);
 	listing_free(agent->listing);
 	agent->listing = NULL;

@@ -7,7 +7,9 @@
 
 #include "daemon/generation.h"
 #include "daemon/options.h"
+#include "daemon/overlay.h"
 #include "daemon/state.h"
+#include "daemon/texts.h"
 #include "kernel/cgroups.h"
 
 #include <time.h>
@@ -38,7 +40,8 @@ struct agent {
 	struct shares shares;
 	struct facts facts;			/* borrows @shares */
 	struct { struct probe_failure *at; size_t n, room; } failing;	/* probes; see probe.h */
-	struct { char **at; size_t n, room; } suspended;	/* names; see suspend.h */
+	struct overlay overlay;			/* changes made at run time, as in their file */
+	struct texts *texts;			/* of the files in force */
 	char digest[DIGEST_TEXT];		/* of now.plan */
 	bool stale;   /* facts could not be applied: the audit tries again */
 	bool suspect; /* the table is not what it should be, and healing failed */
@@ -54,6 +57,7 @@ struct agent {
 	struct control *control;		/* for control_wake(); NULL: no socket */
 	struct health *health;			/* since when bindings are usable, or not */
 	struct plumb *plumb;			/* what it put on interfaces; NULL: nothing, see plumb.h */
+	uid_t asked_by;				/* its peer */
 	struct listing *listing;		/* sorted views of now, made when first asked for */
 };
 

@@ -22,13 +22,15 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-enum { PEERS_MAX = 64, REQUEST_MAX = 64 * 1024, CALLS_AT_ONCE = 16, ACCEPTS_AT_ONCE = 16 };
+enum { PEERS_MAX = 64, REQUEST_MAX = 64 * 1024,
+       CHANGE_MAX = 64 * 1024 * 1024, CALLS_AT_ONCE = 16, ACCEPTS_AT_ONCE = 16 };
 
 struct peer {
 	struct control *control;
 	struct fd fd;
 	sd_event_source *on_io;
 	enum peer_right right;
+	uid_t uid;
 	struct varlink_reader reader;
 	char *out;				/* answer being sent, or NULL */
 	size_t out_len, out_sent;
@@ -124,6 +126,7 @@ static int answer_next(struct peer *peer)
 	if (r <= 0)
 		return r;
 	peer->used = ++peer->control->clock;
+	agent->asked_by = peer->uid;
 	r = control_call(agent, peer->right, message, &reply);
 	json_decref(message);
 	agent->asked = agent_clock();		/* of the next one, if it came with this one */
@@ -242,7 +245,8 @@ static int accept_one(struct control *control)
 	peer = mem_zero(1, sizeof *peer);
 	peer->control = control;
 	peer->right = right_of(control, &credentials);
-	peer->reader.limit = REQUEST_MAX;
+	peer->uid = credentials.uid;
+	peer->reader.limit = peer->right == PEER_ADMIN ? CHANGE_MAX : REQUEST_MAX;
 	peer->used = ++control->clock;
 	peer->fd = fd_take(&fd);
 	r = sd_event_add_io(control->event, &peer->on_io, peer->fd.n, EPOLLIN, on_io, peer);

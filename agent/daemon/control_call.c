@@ -67,6 +67,8 @@ static const struct method methods[] = {
 
 static bool has_type(const json_t *value, char type)
 {
+	if (type == 'b')
+		return json_is_boolean(value);
 	return type == 'i' ? json_is_integer(value) : json_is_string(value);
 }
 

@@ -41,12 +41,13 @@ static int number(struct generation *generation, struct numbers *numbers, bool *
 	return r;
 }
 
-int generation_read(const char *path, const struct conf_world *world, struct numbers *numbers,
+int generation_read(const char *path, const struct conf_world *world,
+		    const struct conf_layer *layers, size_t n, struct numbers *numbers,
 		    struct generation *ret, bool *ret_changed, struct outcome *out)
 {
 	AUTO(generation_drop) struct generation fresh = { 0 };
 	struct diag diag = { 0 };
-	int r = conf_read(path, world, &fresh.model, &diag);
+	int r = conf_read_layers(path, world, layers, n, &fresh.model, &diag);
 
 	if (r == 0)
 		r = number(&fresh, numbers, ret_changed, &diag);
@@ -68,13 +69,14 @@ int generation_plan(const struct generation *generation, const struct facts *fac
 	return r;
 }
 
-int generation_check(const char *path, const struct conf_world *world, struct outcome *out)
+int generation_check(const char *path, const struct conf_world *world,
+		     const struct conf_layer *layers, size_t n, struct outcome *out)
 {
 	AUTO(generation_drop) struct generation fresh = { 0 };
 	AUTO(numbers_drop) struct numbers numbers = { 0 };
 	AUTO(facts_drop) struct facts facts = { 0 };
 	bool changed;
-	int r = generation_read(path, world, &numbers, &fresh, &changed, out);
+	int r = generation_read(path, world, layers, n, &numbers, &fresh, &changed, out);
 
 	if (r < 0)
 		return r;

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "daemon/outcome.h"
-#include "model/conf.h"
+#include "model/change.h"
 #include "plan/number.h"
 #include "plan/plan.h"
 
@@ -17,9 +17,10 @@ struct generation {
 void generation_drop(struct generation *generation);
 void generation_free(struct generation *generation);	/* on the heap; accepts NULL */
 
-/* Read and number the configuration at @path; the plan stays empty. @numbers is updated, also if
- * it fails. 0, or -EINVAL with the problems in @out. */
+/* Read and number @n layers on top of the configuration at @path; the plan stays empty. @numbers is
+ * updated, also if it fails. 0, or -EINVAL with the problems in @out. */
 MUST_CHECK int generation_read(const char *path, const struct conf_world *world,
+			       const struct conf_layer *layers, size_t n,
 			       struct numbers *numbers, struct generation *ret,
 			       bool *ret_changed, struct outcome *out);
 
@@ -29,4 +30,4 @@ MUST_CHECK int generation_plan(const struct generation *generation, const struct
 
 /* Configuration alone: read, number and compile as if no fact were known. */
 MUST_CHECK int generation_check(const char *path, const struct conf_world *world,
-				struct outcome *out);
+				const struct conf_layer *layers, size_t n, struct outcome *out);

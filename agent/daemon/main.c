@@ -84,7 +84,7 @@ static void print_problems(const struct problems *problems)
 static int check(const struct options *options)
 {
 	AUTO(outcome_drop) struct outcome out = { 0 };
-	int r = generation_check(options->config, &conf_system, &out);
+	int r = generation_check(options->config, &conf_system, NULL, 0, &out);
 
 	print_problems(&out.problems);
 	return r < 0 ? EXIT_INVALID : EXIT_SUCCESS;

@@ -109,6 +109,11 @@ const char *method_text(const struct call *call, const char *name)
 	return json_string_value(json_object_get(call->parameters, name));
 }
 
+bool method_true(const struct call *call, const char *name)
+{
+	return json_is_true(json_object_get(call->parameters, name));
+}
+
 bool method_number(const struct call *call, const char *name, json_int_t *ret)
 {
 	const json_t *value = json_object_get(call->parameters, name);

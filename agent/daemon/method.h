@@ -54,6 +54,7 @@ void method_fail_parameter(struct call *call, const char *name);
 
 /* A parameter, or NULL / false if it was left out. */
 const char *method_text(const struct call *call, const char *name);
+bool method_true(const struct call *call, const char *name);
 bool method_number(const struct call *call, const char *name, json_int_t *ret);
 
 /* JSON string of @text; bytes that are not UTF-8 become '?'. NULL gives null. */
@@ -61,6 +62,12 @@ json_t *method_json(const char *text);
 
 /* RFC 3339 with milliseconds, UTC. */
 json_t *method_json_time(const struct timespec *time);
+/* Suspend or resume the implicit default, and answer as SuspendBinding does. */
+void method_suspend_default(struct call *call, bool on);
+
+/* Answer "text: string" with @text, which is taken over, in pieces if it is long. One long one at a
+ * time: Busy if another client is being sent one. */
+void method_stream_text(struct call *call, char *text);
 
 /* Index of the binding, or -ESRCH with the answer set. NO_INDEX: the implicit default. */
 MUST_CHECK int method_binding(struct call *call, const char *name, uint32_t *ret);
@@ -68,6 +75,9 @@ MUST_CHECK int method_binding(struct call *call, const char *name, uint32_t *ret
 json_t *method_json_rule(const struct model *model, const struct rule *rule);
 json_t *method_json_default(const struct model *model);	/* as a rule; null if nothing is said */
 json_t *method_json_problems(const struct problems *problems);
+struct differences;
+json_t *method_json_differences(const struct differences *differences,
+				const struct overlay *overlay);
 const struct listing *method_listing(struct agent *agent);
 
 #define OUTBIND_ERROR(name)	"org.outbind." name

@@ -65,17 +65,18 @@ static json_t *json_addresses(const struct model *model, const struct binding *b
 }
 
 /* `default` that nobody configured: what passes leaves from the host's own addresses. */
-static json_t *json_implicit(void)
+static json_t *json_implicit(const struct model *model)
 {
-	static const char reason[] = "the host's own addresses";
+	bool suspended = model->default_binding == DEFAULT_SUSPENDED;
+	const char *reason = suspended ? "suspended" : "the host's own addresses";
 
 	return json_pack(
 		"{s:s, s:i, s:[], s:n, s:n, s:s, s:{s:{s:b, s:s}, s:{s:b, s:s}}, s:b, s:i, "
 		"s:[], s:n, s:[], s:n, s:s}",
 		"name", DEFAULT_BINDING, "mark", 0, "addresses", "ehlo", "interface", "unusable",
-		"reject", "usable", "ipv4", "usable", 1, "reason", reason, "ipv6", "usable", 1,
-		"reason", reason, "suspended", 0, "rules", 0, "allow", "group", "limits",
-		"overflow", "place", "");
+		"reject", "usable", "ipv4", "usable", !suspended, "reason", reason, "ipv6", "usable",
+		!suspended, "reason", reason, "suspended", (int)suspended, "rules", 0, "allow",
+		"group", "limits", "overflow", "place", "");
 }
 
 static json_t *json_unusable(const struct model *model, const struct binding *binding)
@@ -162,7 +163,7 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 	char place[OUTCOME_TEXT];
 
 	if (index == NO_INDEX)
-		return json_implicit();
+		return json_implicit(model);
 	binding = &model->bindings.at[index];
 	model_place(model, binding->where, place, sizeof place);
 	return json_pack(
@@ -282,12 +283,8 @@ static void suspend(struct call *call, bool on)
 
 	if (method_binding(call, method_text(call, "name"), &index) < 0)
 		return;
-	if (index == NO_INDEX) {
-		method_fail(call, OUTBIND_ERROR("NotPossible"),
-			    json_pack("{s:s}", "text",
-				      "the binding 'default' is not configured: what it stands for "
-				      "leaves from the host's own addresses, which cannot be "
-				      "suspended; configure it, or reject by a rule"));
+	if (index == NO_INDEX || call->agent->now->model.bindings.at[index].implied) {
+		method_suspend_default(call, on);
 		return;
 	}
 	r = suspend_binding(call->agent, index, on, &out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Render: the whole ruleset as text, in pieces that end at a line. One at a time: the text of a
- * large configuration is large. */
+/* Render: the whole ruleset as text, in pieces that end at a line; and other long texts. One at a
+ * time: the text of a large configuration is large. */
 #include "daemon/method.h"
 
 #include "base/mem.h"
@@ -50,11 +50,27 @@ static void next_piece(struct stream *stream, struct agent *agent, struct answer
 	ret->parameters = json_pack("{s:o}", "text", method_json(piece));
 }
 
+void method_stream_text(struct call *call, char *text)
+{
+	size_t len = strlen(text);
+	struct render_stream *render;
+
+	if (renders > 0 && len > PIECE) {
+		free(text);
+		method_fail(call, OUTBIND_ERROR("Busy"),
+			    json_pack("{s:s}", "text", "another client is being sent a long text"));
+		return;
+	}
+	render = mem_zero(1, sizeof *render);
+	*render = (struct render_stream){ { next_piece, free_render, false }, text, len, 0 };
+	renders++;
+	method_stream(call, &render->stream);
+}
+
 void method_render(struct call *call)
 {
 	struct agent *agent = call->agent;
 	struct kernel_error error = { 0 };
-	struct render_stream *render;
 	char *text;
 	int r;
 
@@ -65,16 +81,11 @@ void method_render(struct call *call)
 	}
 	r = agent->render(&agent->options->kernel, &agent->now->plan, agent_cgroup_path, agent,
 			  &text, &error);
-	if (r < 0) {
+	if (r < 0)
 		method_fail(call, OUTBIND_ERROR("KernelRefused"),
 			    json_pack("{s:o, s:n}", "text",
 				      method_json(error.text[0] ? error.text : strerror(-r)),
 				      "place"));
-		return;
-	}
-	render = mem_zero(1, sizeof *render);
-	*render =
-		(struct render_stream){ { next_piece, free_render, false }, text, strlen(text), 0 };
-	renders++;
-	method_stream(call, &render->stream);
+	else
+		method_stream_text(call, text);
 }

@@ -173,6 +173,46 @@ int state_write(const struct state *state, const char *name, const char *text, s
 	return write_file(state, name, text, len, true);
 }
 
+/* A second name for the file, put in the place of @last in one step. */
+static int keep(const struct state *state, const char *name, const char *last)
+{
+	char path[PATH_MAX], kept[PATH_MAX], fresh[PATH_MAX + 8];
+
+	snprintf(path, sizeof path, "%s/%s", state->dir, name);
+	snprintf(kept, sizeof kept, "%s/%s", state->dir, last);
+	snprintf(fresh, sizeof fresh, "%s.new", kept);
+	if (unlink(fresh) < 0 && errno != ENOENT)
+		return -errno;
+	if (link(path, fresh) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return rename(fresh, kept) < 0 ? -errno : 0;
+}
+
+int state_replace(const struct state *state, const char *name, const char *last, const char *text,
+		  size_t len)
+{
+	int r = keep(state, name, last);
+
+	return r < 0 ? r : write_file(state, name, text, len, true);
+}
+
+bool state_has(const struct state *state, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s", state->dir, name);
+	return lstat(path, &st) == 0;
+}
+
+void state_remove(const struct state *state, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/%s", state->dir, name);
+	(void)unlink(path);
+}
+
 int state_note(const struct state *state, const char *name, const char *text, size_t len)
 {
 	return write_file(state, name, text, len, false);

@@ -5,11 +5,14 @@
 
 #include "base/own.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define STATE_MARKS	"marks"			/* which number stands for which binding */
 #define STATE_GROUPS	"groups"		/* which slots of a group belong to whom */
-#define STATE_SUSPENDED	"suspended"		/* names of suspended bindings */
+#define STATE_RUNTIME	"runtime.conf"		/* what was changed at run time */
+#define STATE_LAST	"runtime.conf.last"	/* the version before */
+#define STATE_SUSPENDED	"suspended"		/* names of suspended bindings, of version 0.1 */
 #define STATE_ADDRESSES	"addresses"		/* those that we added to interfaces */
 
 enum state_step { STATE_OPEN, STATE_WRITE, STATE_SYNC, STATE_RENAME, STATE_SYNC_DIR, STATE_STEPS };
@@ -31,6 +34,16 @@ MUST_CHECK int state_read(const struct state *state, const char *name, char **re
 			  size_t *ret_len);
 MUST_CHECK int state_write(const struct state *state, const char *name, const char *text,
 			   size_t len);
+
+/*
+ * state_replace - the same, and what was there before stays as @last
+ * Both are whole at every moment; @last is what @name was, or is, while this runs.
+ */
+MUST_CHECK int state_replace(const struct state *state, const char *name, const char *last,
+			     const char *text, size_t len);
+
+bool state_has(const struct state *state, const char *name);
+void state_remove(const struct state *state, const char *name);
 
 /* The same for what need not outlive a power loss: atomic, but not synced. */
 MUST_CHECK int state_note(const struct state *state, const char *name, const char *text,

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the operator suspended: by name in the state directory, by binding in the facts. */
+/* What the operator suspended: by name in the overlay, by binding in the facts. */
 #pragma once
 
 #include "daemon/agent.h"
 
-/* Read the file of names. 0, or -EBADMSG with its line in @out. */
-MUST_CHECK int suspend_load(struct agent *agent, struct outcome *out);
-void suspend_drop(struct agent *agent);
-
-/* Set the facts' flags for the bindings of @model. */
-void suspend_facts(struct agent *agent, const struct model *model);
+/* Set the facts' flags for the bindings of @model. Other names wait for their binding. */
+void suspend_facts(struct agent *agent, const struct model *model, const struct overlay *overlay);
 
 /*
  * suspend_binding - refuse new connections of @binding from now on, or no longer; live ones go on

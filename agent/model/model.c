@@ -86,6 +86,36 @@ uint32_t model_add_binding(struct model *model, const struct binding *binding)
 	return index;
 }
 
+static size_t home_of(const struct model *model, size_t slot)
+{
+	const char *name = model->bindings.at[model->names[slot] - 1].name;
+
+	return XXH3_64bits(name, strlen(name)) & (model->names_room - 1);
+}
+
+/* What was pushed on by the one that is gone moves back, so that no search ends too early. */
+void model_remove_binding(struct model *model, uint32_t binding)
+{
+	size_t mask = model->names_room - 1;
+	size_t hole = slot_of(model, model->bindings.at[binding].name);
+
+	model->names[hole] = 0;
+	for (size_t i = (hole + 1) & mask; model->names[i]; i = (i + 1) & mask) {
+		if (((i - home_of(model, i)) & mask) < ((i - hole) & mask))
+			continue;
+		model->names[hole] = model->names[i];
+		model->names[i] = 0;
+		hole = i;
+	}
+	model->bindings.at[binding].name = NULL;
+}
+
+void model_reuse_binding(struct model *model, uint32_t slot, const struct binding *binding)
+{
+	model->bindings.at[slot] = *binding;
+	model->names[slot_of(model, binding->name)] = slot + 1;
+}
+
 uint32_t model_mask_capacity(struct fwmark mask)
 {
 	uint64_t numbers = UINT64_C(1) << __builtin_popcount(mask.host);

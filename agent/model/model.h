@@ -200,6 +200,12 @@ uint32_t model_find_uplink(const struct model *model, const char *name);
  */
 uint32_t model_add_binding(struct model *model, const struct binding *binding);
 
+/* Take a binding out of the index; its slot stays, with name NULL. */
+void model_remove_binding(struct model *model, uint32_t binding);
+
+/* Put @binding, whose name is not there, into a slot that was emptied before. */
+void model_reuse_binding(struct model *model, uint32_t slot, const struct binding *binding);
+
 /* Highest number that a mask has room for, less the two kept for `pass` and `reject`. */
 uint32_t model_mask_capacity(struct fwmark mask);
 

@@ -221,7 +221,8 @@ static void emit_bindings(const struct model *model, const struct facts *facts, 
 	plan_usable_build(&host, model, plan);
 	plan_groups_build(model, facts, plan);
 	for (uint32_t i = 0; i < plan->n_bindings; i++)
-		plan_emit_binding(&host, model, plan, i);
+		if (model->bindings.at[i].name)
+			plan_emit_binding(&host, model, plan, i);
 }
 
 int plan_build(const struct model *model, const uint32_t *numbers, const struct facts *facts,

@@ -94,7 +94,7 @@ def _():
         check("resumed", lab.source(FAR[4], uid=4001), pool(11, 4))
 
 
-@test("who stands in for another refuses for both while suspended; the implicit default cannot be suspended")
+@test("who stands in for another refuses for both while suspended")
 def _():
     with Lab() as lab:
         agent = lab.agent(CONF + AWAY)
@@ -109,7 +109,23 @@ def _():
         check("stands in again", lab.source(FAR[6], uid=4003), pool(11, 6))
         result = stop()
         check("live", (result["sources"], result["errors"], result["unfinished"]), ([pool(11, 6)], [], 0))
-        refusal = agent.ctl("binding", "suspend", "default", ok=False)
-        check("exit status", refusal.returncode, 5)
-        check("why: " + refusal.stderr, "is not configured" in refusal.stderr, True)
         check("nobody", agent.ctl("binding", "suspend", "nobody", ok=False).returncode, 5)
+
+
+@test("who has no rule can be suspended too, though no default is configured, over a restart; and resumed")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(CONF)
+        passes = lab.source(FAR[4], uid=4009)
+        agent.ctl("binding", "suspend", "default")
+        for round in range(2):
+            for family in (4, 6):
+                refused(lab, {"uid": 4009}, family)
+            check("others", lab.source(FAR[4], uid=4001), pool(11, 4))
+            agent.kill()
+            agent.start()
+        check("again", agent.json("binding", "suspend", "default")["operations"], 0)
+        agent.ctl("binding", "resume", "default")
+        check("resumed", lab.source(FAR[4], uid=4009), passes)
+        with open(agent.state + "/runtime.conf") as runtime:
+            check("nothing is kept", len(runtime.read().splitlines()), 2)

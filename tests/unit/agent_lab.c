@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "daemon/log.h"
+#include "daemon/runtime.h"
 #include "daemon/monitor.h"
 
 #include <stdio.h>
@@ -71,7 +72,8 @@ void lab_init(struct lab *lab)
 void lab_drop(struct lab *lab)
 {
 	static const char *const files[] = { STATE_MARKS, STATE_MARKS ".new", "lock",
-					     "generation", STATE_SUSPENDED,
+					     "generation", STATE_RUNTIME, STATE_RUNTIME ".new", STATE_LAST,
+					     STATE_LAST ".new", STATE_SUSPENDED,
 					     STATE_SUSPENDED ".new" };
 	char path[128];
 
@@ -116,6 +118,17 @@ char *lab_marks(struct lab *lab)
 	if (state_read(&lab->state, STATE_MARKS, &text, &len) < 0)
 		abort();
 	return text;
+}
+
+char *lab_runtime(struct lab *lab)
+{
+	AUTO(overlay_drop) struct overlay overlay = { 0 };
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	size_t len, definitions;
+
+	if (runtime_load(&lab->state, &lab->world, &overlay, &out) < 0)
+		abort();
+	return overlay_text(&overlay, &len, &definitions);
 }
 
 uint32_t lab_mark(const struct lab *lab, const char *binding)

@@ -31,5 +31,8 @@ void lab_kill(struct lab *lab);
 /* Text of the file of numbers, malloc'd. */
 char *lab_marks(struct lab *lab);
 
+/* Statements of the file of what was changed at run time, malloc'd; "" if there is none. */
+char *lab_runtime(struct lab *lab);
+
 /* Mark of a binding in force, or 0. */
 uint32_t lab_mark(const struct lab *lab, const char *binding);

@@ -14,7 +14,9 @@
 #define AB	"binding a { address 192.0.2.1; }\nbinding b { address 192.0.2.2; }\n"
 #define B	"binding b { address 192.0.2.2; }\n"
 #define CHAIN	"binding a { address 192.0.2.9; unusable use b; }\n" B
-#define HEAD	"outbind-suspended 1\n"
+#define HEAD	"outbind-suspended 1\n"		/* of version 0.1 */
+#define A	"suspend a;\n"
+#define B_	"suspend b;\n"
 
 static int setup(void **state)
 {
@@ -55,7 +57,6 @@ static void assert_whole(struct lab *lab, const char *want_file)
 {
 	AUTO(mem_drop) char *text = NULL;
 	char digest[DIGEST_TEXT];
-	size_t len;
 
 	assert_true(fake_kernel_holds(&lab->fake, &lab->agent.now->plan));
 	plan_digest(&lab->agent.now->plan, digest);
@@ -63,7 +64,7 @@ static void assert_whole(struct lab *lab, const char *want_file)
 	assert_string_equal(lab->fake.plan_digest, digest);
 	assert_memory_equal(lab->agent.facts.suspended, lab->agent.now->plan.suspended,
 			    lab->agent.now->plan.n_bindings);
-	assert_int_equal(state_read(&lab->state, STATE_SUSPENDED, &text, &len), 0);
+	text = lab_runtime(lab);
 	assert_string_equal(text, want_file);
 }
 
@@ -80,16 +81,16 @@ static void test_suspend_and_resume(void **state)
 		assert_int_equal(lab->fake.n_commits, 1);
 		assert_false(usable(lab, "a"));
 		assert_true(usable(lab, "b"));
-		assert_whole(lab, HEAD "a\n");
+		assert_whole(lab, A);
 		assert_int_equal(suspend(lab, "a", true), 0);
 		assert_int_equal(lab->out.operations, 0);
 		assert_int_equal(lab->fake.n_commits, 1);
 		assert_int_equal(suspend(lab, "b", true), 0);
 		assert_int_equal(suspend(lab, "a", false), 0);
 		assert_true(usable(lab, "a"));
-		assert_whole(lab, HEAD "b\n");
+		assert_whole(lab, B_);
 		assert_int_equal(suspend(lab, "b", false), 0);
-		assert_whole(lab, HEAD);
+		assert_whole(lab, "");
 		lab_kill(lab);
 	}
 }
@@ -110,7 +111,7 @@ static void test_looks_only_where_it_must(void **state)
 	lab->fake.races = 2;
 	assert_int_equal(suspend(lab, "b", true), 0);
 	assert_int_equal(lab->fake.n_replaces, 1);
-	assert_whole(lab, HEAD "a\nb\n");
+	assert_whole(lab, A B_);
 }
 
 static void test_refused_commit(void **state)
@@ -146,15 +147,15 @@ static void test_replaced_when_it_must(void **state)
 		lab->fake.fail_commit = errors[i];
 		assert_int_equal(suspend(lab, "a", i % 2 == 0), 0);
 		assert_true(lab->out.replaced);
-		assert_whole(lab, i % 2 == 0 ? HEAD "a\n" : HEAD);
+		assert_whole(lab, i % 2 == 0 ? A : "");
 	}
 	fake_kernel_lose_table(&lab->fake);
 	assert_int_equal(suspend(lab, "a", false), 0);
-	assert_whole(lab, HEAD);
+	assert_whole(lab, "");
 	lab->fake.fail_commit = -ENOENT;
 	lab->fake.fail_replace = -ENOMEM;
 	assert_int_equal(suspend(lab, "a", true), -EREMOTEIO);
-	assert_whole(lab, HEAD);
+	assert_whole(lab, "");
 }
 
 static void test_state_write_fails(void **state)
@@ -168,14 +169,14 @@ static void test_state_write_fails(void **state)
 		assert_int_equal(suspend(lab, "a", true), -ENOSPC);
 		assert_non_null(strstr(lab->out.text, "No space"));
 		assert_true(usable(lab, "a"));
-		assert_whole(lab, HEAD "b\n");
+		assert_whole(lab, B_);
 		assert_int_equal(suspend(lab, "b", false), -ENOSPC);
 		assert_false(usable(lab, "b"));
-		assert_whole(lab, HEAD "b\n");
+		assert_whole(lab, B_);
 	}
 	lab->fail_step = -1;
 	assert_int_equal(suspend(lab, "a", true), 0);
-	assert_whole(lab, HEAD "b\na\n");
+	assert_whole(lab, B_ A);
 }
 
 /* Neither disk nor kernel: what is in the kernel is put right by the next refresh. */
@@ -218,7 +219,7 @@ static void test_outlives(void **state)
 	assert_int_equal(lab_reload(lab, AB), 0);
 	assert_false(usable(lab, "a"));
 	assert_int_equal(suspend(lab, "b", false), 0);
-	assert_whole(lab, HEAD "a\n");
+	assert_whole(lab, A);
 }
 
 static void test_stand_ins(void **state)
@@ -230,13 +231,14 @@ static void test_stand_ins(void **state)
 	assert_int_equal(suspend(lab, "b", true), 0);
 	assert_int_equal(lab->out.operations, 2);
 	assert_false(usable(lab, "a"));
-	assert_whole(lab, HEAD "b\n");
+	assert_whole(lab, B_);
 	assert_int_equal(suspend(lab, "b", false), 0);
 	assert_true(usable(lab, "a"));
-	assert_whole(lab, HEAD);
+	assert_whole(lab, "");
 }
 
-static void test_corrupt_file(void **state)
+/* The file of names that version 0.1 left: read once, then it is gone. */
+static void test_earlier_version(void **state)
 {
 	static const struct { const char *what, *text; unsigned line; } rows[] = {
 		{ "another version", "outbind-suspended 2\na\n", 1 },
@@ -259,6 +261,14 @@ static void test_corrupt_file(void **state)
 		lab_kill(lab);
 	}
 	assert_int_equal(lab->fake.n_replaces, 0);
+	assert_int_equal(state_write(&lab->state, STATE_SUSPENDED, HEAD "a\n", 22), 0);
+	assert_int_equal(lab_start(lab, AB), 0);
+	assert_false(usable(lab, "a"));
+	assert_false(state_has(&lab->state, STATE_SUSPENDED));
+	assert_whole(lab, A);
+	lab_kill(lab);
+	assert_int_equal(lab_start(lab, AB), 0);
+	assert_whole(lab, A);
 }
 
 int main(void)
@@ -268,7 +278,7 @@ int main(void)
 		TEST(test_suspend_and_resume), TEST(test_looks_only_where_it_must),
 		TEST(test_refused_commit), TEST(test_replaced_when_it_must),
 		TEST(test_state_write_fails), TEST(test_undo_fails), TEST(test_outlives),
-		TEST(test_stand_ins), TEST(test_corrupt_file),
+		TEST(test_stand_ins), TEST(test_earlier_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
