@@ -118,7 +118,8 @@ void surgery_cut(const char *text, size_t len, struct edits *edits, struct hunks
 				     .end = line_end(text, len, edits->at[i].end) };
 		struct buffer buffer = { 0 };
 
-		for (next = i + 1; next < edits->n && edits->at[next].start < hunk.end; next++)
+		for (next = i + 1; next < edits->n &&
+				   line_start(text, edits->at[next].start) < hunk.end; next++)
 			hunk.end = line_end(text, len, edits->at[next].end);
 		splice(&buffer, 0, 0, text + hunk.start, hunk.end - hunk.start);
 		for (size_t e = next; e-- > i;)

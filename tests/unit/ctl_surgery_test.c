@@ -113,6 +113,8 @@ static const struct {
 	{ "appended to nothing", "", "+b;\n", "b;\n", "@@ -0,0 +1,1 @@\n+b;\n" },
 	{ "appended without a line end", "a;", "+\nb;\n", "a;\nb;\n",
 	  "@@ -1,1 +1,2 @@\n-a;\n\\ No newline at end of file\n+a;\n+b;\n" },
+	{ "appended to a line that is changed", "a;\nb;", "b=c;|+\nd;\n", "a;\nc;\nd;\n", NULL },
+	{ "appended to a line that goes", "a;\nb;", "-b|+\nd;\n", "a;\nd;\n", NULL },
 	{ "returns stay returns", "a;\r\nb;\r\nc;\r\n", "-a|b=b {\n}|+d;\n", "b {\r\n}\r\nc;\r\nd;\r\n", NULL },
 	{ "far apart", "a;\n1;\n2;\n3;\n4;\n5;\n6;\n7;\nb;\n", "-a|-b", "1;\n2;\n3;\n4;\n5;\n6;\n7;\n",
 	  "@@ -1,4 +1,3 @@\n-a;\n 1;\n 2;\n 3;\n@@ -6,4 +5,3 @@\n 5;\n 6;\n 7;\n-b;\n" },
