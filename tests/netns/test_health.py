@@ -4,13 +4,13 @@ probes leave from their own binding and by no other way."""
 
 import json
 import os
+import signal
+import socket
 import statistics
-import subprocess
 import time
 
 from cases import test
 from lab import BUILD, FAR, HOST, Lab, NEAR, binding, check, pool, wait_for
-from place import inside
 
 OWN = {4: "192.0.2.11", 6: "2001:db8:3::11"}
 SECOND = "binding second { address 192.0.2.11, 2001:db8:3::11; %s }\n"
@@ -30,8 +30,11 @@ def reason(agent, name, family):
 class Monitor:
     """`outbindctl monitor --json` in the background."""
 
+    count = 0
+
     def __init__(self, lab, agent):
-        self.lab, self.path = lab, agent.dir + "/monitor"
+        Monitor.count += 1
+        self.path = "%s/monitor%d" % (agent.dir, Monitor.count)
         self.pid = lab.spawn(agent.namespace, [BUILD + "/outbindctl", "--runtime-dir", agent.runtime,
                                                "monitor", "--json"], log=self.path)
         wait_for("the monitor", lambda: self.events("monitor.started"))
@@ -244,3 +247,73 @@ table inet deaf {
         time.sleep(0.2)
         sources = {packet.source for packet in wire.select() if packet.to in (FAR[4], FAR[6])}
         check("on the wire", sources, {pool(11, 4), pool(12, 6)})
+
+
+@test("a thousand probes at once: spread over the interval, one event each at most, and the agent answers meanwhile", seconds=120)
+def _():
+    with Lab(pool_size=1) as lab:
+        count = 1000
+        lab.ip("sender", *["addr add 10.9.%d.%d/32 dev lo" % (n // 250, n % 250 + 1) for n in range(count)])
+        lab.ip("receiver", "route add 10.9.0.0/16 via " + HOST[4])
+        server = lab.serve("receiver", (9000,))
+        agent = lab.agent("".join("binding b%d { address 10.9.%d.%d; probe tcp %s:9000 every 1s down 2 up 1; }\n" %
+                                  (n, n // 250, n % 250 + 1, FAR[4]) for n in range(count)))
+        monitor = Monitor(lab, agent)
+        wire = lab.capture()
+        time.sleep(3)
+        check("all usable", agent.ctl("health").returncode, 0)
+        os.kill(agent.pid, signal.SIGSTOP)      # a capture ends when it is quiet
+        packets = wire.select(dport=9000)
+        os.kill(agent.pid, signal.SIGCONT)
+        check("all were sent", len({packet.source for packet in packets}), count)
+        lab.end(server)
+        wait_for("all unusable", lambda: sum(state == "unusable" for state, _ in rows(agent).values()) == count, 15)
+        start = time.monotonic()
+        agent.ctl("status")
+        check("the agent answers", time.monotonic() - start < 0.5, True)
+        told = [event for event in monitor.events("binding.unusable")]
+        check("each once", len(told), len({event["name"] for event in told}))
+        lab.serve("receiver", (9000,))
+        wait_for("all usable", lambda: agent.ctl("health", ok=False).returncode == 0, 15)
+
+
+@test("who listens hears every event once, also in JSON; who does not read is told how many were lost; `health --watch` prints changes")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(binding("a", 11) + binding("b", 12))
+        monitors = [Monitor(lab, agent) for _ in range(3)]
+        watch = agent.dir + "/watch"
+        lab.spawn("sender", [BUILD + "/outbindctl", "--runtime-dir", agent.runtime, "health", "--watch", "a"], log=watch)
+        wait_for("the table", lambda: os.path.exists(watch) and "a     binding  ipv4    usable" in open(watch).read())
+        agent.ctl("binding", "suspend", "b")
+        lab.ip("sender", "addr del %s dev eth0" % pool(11, 4))
+        for monitor in monitors:
+            wait_for("events", lambda: len(monitor.changes()) == 1)
+            check("suspended", [event["name"] for event in monitor.events("binding.suspended")], ["b"])
+        wait_for("the change", lambda: "binding.unusable" in open(watch).read())
+        check("not of b", "binding.suspended" in open(watch).read(), False)
+        # a listener that never reads, and more events than are kept
+        silent = socket.socket(socket.AF_UNIX)
+        silent.connect(agent.runtime + "/org.outbind")
+        silent.sendall(b'{"method":"org.outbind.Monitor","more":true}\0')
+        for _ in range(1500):
+            for verb in (b"SuspendBinding", b"ResumeBinding"):
+                call(agent, b'{"method":"org.outbind.%s","parameters":{"name":"a"}}\0' % verb)
+        silent.settimeout(5)
+        lost, seen = 0, b""
+        while b'"dropped"' not in seen or not lost:
+            seen += silent.recv(1 << 16)
+            lost = sum(json.loads(text)["parameters"]["dropped"] for text in seen.split(b"\0")[:-1])
+        check("lost: %d" % lost, lost > 0, True)
+
+
+def call(agent, text):
+    """One control call and its answer."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(agent.runtime + "/org.outbind")
+        peer.sendall(text)
+        peer.settimeout(5)
+        answer = b""
+        while not answer.endswith(b"\0"):
+            answer += peer.recv(1 << 16)
+        return json.loads(answer[:-1])
