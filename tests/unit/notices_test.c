@@ -3,6 +3,7 @@
 #include "kernel/notices.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -76,6 +77,14 @@ static void test_what_concerns_us(void **state)
 		  NOTICE_ADDRESSES },
 		{ "a route by a gateway", "ip route add 203.0.113.0/24 via 192.0.2.2", 0 },
 		{ "its removal", "ip route del 203.0.113.0/24", 0 },
+		{ "a default route", "ip route add default via 192.0.2.2", NOTICE_ADDRESSES },
+		{ "a default route of another table",
+		  "ip route add default via 192.0.2.2 table 9", 0 },
+		{ "a route of ours in another table",
+		  "ip route add default via 192.0.2.2 table 10 proto 111", NOTICE_ADDRESSES },
+		{ "its removal", "ip route flush table 10", NOTICE_ADDRESSES },
+		{ "a neighbour that nobody asked about",
+		  "ip neigh add 192.0.2.3 lladdr 02:00:00:00:00:03 dev pair0", 0 },
 		{ "an on-link route", "ip route add 10.9.0.0/16 dev pair0", NOTICE_ADDRESSES },
 		{ "an on-link route of another table", "ip route add 10.8.0.0/16 dev pair0 table 9",
 		  0 },
@@ -118,6 +127,37 @@ static void test_what_concerns_us(void **state)
 			fail_msg("%s: got %#x, want %#x", rows[i].what, (unsigned)got,
 				 (unsigned)rows[i].want);
 	}
+	notices_close(notices);
+}
+
+static void test_neighbours(void **state)
+{
+	struct notices *notices = NULL;
+	uint32_t link[NOTICE_LINKS_MAX + 1] = { if_nametoindex("pair0") };
+
+	(void)state;
+	if (!have_namespace)
+		skip();
+	assert_int_equal(notices_open(NULL, &notices), 0);
+	assert_int_equal(notices_neighbours(notices, link, 1), 0);
+	run("ip neigh replace 192.0.2.5 lladdr 02:00:00:00:00:05 dev pair0");
+	assert_int_equal(read_all(notices, 0, 30), NOTICE_NEIGHBOURS);
+	run("ip neigh del 192.0.2.5 dev pair0");
+	assert_int_equal(read_all(notices, 0, 30), NOTICE_NEIGHBOURS);
+	run("ip neigh replace 192.0.2.5 lladdr 02:00:00:00:00:05 dev pair1");
+	assert_int_equal(read_all(notices, 0, 30), 0);
+	run("ip addr add 192.0.2.66/32 dev pair1");	/* the rest of the filter is as it was */
+	assert_int_equal(read_all(notices, 0, 30), NOTICE_ADDRESSES);
+	run("ip route add 203.0.113.0/24 via 192.0.2.2 && ip route del 203.0.113.0/24");
+	assert_int_equal(read_all(notices, 0, 30), 0);
+	for (size_t i = 1; i < ARRAY_LEN(link); i++)
+		link[i] = 1000 + (uint32_t)i;
+	assert_int_equal(notices_neighbours(notices, link, ARRAY_LEN(link)), 0);
+	run("ip neigh replace 192.0.2.6 lladdr 02:00:00:00:00:06 dev pair0");
+	assert_int_equal(read_all(notices, 0, 30), NOTICE_NEIGHBOURS);
+	assert_int_equal(notices_neighbours(notices, NULL, 0), 0);
+	run("ip neigh replace 192.0.2.7 lladdr 02:00:00:00:00:07 dev pair0");
+	assert_int_equal(read_all(notices, 0, 30), 0);
 	notices_close(notices);
 }
 
@@ -241,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_concerns_us),
+		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_without_table),
 		cmocka_unit_test(test_own_change),
 		cmocka_unit_test(test_lost),
