@@ -56,11 +56,15 @@ static json_t *json_allows(const struct binding *binding)
 static json_t *json_addresses(const struct model *model, const struct binding *binding)
 {
 	json_t *list = json_array();
-	char text[IP_TEXT];
+	char text[PREFIX_TEXT];
 
-	for (uint32_t i = 0; i < binding->n_addresses; i++)
-		json_array_append_new(list, json_string(ip_print(
-			&model->addresses.at[binding->first_address + i].ip, text)));
+	for (uint32_t i = 0; i < binding->n_addresses; i++) {
+		const struct address *at = &model->addresses.at[binding->first_address + i];
+
+		json_array_append_new(list, json_string(
+			at->routed ? prefix_print(&(struct prefix){ at->ip, at->bits }, text)
+				   : ip_print(&at->ip, text)));
+	}
 	return list;
 }
 

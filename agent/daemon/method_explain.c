@@ -188,6 +188,17 @@ static bool take_destination(struct call *call, struct packet *packet)
 	return false;
 }
 
+static size_t print_range(const uint8_t *at, uint8_t len, char *out, size_t room)
+{
+	struct ip first = { .len = len }, last = { .len = len };
+	char text[IP_TEXT], end[IP_TEXT];
+
+	memcpy(first.octet, at, len);
+	memcpy(last.octet, at + len, len);
+	snprintf(out, room, "%s-%s", ip_print(&first, text), ip_print(&last, end));
+	return len * 2u;
+}
+
 /* One field of a key or a value; returns the bytes it takes. */
 static size_t print_field(struct agent *agent, enum field_kind kind, bool interval,
 			  const uint8_t *at, char *out, size_t room)
@@ -227,6 +238,9 @@ static size_t print_field(struct agent *agent, enum field_kind kind, bool interv
 	case FIELD_PORT:
 		snprintf(out, room, "%u", (unsigned)at[0] << 8 | at[1]);
 		return 4;
+	case FIELD_RANGE4:
+	case FIELD_RANGE6:
+		return print_range(at, kind == FIELD_RANGE6 ? 16 : 4, out, room);
 	case FIELD_INTERFACE:
 		snprintf(out, room, "%.16s", (const char *)at);
 		return 16;
@@ -291,12 +305,14 @@ static void answer(struct call *call, const struct packet *packet, const struct 
 	struct agent *agent = call->agent;
 	const struct model *model = &agent->now->model;
 	json_t *lookups = json_array();
-	char source[IP_TEXT] = "";
+	char source[PREFIX_TEXT] = "";
 	bool agree = true;
 
 	for (size_t i = 0; i < told->n_lookups; i++)
 		json_array_append_new(lookups, json_lookup(agent, &told->lookups[i], &agree));
-	if (told->source.len > 0)
+	if (told->within.ip.len > 0)
+		prefix_print(&told->within, source);
+	else if (told->source.len > 0)
 		ip_print(&told->source, source);
 	method_reply(call, json_pack(
 		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}",

@@ -37,6 +37,8 @@ static size_t field_size(enum field_kind kind)
 	case FIELD_COUNT_OVER:
 	case FIELD_RATE_OVER: break;		/* never in a key */
 	case FIELD_INTERFACE: return 16;
+	case FIELD_RANGE4: return 8;
+	case FIELD_RANGE6: return 32;
 	}
 	return 0;
 }
@@ -55,6 +57,20 @@ static const char *unit_name(uint32_t seconds)
 	       : seconds == 60	 ? "minute"
 	       : seconds == 3600 ? "hour"
 				 : "day";
+}
+
+/* "first-last", or as a prefix if it is one address: nft takes that for nothing else. */
+static void print_range(const uint8_t *at, uint8_t len, char *out)
+{
+	struct ip first = { .len = len }, last = { .len = len };
+	char text[IP_TEXT], end[IP_TEXT];
+
+	memcpy(first.octet, at, len);
+	memcpy(last.octet, at + len, len);
+	if (ip_equal(&first, &last))
+		snprintf(out, FIELD_TEXT, "%s/%u", ip_print(&first, text), len * 8u);
+	else
+		snprintf(out, FIELD_TEXT, "%s-%s", ip_print(&first, text), ip_print(&last, end));
 }
 
 /* One field of a key or a value; false for a cgroup that has no path now. */
@@ -103,6 +119,10 @@ static bool print_field(const struct rendering *r, enum field_kind kind, const u
 		return true;
 	case FIELD_INTERFACE:
 		snprintf(out, FIELD_TEXT, "\"%.16s\"", (const char *)at);
+		return true;
+	case FIELD_RANGE4:
+	case FIELD_RANGE6:
+		print_range(at, kind == FIELD_RANGE6 ? 16 : 4, out);
 		return true;
 	}
 	return false;

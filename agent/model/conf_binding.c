@@ -124,10 +124,18 @@ void conf_binding_address(struct conf *conf, const struct word *word, struct whe
 
 void conf_binding_routed(struct conf *conf, const struct word *word, struct where where)
 {
+	struct where *before;
 	struct prefix prefix;
 
 	if (!conf_form_routed(conf, word, where, &prefix))
 		return;
+	before = &conf->open.routed_of[ip_family(&prefix.ip)];
+	if (before->line)
+		diag_error(conf->diag, where,
+			   "second routed prefix of a family in one binding (the first: %s): expected "
+			   "a binding for each, and a group of these bindings",
+			   PLACE(conf, *before));
+	*before = where;
 	if (!conf->open.routed.line)
 		conf->open.routed = where;
 	add_address(conf, &prefix, true, where);

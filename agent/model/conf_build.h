@@ -88,6 +88,7 @@ struct conf {
 		struct where ehlo, interface, uplink, probe, where_pick;	/* line 0: not given yet */
 		struct where connections, connections_to, new, new_to, day_overflow;
 		struct where routed;		/* the first routed prefix */
+		struct where routed_of[FAMILIES];
 		struct { struct allow *at; size_t n, room; } allows;
 		struct { struct member *at; size_t n, room; } members;
 		struct { uint32_t *at; size_t n, room; } days;

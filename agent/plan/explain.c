@@ -161,22 +161,52 @@ static const uint8_t *ask_local(struct asking *asking)
 	return value ? value : ask_otherwise(asking);
 }
 
+/* Is what the packet leaves from already the binding's own: then it stays. */
+static bool has_own(struct asking *asking)
+{
+	const struct ip *source = &asking->packet->source;
+	uint8_t key[KEY_MAX] = { 0 };
+
+	if (source->len != asking->packet->to.len)
+		return false;
+	asking->out->source = *source;
+	put_ip(put_host32(key, asking->out->mark.host), source);
+	if (ask(asking, asking->ipv4 ? SET_OWN4 : SET_OWN6, key))
+		return true;
+	put_net32(key, asking->out->mark.host);
+	return ask(asking, asking->ipv4 ? SET_OWN_RANGE4 : SET_OWN_RANGE6, key);
+}
+
+/* Which address of a routed prefix cannot be said in advance: it depends on the conntrack zone too. */
+static void rewrite_within(struct asking *asking, const uint8_t *key)
+{
+	enum set_id set = asking->ipv4 ? SET_RANGE4 : SET_RANGE6;
+	struct explanation *out = asking->out;
+	const uint8_t *row = ask(asking, set, key), *value;
+	uint8_t len = asking->packet->to.len, bits = 0;
+
+	if (!row) {
+		out->verdict = VERDICT_UNUSABLE;
+		return;
+	}
+	value = row_value(&plan_shapes[set], row);
+	while (bits < len * 8 && ((value[bits / 8] ^ value[len + bits / 8]) >> (7 - bits % 8)) == 0)
+		bits++;
+	memcpy(out->source.octet, value, len);
+	out->within = (struct prefix){ out->source, bits };
+}
+
 /* What a binding's packet leaves from: what it has, if that is the binding's own; else by map. */
 static void rewrite(struct asking *asking)
 {
 	struct explanation *out = asking->out;
-	const struct ip *source = &asking->packet->source;
 	enum set_id set = asking->ipv4 ? SET_SPREAD4 : SET_SPREAD6;
 	uint8_t key[KEY_MAX] = { 0 };
 	const uint8_t *row;
 
+	if (has_own(asking))
+		return;
 	put_host32(key, out->mark.host);
-	if (source->len == asking->packet->to.len) {
-		put_ip(key + 4, source);
-		out->source = *source;
-		if (ask(asking, asking->ipv4 ? SET_OWN4 : SET_OWN6, key))
-			return;
-	}
 	put_host32(key + 4, spread_slot(&asking->packet->to));
 	row = ask(asking, set, key);
 	if (!row) {
@@ -187,7 +217,7 @@ static void rewrite(struct asking *asking)
 	if (row)
 		memcpy(out->source.octet, row_value(&plan_shapes[set], row), out->source.len);
 	else
-		out->verdict = VERDICT_UNUSABLE;
+		rewrite_within(asking, key);
 }
 
 /* The binding that has @mark, or NO_INDEX. */

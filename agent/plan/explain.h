@@ -42,7 +42,8 @@ struct explanation {
 	bool limited;				/* it has limits, which may be reached */
 	uint32_t group;				/* that chose it, or NO_INDEX */
 	struct fwmark mark;
-	struct ip source;			/* VERDICT_BINDING: on the wire */
+	struct ip source;			/* VERDICT_BINDING: on the wire, unless the next is said */
+	struct prefix within;			/* the kernel picks one of these; ip.len 0: not so */
 	uint32_t bypass;			/* index of the bypass entry, NO_INDEX if built in */
 	struct lookup lookups[64];		/* in order, hits and misses: compare with the kernel */
 	size_t n_lookups;

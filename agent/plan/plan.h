@@ -33,6 +33,8 @@ enum set_id {
 	SET_SNAT4, SET_SNAT6,			/* mark -> address */
 	SET_SPREAD4, SET_SPREAD6,		/* mark . slot of the destination -> address */
 	SET_OWN4, SET_OWN6,			/* mark . address that it may leave from */
+	SET_RANGE4, SET_RANGE6,			/* mark -> routed prefix, of which the kernel picks */
+	SET_OWN_RANGE4, SET_OWN_RANGE6,		/* mark . routed prefix that it may leave from */
 	SET_GROUPS,				/* marks of groups */
 	SET_PICK_TO4, SET_PICK_TO6,		/* group's mark . slot -> member's mark; see plan_groups.h */
 	SET_PICK_CLIENT4, SET_PICK_CLIENT6,
@@ -58,16 +60,16 @@ enum set_id {
 
 enum field_kind {
 	FIELD_NONE,
-	FIELD_HOST16, /* conntrack zone, host order */
-	FIELD_HOST32, /* mark, uid, gid, class, slot: host order in the kernel */
-	FIELD_CGROUP, /* u64, host order */
-	FIELD_IPV4,
-	FIELD_IPV6,
-	FIELD_PROTOCOL,	  /* one octet */
-	FIELD_PORT,	  /* two octets, network order */
-	FIELD_COUNT_OVER, /* value: `ct count over` a HOST32, a statement of the element */
-	FIELD_RATE_OVER,  /* `limit rate over` HOST32 in HOST32 seconds, burst HOST32 */
-	FIELD_INTERFACE,  /* name, 16 octets, zeros at the end */
+	FIELD_HOST16,				/* conntrack zone, host order */
+	FIELD_HOST32,				/* mark, uid, gid, class, slot: host order in the kernel */
+	FIELD_CGROUP,				/* u64, host order */
+	FIELD_IPV4, FIELD_IPV6,
+	FIELD_PROTOCOL,				/* one octet */
+	FIELD_PORT,				/* two octets, network order */
+	FIELD_COUNT_OVER,			/* value: `ct count over` HOST32, a statement of the element */
+	FIELD_RATE_OVER,			/* `limit rate over` HOST32 in HOST32 seconds, burst HOST32 */
+	FIELD_INTERFACE,			/* name, 16 octets, zeros at the end */
+	FIELD_RANGE4, FIELD_RANGE6,		/* first and last address; only as what a map gives */
 };
 
 /* Values that are no data but a statement of the element, which keeps state in the kernel. */
@@ -80,7 +82,7 @@ enum origin_kind { ORIGIN_NONE, ORIGIN_RULE, ORIGIN_ADDRESS, ORIGIN_BYPASS };
 
 enum { PROBE_PRIORITY = 0x6f757470 };		/* SO_PRIORITY of the agent's active probes */
 
-enum { FIELDS_MAX = 3, KEY_MAX = 24, DATA_MAX = 16 };
+enum { FIELDS_MAX = 3, KEY_MAX = 24, DATA_MAX = 32 };
 
 /*
  * Bytes of a key: the fields in order, each padded with zero octets to a multiple of four when

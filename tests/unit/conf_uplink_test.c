@@ -114,7 +114,8 @@ static const struct row probe_rows[] = {
 
 static const struct row routed_rows[] = {
 	{ .what = "both families, and one address", .text =
-	  "binding a { address 192.0.2.0/24 routed, 2001:db8:7::/64 routed, 198.51.100.1 routed; }",
+	  "binding a { address 192.0.2.0/24 routed, 2001:db8:7::/64 routed; }\n"
+	  "binding b { address 198.51.100.1 routed; }",
 	  .want = "" },
 	{ .what = "bits of the host", .text = "binding a { address 2001:db8:7::1/64 routed, 192.0.2.1/24 routed; }",
 	  .want = "1:21: '2001:db8:7::1/64' has bits set after its prefix length: did you mean "

@@ -72,6 +72,13 @@ static const struct row names_rows[] = {
 };
 
 static const struct row addresses_rows[] = {
+	{ .what = "a second routed prefix of a family",
+	  .text = "binding a {\n"
+		  "  address 192.0.2.0/26 routed, 2001:db8:7::/64 routed;\n"
+		  "  address 198.51.100.0/26 routed;\n"
+		  "}\n",
+	  .want = "3:11: second routed prefix of a family in one binding (the first: main.conf:2:11): "
+		  "expected a binding for each, and a group of these bindings" },
 	{ .what = "none",
 	  .text = "binding a { address mx.example.net, 192.0.2, 192.0.2.256; }",
 	  .want = "1:21: 'mx.example.net' is not an address: expected IPv4 or IPv6, such as "

@@ -69,7 +69,7 @@ static const struct {
 	{ "a family without address", 2, { 0 }, -1, -1, NULL, "2001:db8::1", 80,
 	  "unusable - 1 bypass6 usable6 limited6" },
 	{ "forwarded", 0, { 0 }, -1, -1, "10.88.7.1", "198.51.100.7", 80,
-	  "binding 4 1 sources4+ bypass4 to4 where_port where_protocol by_source4+ usable4+ own4 "
+	  "binding 4 1 sources4+ bypass4 to4 where_port where_protocol by_source4+ usable4+ own4 own_range4 "
 	  "spread4+" },
 	{ "forwarded, of no rule", 0, { 0 }, -1, -1, "10.99.7.1", "198.51.100.7", 25,
 	  "unassigned - - sources4" },

@@ -57,7 +57,7 @@ static void test_uplinks(void **unused)
 	world_drop(&world);
 }
 
-/* What is alive keeps its way and may leave from what is still there, whatever becomes of the rest. */
+/* What is alive keeps its way and its address. */
 static void test_uplink_of_unusable(void **unused)
 {
 	struct world world;
@@ -72,7 +72,8 @@ static void test_uplink_of_unusable(void **unused)
 	CHECK_SET(&world, SET_USABLE4, "");
 	CHECK_SET(&world, SET_STEER_TO, "2.2=3 2.10=3");
 	CHECK_SET(&world, SET_VIA, "2.2.eth0 2.10.eth0");
-	CHECK_SET(&world, SET_OWN4, "");
+	CHECK_SET(&world, SET_OWN4, "2.192.0.2.2@0");
+	CHECK_SET(&world, SET_SNAT4, "");
 	world_drop(&world);
 }
 

@@ -52,6 +52,14 @@ static inline size_t print_field(char *out, enum field_kind kind, bool interval,
 		sprintf(out, "over %u in %u s, burst %u", get_host32(at), get_host32(at + 4),
 			get_host32(at + 8));
 		return 12;
+	case FIELD_RANGE4:
+	case FIELD_RANGE6:
+		ip.len = kind == FIELD_RANGE4 ? 4 : 16;
+		memcpy(ip.octet, at, ip.len);
+		sprintf(out, "%s", ip_print(&ip, text));
+		memcpy(ip.octet, at + ip.len, ip.len);
+		sprintf(out + strlen(out), "-%s", ip_print(&ip, text));
+		return ip.len * 2u;
 	case FIELD_INTERFACE:
 		sprintf(out, "%.16s", (const char *)at);
 		return 16;
