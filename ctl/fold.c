@@ -31,17 +31,31 @@ void fold_drop(struct fold *fold)
 	*fold = (struct fold){ 0 };
 }
 
-/* The piece of @file in which an item of it stands: the whole statement, or the one in the block. */
-static uint32_t piece_of(const struct fold_file *file, const struct pieces *pieces,
+struct lines { size_t *at; size_t n, room; };	/* where each begins */
+
+static void lines_drop(struct lines *lines)
+{
+	free(lines->at);
+}
+
+static void lines_find(const char *text, size_t len, struct lines *ret)
+{
+	PUSH(ret, 0);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '\n')
+			PUSH(ret, i + 1);
+}
+
+/* The piece in which an item of a file stands: the whole statement, or the one in the block. */
+static uint32_t piece_of(const struct lines *lines, const struct pieces *pieces,
 			 const struct item *item)
 {
 	bool listed = item->kind == ITEM_RULE || item->kind == ITEM_BYPASS;
-	size_t at = 0;
 	uint32_t found;
 
-	for (uint32_t line = 1; line < item->where.line && at < file->len; line++)
-		at += strcspn(file->text + at, "\n") + 1;
-	found = pieces_find(pieces, at + item->where.column - 1);
+	if (item->where.line == 0 || item->where.line > lines->n)
+		return PIECES_NONE;
+	found = pieces_find(pieces, lines->at[item->where.line - 1] + item->where.column - 1);
 	while (!listed && found != PIECES_NONE && pieces->at[found].parent != PIECES_NONE)
 		found = pieces->at[found].parent;
 	return found;
@@ -108,6 +122,7 @@ static int edit_file(struct fold *fold, struct fold_file *file, const struct pen
 	AUTO(pieces_drop) struct pieces pieces = { 0 };
 	AUTO(items_drop) struct items items = { 0 };
 	AUTO(diag_drop) struct diag diag = { 0 };
+	AUTO(lines_drop) struct lines lines = { 0 };
 	char *AUTO(mem_drop) text = NULL;
 
 	if (pieces_read(file->text, file->len, &pieces) < 0)
@@ -115,9 +130,10 @@ static int edit_file(struct fold *fold, struct fold_file *file, const struct pen
 	text = without_settings(file, &pieces);
 	if (conf_items(file->path, text, file->len, &conf_system, &items, &diag) < 0)
 		return -EINVAL;
+	lines_find(file->text, file->len, &lines);
 	for (size_t i = 0; i < items.n; i++) {
 		const struct item *item = pending_same(layer, &items.at[i]);
-		uint32_t piece = item ? piece_of(file, &pieces, &items.at[i]) : PIECES_NONE;
+		uint32_t piece = item ? piece_of(&lines, &pieces, &items.at[i]) : PIECES_NONE;
 
 		if (piece == PIECES_NONE)
 			continue;
@@ -135,11 +151,12 @@ static void append_kind(const struct pending *layer, const bool *done, enum item
 
 	for (size_t i = 0; i < layer->items.n; i++) {
 		const struct item *item = &layer->items.at[i];
+		const char *text;
 		size_t len;
-		const char *text = inner_text(item, &len);
 
 		if (item->kind != kind || item->remove || done[i])
 			continue;
+		text = inner_text(item, &len);
 		if (block && *n == first)
 			(void)fprintf(out, "\n%s {\n", block);
 		(void)fprintf(out, "%s%.*s\n", block ? "    " : "\n", (int)len, text);

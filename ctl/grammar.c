@@ -38,7 +38,7 @@ static const struct grammar warmup[] = {
 
 #define BINDING \
 	{ "address", STARTS | LIST, 1, COMPLETE_NONE, "routed", NULL }, \
-	PLAIN("routed"), \
+	{ "routed", LIST, 0, COMPLETE_NONE, NULL, NULL }, \
 	{ "ehlo", STARTS, 1, COMPLETE_NONE, NULL, NULL }, \
 	{ "interface", STARTS, 1, COMPLETE_NONE, NULL, NULL }, \
 	{ "uplink", STARTS, 1, COMPLETE_NONE, NULL, NULL }, \
@@ -151,7 +151,7 @@ static enum grammar_role keyword(struct grammar_walk *walk, const struct grammar
 	walk->last = found;
 	walk->bare = found->flags & GRAMMAR_BARE || (walk->bare && !starts);
 	walk->owed = walk->bare && !starts ? 0 : found->values;
-	walk->listed = false;
+	walk->listed = found->values == 0 && found->flags & GRAMMAR_LIST;
 	walk->ended = walk->owed == 0 && found->flags & GRAMMAR_ENDS;
 	if (found->flags & GRAMMAR_OPENS && !walk->bare) {
 		walk->outer = walk->table;
@@ -183,6 +183,8 @@ enum grammar_role grammar_step(struct grammar_walk *walk, const char *word)
 	}
 	if (found)
 		return keyword(walk, found);
+	if (!walk->ended && walk->last && walk->last->flags & GRAMMAR_LIST && strchr(word, ','))
+		return value(walk, word);	/* "routed," */
 	if (!walk->ended && walk->last)
 		return ROLE_WORD;
 	walk->ended = walk->bare = false;

@@ -4,6 +4,8 @@
 #include "../../ctl/excerpt.h"
 #include "ctl_support.h"
 
+#include "model/change.h"
+
 #include <locale.h>
 
 #define B	grammar_binding
@@ -27,6 +29,9 @@ static const struct {
 	{ "lonely commas", B, "address|192.0.2.11|,|192.0.2.12", "address 192.0.2.11, 192.0.2.12;" },
 	{ "the same setting twice", B, "address|192.0.2.11|address|2001:db8:7::/64|routed",
 	  "address 192.0.2.11; address 2001:db8:7::/64 routed;" },
+	{ "a routed prefix within a list", B, "address|2001:db8:7::/64|routed,|192.0.2.1|ehlo|x",
+	  "address 2001:db8:7::/64 routed, 192.0.2.1; ehlo x;" },
+	{ "and with the comma elsewhere", B, "address|192.0.2.0/24|routed|,192.0.2.1|ehlo|x", "address 192.0.2.0/24 routed, 192.0.2.1; ehlo x;" },
 	{ "a value that is a keyword", B, "unusable|use|address|ehlo|interface|overflow|limit",
 	  "unusable use address; ehlo interface; overflow limit;" },
 	{ "a word after a keyword of two", B, "unusable|reject|ehlo|x", "unusable reject; ehlo x;" },
@@ -95,6 +100,46 @@ static void test_statements(void **state)
 			if (*at == '\n')
 				*at = at[1] ? ' ' : '\0';
 		wrong += differs(rows[i].what, rows[i].words, text, rows[i].want);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+/* Whatever can be said in the language can be said on a command line: the reader takes it. */
+static void test_understood(void **state)
+{
+	static const struct {
+		const struct grammar *grammar;
+		const char *head, *name, *words;
+	} said[] = {
+		{ B, "binding", "x", "address|192.0.2.1,2001:db8::1|address|2001:db8:7::/64|routed|ehlo|mx.example|uplink|isp2" },
+		{ B, "binding", "a;b", "interface|eth0|uplink|isp2|unusable|use|use|limit|connections|20|limit|connections|5|per|destination" },
+		{ B, "binding", "limit", "limit|new|10/second|burst|20|limit|new|100/minute|per|destination|overflow|overflow" },
+		{ B, "binding", "x", "warmup|day|1|200|day|2|500|overflow|y|probe|tcp|198.51.100.25:25|every|10s|down|3|up|2|allow|user|0" },
+		{ B, "binding", "x", "probe|icmp|2001:db8::1|every|500ms|unusable|reject|allow|cgroup|/a b,/c|allow|group|0-9,root" },
+		{ G, "group", "x", "member|acme|weight|3|member|weight|pick|sticky-client|limit|connections|2|overflow|y|allow|user|root" },
+		{ P, "policy", NULL, "unit|a@b.service|to|192.0.2.0/24,2001:db8::/32|port|25,465|protocol|tcp|use|x|cgroup|/a b|pass" },
+		{ P, "policy", NULL, "user|10-20|reject|group|root|port|25|use|port|source|10.0.0.0/8|use|a;b|otherwise|port|25|reject" },
+		{ R, "remove policy", NULL, "unit|a.service|port|25|user|7|otherwise" },
+	};
+	int wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		AUTO(compose_drop) struct statements got = { 0 };
+		AUTO(items_drop) struct items items = { 0 };
+		AUTO(diag_drop) struct diag diag = { 0 };
+		char *AUTO(mem_drop) copy = strdup(said[i].words), *words[32],
+				     *AUTO(mem_drop) text = NULL;
+		struct ctl ctl = { .err = stderr };
+
+		assert_int_equal(compose_statements(&ctl, said[i].grammar, words,
+						    split(copy, words, 32), &got),
+				 0);
+		text = compose_block(said[i].head, said[i].name, &got);
+		if (conf_items("x", text, strlen(text), &conf_system, &items, &diag) == 0)
+			continue;
+		print_error("%s\n%s at %u:%u\n", text, diag.at[0].text, diag.at[0].where.line, diag.at[0].where.column);
+		wrong++;
 	}
 	assert_int_equal(wrong, 0);
 }
@@ -183,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_statements),
+		cmocka_unit_test(test_understood),
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_line_break),
 		cmocka_unit_test(test_carets),
