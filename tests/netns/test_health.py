@@ -317,3 +317,86 @@ def call(agent, text):
         while not answer.endswith(b"\0"):
             answer += peer.recv(1 << 16)
         return json.loads(answer[:-1])
+
+
+UPLINK = """
+uplink isp2 { interface eth1; gateway 192.0.2.254, 2001:db8:3::fe; %s }
+binding far { address 192.0.2.11, 2001:db8:3::11; uplink isp2; %s unusable use near; }
+binding near { address 198.51.100.12, 2001:db8:1::c; }
+policy { user 4001 use far; otherwise use near; }
+"""
+
+
+@test("an uplink's gateway that goes: its bindings only, and what stands in takes over on the other link, and back", seconds=90)
+def _():
+    with Lab(uplink=True) as lab:
+        lab.ip("sender", "addr add 2001:db8:1::c/128 dev eth0 nodad preferred_lft 0")
+        agent = lab.agent(UPLINK % ("", ""))
+        monitor = Monitor(lab, agent)
+        for family in (4, 6):
+            check("by its uplink", lab.source(FAR[family], uid=4001), OWN[family])
+        lab.ip("receiver", "addr del 192.0.2.254/24 dev eth1")
+        wait_for("the gateway is missed", lambda: reason(agent, "isp2", 4) ==
+                 ("unusable", "gateway 192.0.2.254 does not answer"), 40)
+        check("so is the binding", reason(agent, "far", 4),
+              ("stand-in", "gateway 192.0.2.254 does not answer; near stands in"))
+        check("stands in", lab.source(FAR[4], uid=4001), "198.51.100.12")
+        check("the other family", lab.source(FAR[6], uid=4001), OWN[6])
+        check("the other binding", reason(agent, "near", 4)[0], "usable")
+        lab.ip("receiver", "addr add 192.0.2.254/24 dev eth1")
+        wait_for("the gateway is back", lambda: reason(agent, "far", 4)[0] == "usable", 40)
+        check("back", lab.source(FAR[4], uid=4001), OWN[4])
+        check("events", sorted(monitor.changes()), sorted((what, name, "ipv4") for what in ("unusable", "usable")
+                                                          for name in ("far", "isp2")))
+
+
+@test("probes of an uplink, and of a binding with an uplink, leave by that uplink and no other way")
+def _():
+    with Lab(uplink=True) as lab:
+        lab.ip("sender", "addr add 2001:db8:1::c/128 dev eth0 nodad preferred_lft 0")
+        lab.serve("receiver", (9000,))
+        agent = lab.agent(UPLINK % ("probe icmp %s every 100ms down 3 up 2;" % FAR[6],
+                                    "probe tcp %s:9000 every 100ms down 3 up 2;" % FAR[4]))
+        main, second = lab.capture(links=("eth0",)), lab.capture(links=("eth1",))
+        time.sleep(1)
+        check("works", {state for state, _ in rows(agent).values()}, {"usable"})
+        lab.nft("-f", "-", namespace="receiver", text="""
+table inet deaf {
+	chain in { type filter hook input priority 0
+		iifname eth1 icmpv6 type echo-request drop
+		iifname eth1 tcp dport 9000 drop
+	}
+}
+""")
+        wait_for("uplink fails", lambda: reason(agent, "isp2", 6) == ("unusable", "probe icmp %s fails" % FAR[6]))
+        wait_for("binding fails", lambda: (reason(agent, "far", 4), reason(agent, "far", 6)) == (
+            ("stand-in", "probe tcp %s:9000 fails; near stands in" % FAR[4]),
+            ("stand-in", "probe icmp %s fails; near stands in" % FAR[6])))
+        for family, source in ((4, "198.51.100.12"), (6, "2001:db8:1::c")):
+            check("stands in", lab.source(FAR[family], uid=4001), source)
+        lab.nft("delete table inet deaf", namespace="receiver")
+        wait_for("usable again", lambda: {state for state, _ in rows(agent).values()} == {"usable"})
+        time.sleep(0.2)
+        check("on the main way", [p for p in main.select() if p.dport == 9000 or (p.proto == "icmpv6" and p.to == FAR[6])], [])
+        sent = [p for p in second.select() if p.to in FAR.values()]
+        check("IPv4", {p.source for p in sent if p.dport == 9000}, {OWN[4]})
+        check("IPv6", {p.source for p in sent if p.proto == "icmpv6"}, {"2001:db8:3::1"})
+
+
+@test("a probe whose first packet is lost is answered all the same: it is sent again")
+def _():
+    with Lab() as lab:
+        lab.nft("-f", "-", namespace="receiver", text="""
+table inet lossy {
+	chain in { type filter hook input priority 0
+		tcp dport 9000 tcp flags & (syn | ack) == syn numgen inc mod 2 == 0 drop
+	}
+}
+""")
+        lab.serve("receiver", (9000,))
+        wire = lab.capture()
+        agent = lab.agent("binding a { address %s; probe tcp %s:9000 every 2s down 1 up 1; }\n" % (pool(11, 4), FAR[4]))
+        time.sleep(6)
+        check("no event", agent.events("binding.unusable"), [])
+        probes = wire.select(dport=9000)
+        check("sent again", max(packet.count for packet in probes) >= 4, True)
