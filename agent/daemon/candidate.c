@@ -187,7 +187,8 @@ int candidate_plan(struct agent *agent, struct candidate *candidate, struct outc
 
 int candidate_save(const struct agent *agent, struct candidate *candidate, struct outcome *out)
 {
-	int r = candidate->numbers_changed ? marks_save(agent->state, &candidate->numbers, out) : 0;
+	bool numbers = candidate->numbers_changed || agent->numbers.torn;
+	int r = numbers ? marks_save(agent->state, &candidate->numbers, out) : 0;
 
 	if (r == 0 && candidate->shares_changed)
 		r = shares_save(agent->state, &candidate->shares, out);

@@ -11,6 +11,7 @@
 #include "daemon/affected.h"
 #include "daemon/candidate.h"
 #include "daemon/log.h"
+#include "daemon/quick.h"
 #include "daemon/runtime.h"
 #include "daemon/seen.h"
 #include "plan/diff.h"
@@ -316,8 +317,15 @@ int edit_apply(struct agent *agent, const struct edit_request *request,
 	AUTO(attempt_drop) struct attempt attempt = { .agent = agent, .request = request,
 						      .report = report, .out = out };
 	uint64_t begun = agent->asked ? agent->asked : agent_clock();
-	int r = split(&attempt);
+	int r = split(&attempt), quick = 0;
 
+	if (r == 0 && !request->whole && !request->dry_run)
+		quick = quick_edit(agent, &attempt.items, report, out);
+	if (quick != 0) {
+		out->took_usec = agent_clock() - begun;
+		log_change(&attempt, quick < 0 ? quick : 0);
+		return quick < 0 ? quick : 0;
+	}
 	if (r == 0)
 		r = prepare(&attempt);
 	if (r == 0 && request->dry_run)

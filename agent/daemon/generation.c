@@ -3,6 +3,7 @@
 #include "daemon/generation.h"
 
 #include "base/mem.h"
+#include "daemon/quick.h"
 
 #include <string.h>
 
@@ -11,6 +12,7 @@ void generation_drop(struct generation *generation)
 	model_drop(&generation->model);
 	plan_drop(&generation->plan);
 	free(generation->numbers);
+	quick_free(generation->quick);
 	*generation = (struct generation){ 0 };
 }
 

@@ -8,9 +8,12 @@
 #include "plan/number.h"
 #include "plan/plan.h"
 
+struct quick;
+
 struct generation {
 	struct model model;
 	uint32_t *numbers;			/* by binding */
+	struct quick *quick;			/* see quick.h; made when first needed */
 	struct plan plan; /* desired, and once committed: what the kernel has */
 };
 

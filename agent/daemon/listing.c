@@ -64,13 +64,16 @@ struct listing *listing_new(const struct model *model)
 {
 	struct listing *listing = mem_zero(1, sizeof *listing);
 	bool implicit = model_find(model, DEFAULT_BINDING) == NO_INDEX;
+	size_t n = 0;
 
 	listing->n_bindings = model->bindings.n + implicit;
 	listing->by_name = mem_zero(listing->n_bindings, sizeof *listing->by_name);
 	listing->by_weight = mem_zero(model->rules.n, sizeof *listing->by_weight);
 	listing->rule_counts = mem_zero(model->bindings.n, sizeof *listing->rule_counts);
 	for (uint32_t i = 0; i < listing->n_bindings; i++)
-		listing->by_name[i] = i < model->bindings.n ? i : NO_INDEX;
+		if (i >= model->bindings.n || model->bindings.at[i].name)
+			listing->by_name[n++] = i < model->bindings.n ? i : NO_INDEX;
+	listing->n_bindings = n;
 	for (uint32_t i = 0; i < model->rules.n; i++) {
 		const struct rule *rule = &model->rules.at[i];
 
@@ -140,7 +143,8 @@ const char *listing_nearest(const struct model *model, const char *name)
 	const char *nearest = NULL;
 
 	for (size_t i = 0; i < model->bindings.n; i++) {
-		unsigned d = distance(name, model->bindings.at[i].name, best);
+		const char *other = model->bindings.at[i].name;
+		unsigned d = other ? distance(name, other, best) : best + 1;
 
 		if (d <= best && (!nearest || d < best)) {
 			nearest = model->bindings.at[i].name;

@@ -226,7 +226,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *signa
 static void say_status(const struct daemon *d)
 {
 	(void)sd_notifyf(false, "STATUS=%zu bindings, %zu rules, reload: %s",
-			 d->agent.now->model.bindings.n, d->agent.now->model.rules.n,
+			 model_count_bindings(&d->agent.now->model), d->agent.now->model.rules.n,
 			 d->agent.last_reload);
 }
 

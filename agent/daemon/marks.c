@@ -70,6 +70,14 @@ int marks_load(const struct state *state, struct numbers *ret, struct outcome *o
 	return 0;
 }
 
+static int unwritable(const struct state *state, int r, struct outcome *out)
+{
+	outcome_say(out, "cannot write %s/%s: %s", state->dir, STATE_MARKS, strerror(-r));
+	log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\"", state->dir, STATE_MARKS,
+		  strerror(-r));
+	return r;
+}
+
 int marks_save(const struct state *state, const struct numbers *numbers, struct outcome *out)
 {
 	AUTO(mem_drop) char *text = NULL;
@@ -83,11 +91,21 @@ int marks_save(const struct state *state, const struct numbers *numbers, struct 
 	if (fclose(file) != 0)
 		abort();
 	r = state_write(state, STATE_MARKS, text, len);
-	if (r < 0) {
-		outcome_say(out, "cannot write %s/%s: %s", state->dir, STATE_MARKS,
-			    strerror(-r));
-		log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\"", state->dir,
-			  STATE_MARKS, strerror(-r));
-	}
-	return r;
+	return r < 0 ? unwritable(state, r, out) : 0;
+}
+
+int marks_append(const struct state *state, const char *name, uint32_t number, struct outcome *out)
+{
+	AUTO(mem_drop) char *text = NULL;
+	size_t len = 0;
+	FILE *file = open_memstream(&text, &len);
+	int r;
+
+	if (!file)
+		abort();
+	numbers_write_one(name, number, file);
+	if (fclose(file) != 0)
+		abort();
+	r = state_append(state, STATE_MARKS, text, len);
+	return r < 0 ? unwritable(state, r, out) : 0;
 }

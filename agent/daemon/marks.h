@@ -19,3 +19,8 @@ MUST_CHECK int marks_load(const struct state *state, struct numbers *ret, struct
 /* 0, or the errno of writing with words in @out; the old file is whole then. Logs a failure. */
 MUST_CHECK int marks_save(const struct state *state, const struct numbers *numbers,
 			  struct outcome *out);
+
+/* One line more, of a binding that had no number before. 0 or the errno of writing in @out; the file
+ * is whole in either case. */
+MUST_CHECK int marks_append(const struct state *state, const char *name, uint32_t number,
+			    struct outcome *out);

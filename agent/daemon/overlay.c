@@ -203,6 +203,22 @@ static void print_items(const struct overlay *overlay, bool suspensions, FILE *o
 	}
 }
 
+unsigned overlay_line(const struct overlay *overlay, enum item_kind kind, const char *key)
+{
+	const struct overlay_entry *entry = overlay_find(overlay, kind, key);
+	unsigned line = 2;			/* after FIRST_LINE */
+
+	for (size_t i = 0; i < overlay->n && &overlay->at[i] != entry; i++) {
+		const struct item *item = &overlay->at[i].item;
+
+		if (!item->key || item->kind == ITEM_SUSPEND)
+			continue;
+		for (const char *c = item->text; *c; c++)
+			line += *c == '\n';
+	}
+	return line;
+}
+
 static char *print(const struct overlay *overlay, const char *head, size_t *ret_len,
 		   size_t *ret_definitions)
 {

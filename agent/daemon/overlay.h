@@ -29,6 +29,9 @@ struct item overlay_item_copy(const struct item *item);
 struct item overlay_suspension(const char *name);
 struct item overlay_removal(enum item_kind kind, const char *key);
 
+/* The line that the statement about a thing begins in, in the text of overlay_file(). */
+unsigned overlay_line(const struct overlay *overlay, enum item_kind kind, const char *key);
+
 /* Constant time. NULL if there is none; valid until the next change of @overlay. */
 struct overlay_entry *overlay_find(const struct overlay *overlay, enum item_kind kind,
 				   const char *key);

@@ -196,6 +196,31 @@ int state_replace(const struct state *state, const char *name, const char *last,
 	return r < 0 ? r : write_file(state, name, text, len, true);
 }
 
+int state_append(const struct state *state, const char *name, const char *text, size_t len)
+{
+	AUTO(fd_drop) struct fd fd = FD_NONE;
+	char path[PATH_MAX];
+	struct stat st;
+	int r = before(state, STATE_OPEN);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof path, "%s/%s", state->dir, name);
+	fd.n = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+	if (fd.n < 0 || fstat(fd.n, &st) < 0)
+		return -errno;
+	r = before(state, STATE_WRITE);
+	if (r == 0)
+		r = write_all(fd.n, text, len);
+	if (r == 0)
+		r = before(state, STATE_SYNC);
+	if (r == 0 && fdatasync(fd.n) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)!ftruncate(fd.n, st.st_size);
+	return r;
+}
+
 bool state_has(const struct state *state, const char *name)
 {
 	char path[PATH_MAX];

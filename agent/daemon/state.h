@@ -45,6 +45,11 @@ MUST_CHECK int state_replace(const struct state *state, const char *name, const 
 bool state_has(const struct state *state, const char *name);
 void state_remove(const struct state *state, const char *name);
 
+/* At the end of what is there, synced. If it fails the file is as it was, but for a crash: then it
+ * may end within @text. */
+MUST_CHECK int state_append(const struct state *state, const char *name, const char *text,
+			    size_t len);
+
 /* The same for what need not outlive a power loss: atomic, but not synced. */
 MUST_CHECK int state_note(const struct state *state, const char *name, const char *text,
 			  size_t len);

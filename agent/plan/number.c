@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #define VERSION_LINE	"outbind-numbers 1\n"
+#define APPENDED	'+'			/* begins a line that was appended */
 #define UPLINK		"uplink:"		/* no binding can have a colon in its name */
 enum { KEY_ROOM = sizeof UPLINK + NAME_MAX_BYTES };
 
@@ -317,9 +318,50 @@ int numbers_assign(struct numbers *numbers, const struct model *model, uint32_t 
 		free(entries);
 		return -EBUSY;
 	}
+	numbers->highest = 0;
 	*ret_numbers = entries;
 	*ret_changed = giving.changed;
 	return 0;
+}
+
+static uint32_t highest_of(const struct numbers *numbers)
+{
+	uint32_t highest = numbers->highest;
+
+	for (size_t i = 0; numbers->highest == 0 && i < numbers->n; i++)
+		if (numbers->at[i].number > highest)
+			highest = numbers->at[i].number;
+	return highest;
+}
+
+uint32_t numbers_give(struct numbers *numbers, const char *name, uint32_t capacity, bool *ret_new)
+{
+	uint32_t found;
+
+	if (numbers->index_room < (numbers->n + 1) * 2)
+		index_all(numbers, numbers->n * 2 + 64);
+	found = numbers->index[slot_of(numbers, name, strlen(name))];
+	*ret_new = found == 0;
+	if (found != 0) {
+		numbers->at[found - 1].retired = 0;
+		return numbers->at[found - 1].number <= capacity ? numbers->at[found - 1].number
+								 : 0;
+	}
+	numbers->highest = highest_of(numbers);
+	if (numbers->highest >= capacity)
+		return 0;
+	add_entry(numbers, name, strlen(name), ++numbers->highest, 0);
+	index_entry(numbers, numbers->n - 1);
+	return numbers->highest;
+}
+
+void numbers_retire(struct numbers *numbers, const char *name, bool retired)
+{
+	uint32_t found = numbers->index_room
+				 ? numbers->index[slot_of(numbers, name, strlen(name))] : 0;
+
+	if (found != 0)
+		numbers->at[found - 1].retired = retired ? ++numbers->retirements : 0;
 }
 
 /* Decimal digits up to @end, without sign or leading zero; moves *@at behind them. */
@@ -418,6 +460,11 @@ int numbers_read(const char *text, size_t len, struct numbers *ret_numbers, uint
 		const char *newline = memchr(at, '\n', (size_t)(end - at));
 
 		line++;				/* a line without end is a file that was cut off */
+		if (*at == APPENDED && !newline) {
+			numbers.torn = true;	/* ... or an appended one that was not needed yet */
+			break;
+		}
+		at += *at == APPENDED;
 		if (!newline || !read_line(&numbers, at, newline)) {
 			*reterr_line = line;
 			return -EINVAL;
@@ -440,4 +487,9 @@ void numbers_write(const struct numbers *numbers, FILE *out)
 	for (size_t i = 0; i < numbers->n; i++)
 		fprintf(out, "%u %llu %s\n", numbers->at[i].number,
 			(unsigned long long)numbers->at[i].retired, numbers->at[i].name);
+}
+
+void numbers_write_one(const char *name, uint32_t number, FILE *out)
+{
+	fprintf(out, "%c%u 0 %s\n", APPENDED, number, name);
 }

@@ -26,6 +26,8 @@ struct numbers {
 	size_t index_room;
 	numbers_ask *ask;			/* NULL: nothing carries any */
 	void *context;				/* of @ask; borrowed */
+	uint32_t highest;			/* given so far; 0: not known */
+	bool torn;				/* the file ended within an appended line: write it anew */
 };
 
 void numbers_drop(struct numbers *numbers);
@@ -43,8 +45,21 @@ void numbers_drop(struct numbers *numbers);
 MUST_CHECK int numbers_assign(struct numbers *numbers, const struct model *model,
 			      uint32_t **ret_numbers, bool *ret_changed);
 
+/*
+ * numbers_give - the number of one binding, without looking at all others
+ * @ret_new: its line must be appended to the state file: numbers_write_one()
+ * Returns 0 if the mask, which has room for @capacity, is too full for that: numbers_assign().
+ */
+uint32_t numbers_give(struct numbers *numbers, const char *name, uint32_t capacity, bool *ret_new);
+
+/* The binding was removed, or is there again. */
+void numbers_retire(struct numbers *numbers, const char *name, bool retired);
+
 /* Text form: a version line, then "number retired name" a line. Read refuses what it cannot trust:
  * -EINVAL with the line in *@reterr_line; an empty text is an empty table. */
 MUST_CHECK int numbers_read(const char *text, size_t len, struct numbers *ret_numbers,
 			    uint32_t *reterr_line);
 void numbers_write(const struct numbers *numbers, FILE *out);
+
+/* A line that may be appended to the text; one that was not written whole is ignored. */
+void numbers_write_one(const char *name, uint32_t number, FILE *out);

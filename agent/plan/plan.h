@@ -231,7 +231,7 @@ struct plan {
 	struct fwmark *marks;			/* by binding, within the mask */
 	struct fwmark *uplink_marks;		/* by uplink: what its `ip rule` looks at */
 	size_t n_bindings, n_uplinks;
-	struct { size_t marks, usability, suspended; } room_bindings;	/* 0: exact; plan_change.c */
+	struct { size_t marks, usability, suspended, limited; } room_bindings;	/* 0: exact; plan_change.c */
 	struct plan_group *groups;		/* by binding, ascending */
 	struct membership *memberships;		/* sorted by member */
 	size_t n_groups, n_memberships;

@@ -103,7 +103,10 @@ static bool make_room(struct plan *plan, size_t n)
 				   sizeof *plan->usability);
 	plan->suspended = mem_grow(plan->suspended, &plan->room_bindings.suspended, n,
 				   sizeof *plan->suspended);
+	plan->limited = mem_grow(plan->limited, &plan->room_bindings.limited, n,
+				 sizeof *plan->limited);
 	plan->n_bindings = n;
+	plan->limited[n - 1] = false;
 	plan->marks[n - 1] = (struct fwmark){ 0 };
 	plan->usability[n - 1] = (struct usability){ 0 };
 	plan->suspended[n - 1] = false;

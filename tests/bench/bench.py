@@ -5,7 +5,10 @@
   (a) connections set up per second: bind() by the client itself without nftables, against outbind
       with 1, 1,000 and 100,000 bindings and rules, and one linear SNAT rule per binding;
   (b) cold load of bindings from a configuration file, against `nft -f` of the same elements;
-  (c) one binding changed in 100,000: from the control call to the kernel's acknowledgement.
+  (c) one binding changed in 100,000: from the control call to the kernel's acknowledgement;
+  (d) changes at run time among 100,000 bindings, as the caller sees them: one binding added, set,
+      suspended, resumed and removed; a rule and a group, for which everything is compiled anew. State
+      directory on tmpfs, and on the disk of the temporary directory, where fsync(2) dominates.
 
 Variants run interleaved, since machines are noisy; a ratio is taken within a round, and the median
 over the rounds is printed. Everything lives in network namespaces of its own. Needs root.
@@ -85,7 +88,7 @@ class Place:
         done = self.run(self.sender, *command, *([bind] if bind else []), stdout=subprocess.PIPE, text=True)
         return connections / float(done.stdout)
 
-    def start_agent(self, configuration):
+    def start_agent(self, configuration, state=None):
         """Start outbindd and wait until it says READY; returns the child and the seconds."""
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = os.path.join(self.directory, "notify")
@@ -96,7 +99,7 @@ class Place:
         start = time.monotonic()
         child = self.spawn(self.sender, os.path.join(BUILD, "outbindd"), "--config", configuration,
                            "--runtime-dir", os.path.join(self.directory, "run"),
-                           "--state-dir", os.path.join(self.directory, "state"),
+                           "--state-dir", state or os.path.join(self.directory, "state"),
                            env={**os.environ, "NOTIFY_SOCKET": path}, stderr=subprocess.DEVNULL)
         while b"READY=1" not in notify.recv(4096):
             pass
@@ -247,6 +250,47 @@ def bench_change(directory, places, args):
             "round_trip_median": statistics.median(trip)}
 
 
+def time_calls(connection, calls):
+    """Round trips in microseconds of (method, parameters) pairs, ascending."""
+    trips = []
+    for method, parameters in calls:
+        start = time.monotonic()
+        varlink(connection, method, parameters)
+        trips.append((time.monotonic() - start) * 1e6)
+    return sorted(trips)
+
+
+def bench_runtime(directory, places, args, where):
+    """(d) with the state directory below @where."""
+    place = Place("d-" + os.path.basename(where), directory)
+    places.append(place)
+    place.build()
+    configuration = os.path.join(place.directory, "outbind.conf")
+    write_configuration(configuration, args.many, True)
+    state = tempfile.mkdtemp(prefix="ob-bench-state-", dir=where)
+    place.start_agent(configuration, state)
+    names = [(i, f"n{i}") for i in range(args.changes)]
+    steps = [
+        ("add", [("Change", {"text": f"binding {n} {{ address {address(args.many + i)}; }}"}) for i, n in names]),
+        ("set", [("SetBinding", {"name": n, "settings": f"address {address(2 * args.many + i)};"}) for i, n in names]),
+        ("set, of the files", [("SetBinding", {"name": f"b{i * 7919 % args.many}", "settings": "ehlo mail.example;"})
+                               for i, _ in names]),
+        ("suspend", [("SuspendBinding", {"name": n}) for _, n in names]),
+        ("resume", [("ResumeBinding", {"name": n}) for _, n in names]),
+        ("remove", [("Change", {"text": f"remove binding {n};"}) for _, n in names]),
+        ("a rule", [("Change", {"text": f"policy {{ source 192.0.2.{i} use b{i}; }}"}) for i in range(7)]),
+        ("a group", [("Change", {"text": f"group g{i} {{ member b1; member b2; }}"}) for i in range(7)]),
+    ]
+    results = {}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(os.path.join(place.directory, "run", "org.outbind"))
+        for what, calls in steps:
+            trips = time_calls(connection, calls)
+            results[what] = {"median": statistics.median(trips), "p99": trips[len(trips) * 99 // 100]}
+    shutil.rmtree(state, ignore_errors=True)
+    return results
+
+
 def print_table(title, rows):
     print(f"\n{title}")
     width = max(len(name) for name, _ in rows)
@@ -273,9 +317,16 @@ def report(results):
                      ("round trip of the caller, median", f"{c['round_trip_median']:.0f} us")])
 
 
+def report_runtime(results):
+    for where, steps in results.items():
+        print_table(f"(d) changes at run time, round trip of the caller, state directory on {where}",
+                    [(what, f"{one['median'] / 1e3:9.3f} ms, 99th percentile {one['p99'] / 1e3:9.3f} ms")
+                     for what, one in steps.items()])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", choices=["connections", "load", "change"], action="append")
+    parser.add_argument("--only", choices=["connections", "load", "change", "runtime"], action="append")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--connections", type=int, default=4000, help="in each round and variant")
     parser.add_argument("--many", type=int, default=100000, help="bindings of the large variants")
@@ -285,7 +336,7 @@ def main():
     args = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("bench: needs root, for network namespaces")
-    parts = args.only or ["connections", "load", "change"]
+    parts = args.only or ["connections", "load", "change", "runtime"]
     os.makedirs(os.path.dirname(CONNECT), exist_ok=True)
     subprocess.run(["cc", "-O2", "-o", CONNECT, os.path.join(HERE, "connect.c")], check=True)
     directory, places, results = tempfile.mkdtemp(prefix="ob-bench-"), [], {}
@@ -303,11 +354,16 @@ def main():
         if "change" in parts:
             print("(c) changes ...", flush=True)
             results["change"] = bench_change(directory, places, args)
+        if "runtime" in parts:
+            print("(d) changes at run time ...", flush=True)
+            results["runtime"] = {where: bench_runtime(directory, places, args, where)
+                                  for where in ("/dev/shm", tempfile.gettempdir())}
     finally:
         for place in places:
             place.drop()
         shutil.rmtree(directory, ignore_errors=True)
     report(results)
+    report_runtime(results.get("runtime", {}))
     with open(args.json, "w") as out:
         json.dump(results, out, indent=2)
     print(f"\nfigures as JSON: {os.path.relpath(args.json)}")
