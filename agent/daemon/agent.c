@@ -20,6 +20,7 @@
 #include "daemon/runtime.h"
 #include "daemon/seen.h"
 #include "daemon/shares.h"
+#include "daemon/warmup.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -107,6 +108,8 @@ static int load_state(struct agent *agent, struct candidate *candidate, struct o
 	marks_ask(&agent->numbers, agent->kernel);
 	if (r == 0)
 		r = shares_load(agent->state, &agent->shares, out);
+	if (r == 0)
+		r = warmup_load(agent, out);
 	if (r == 0)
 		r = runtime_load(agent->state, agent->world, &candidate->overlay, out);
 	candidate->overlay_changed = state_has(agent->state, STATE_SUSPENDED);
@@ -308,6 +311,7 @@ void agent_drop(struct agent *agent)
 	agent->now = NULL;
 	numbers_drop(&agent->numbers);
 	shares_drop(&agent->shares);
+	warmups_drop(&agent->warmups);
 	facts_drop(&agent->facts);
 	probe_drop(agent);
 	health_free(agent->health);

@@ -38,7 +38,8 @@ struct agent {
 	struct generation *now;			/* in force; its plan is the shadow of the kernel */
 	struct numbers numbers;
 	struct shares shares;
-	struct facts facts;			/* borrows @shares */
+	struct warmups warmups;
+	struct facts facts;			/* borrows @shares and @warmups */
 	struct { struct probe_failure *at; size_t n, room; } failing;	/* probes; see probe.h */
 	struct overlay overlay;			/* changes made at run time, as in their file */
 	struct texts *texts;			/* of the files in force */

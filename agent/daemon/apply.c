@@ -11,6 +11,7 @@
 #include "daemon/apply.h"
 
 #include "daemon/log.h"
+#include "daemon/warmup.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -112,7 +113,10 @@ int apply_table(struct agent *agent, const struct model *model, const struct pla
 		struct outcome *out)
 {
 	struct kernel_error error = { 0 };
-	int r = agent->kernel->replace_table(agent->kernel, desired, &error);
+	int r;
+
+	warmup_look(agent, model, desired);	/* at what will be gone */
+	r = agent->kernel->replace_table(agent->kernel, desired, &error);
 
 	if (r < 0)
 		return refuse(agent, model, desired, &error, r, out);

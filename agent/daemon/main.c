@@ -15,6 +15,7 @@
 #include "daemon/monitor.h"
 #include "daemon/probe.h"
 #include "daemon/tagger.h"
+#include "daemon/warmup.h"
 #include "daemon/watch.h"
 
 #include <inttypes.h>
@@ -307,6 +308,7 @@ static int run(struct daemon *d)
 	say_status(d);
 	r = sd_event_loop(d->event);
 	(void)sd_notify(false, "STOPPING=1");
+	warmup_keep(&d->agent);
 	if (d->options.remove_on_stop) {
 		int removed = d->agent.kernel->remove_table(d->agent.kernel);
 

@@ -228,6 +228,7 @@ static size_t print_field(struct agent *agent, enum field_kind kind, bool interv
 		snprintf(out, room, "%s", ip_print(&ip, text));
 		return ip.len;
 	case FIELD_COUNT_OVER:
+	case FIELD_QUOTA_OVER:
 	case FIELD_RATE_OVER:
 		return 0;			/* state in the kernel: nothing to compare */
 	case FIELD_HOST16:

@@ -10,6 +10,7 @@
  * notice.
  */
 #include "daemon/watch.h"
+#include "daemon/warmup.h"
 
 #include "base/mem.h"
 #include "daemon/log.h"
@@ -36,7 +37,7 @@ struct watch {
 	struct agent *agent;
 	sd_event *event;
 	struct notices *notices;
-	sd_event_source *on_notice[2], *on_cgroup, *on_refresh, *on_audit, *on_heal;
+	sd_event_source *on_notice[2], *on_cgroup, *on_refresh, *on_audit, *on_heal, *on_warmup;
 	unsigned kinds;				/* of facts to read when the timer fires */
 	bool rules_noticed;
 	uint64_t refresh_took, refreshed;	/* usec: the last one, and when it ended */
@@ -213,6 +214,17 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *context)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+static int on_warmup(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct watch *watch = context;
+
+	(void)usec;
+	if (watch->agent->now)
+		warmup_tick(watch->agent);
+	(void)sd_event_source_set_time(source, agent_clock() + WARMUP_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 static int add_timer(struct watch *watch, sd_event_time_handler_t run, sd_event_source **ret)
 {
 	int r = sd_event_add_time(watch->event, ret, CLOCK_MONOTONIC,
@@ -254,6 +266,10 @@ static int add_all(struct watch *watch)
 		r = add_timer(watch, on_audit, &watch->on_audit);
 	if (r >= 0)
 		arm(watch->on_audit, AUDIT_USEC);
+	if (r >= 0)
+		r = add_timer(watch, on_warmup, &watch->on_warmup);
+	if (r >= 0)
+		arm(watch->on_warmup, WARMUP_USEC);
 	return r;
 }
 
@@ -283,6 +299,7 @@ void watch_close(struct watch *watch)
 	sd_event_source_disable_unref(watch->on_refresh);
 	sd_event_source_disable_unref(watch->on_audit);
 	sd_event_source_disable_unref(watch->on_heal);
+	sd_event_source_disable_unref(watch->on_warmup);
 	notices_close(watch->notices);
 	sd_event_unref(watch->event);
 	free(watch);

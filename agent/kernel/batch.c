@@ -17,8 +17,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The largest row, an IPv6 interval with data, takes 76 octets as two elements, a rate 80. */
-enum { ROWS_MAX = 800, HEADER_ROOM = 256 };
+/* The largest row, an IPv6 interval with data, takes 76 octets as two elements, a rate 80,
+ * a quota 160. */
+enum { ROWS_MAX = 400, HEADER_ROOM = 256 };
 
 static uint8_t *reserve(struct batch *batch, size_t len)
 {
@@ -157,19 +158,65 @@ static void put_rate_over(struct batch *batch, const uint8_t *value)
 	batch_put_be32(batch, NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
 }
 
-/* A statement of an element, with state of its own from now on. */
+uint32_t batch_quota_unit(uint32_t n)
+{
+	static const uint32_t units[] = { 604800, 86400, 3600, 60 };
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(units) && (uint64_t)n > INT64_MAX / 1000000000 / units[i])
+		i++;
+	return units[i];
+}
+
+/* A bucket of that many tokens which fills by one in a unit. The kernel counts tokens in nanoseconds
+ * of 64 bits, so the unit is the longest for which they fit; see nft_limit_init(). */
+static void put_quota_over(struct batch *batch, const uint8_t *value)
+{
+	uint32_t n = number_at(value);
+
+	put_be64(batch, NFTA_LIMIT_RATE, 1);
+	put_be64(batch, NFTA_LIMIT_UNIT, batch_quota_unit(n));
+	batch_put_be32(batch, NFTA_LIMIT_BURST, n);
+	batch_put_be32(batch, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	batch_put_be32(batch, NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+}
+
+static void put_counter(struct batch *batch, const uint8_t *value)
+{
+	(void)value;
+	put_be64(batch, NFTA_COUNTER_BYTES, 0);
+	put_be64(batch, NFTA_COUNTER_PACKETS, 0);
+}
+
+static void put_expression(struct batch *batch, uint16_t type, const char *name,
+			   void (*put)(struct batch *batch, const uint8_t *value),
+			   const uint8_t *value)
+{
+	size_t nest = nest_start(batch, type), body;
+
+	batch_put_text(batch, NFTA_EXPR_NAME, name);
+	body = nest_start(batch, NFTA_EXPR_DATA);
+	put(batch, value);
+	nest_end(batch, body);
+	nest_end(batch, nest);
+}
+
+/* Statements of an element, with state of their own from now on. */
 static void put_statement(struct batch *batch, enum field_kind kind, const uint8_t *value)
 {
-	bool counts = kind == FIELD_COUNT_OVER;
-	size_t nest = nest_start(batch, NFTA_SET_ELEM_EXPR), body;
+	size_t nest;
 
-	batch_put_text(batch, NFTA_EXPR_NAME, counts ? "connlimit" : "limit");
-	body = nest_start(batch, NFTA_EXPR_DATA);
-	if (counts)
-		put_count_over(batch, value);
-	else
-		put_rate_over(batch, value);
-	nest_end(batch, body);
+	if (kind == FIELD_COUNT_OVER) {
+		put_expression(batch, NFTA_SET_ELEM_EXPR, "connlimit", put_count_over, value);
+		return;
+	}
+	if (kind == FIELD_RATE_OVER) {
+		put_expression(batch, NFTA_SET_ELEM_EXPR, "limit", put_rate_over, value);
+		return;
+	}
+	nest = nest_start(batch, NFTA_SET_ELEM_EXPRESSIONS);
+	put_expression(batch, NFTA_LIST_ELEM, "counter", put_counter, value);
+	put_expression(batch, NFTA_LIST_ELEM, "limit", put_quota_over, value);
 	nest_end(batch, nest);
 }
 

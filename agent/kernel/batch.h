@@ -45,5 +45,8 @@ void batch_ops(struct batch *batch, const struct op *ops, size_t n);
 /* Set `about`: replace its one element's comment. @had_one: delete the old one first. */
 void batch_about(struct batch *batch, const char *comment, bool had_one);
 
+/* Seconds in which a quota of @n gets one more back: a week, or less if the kernel cannot count it. */
+uint32_t batch_quota_unit(uint32_t n);
+
 /* Send; the last message is given the ACK flag. Errors as channel_commit(), told in words. */
 MUST_CHECK int batch_commit(struct batch *batch, struct kernel_error *reterr);

@@ -260,6 +260,7 @@ static void hand_over(struct reading *reading, struct facts *ret)
 	ret->n_execs = old.n_execs;
 	ret->suspended = old.suspended;
 	ret->shares = old.shares;
+	ret->warmups = old.warmups;
 	*read = (struct facts){ .addresses = old.addresses, .local = old.local,
 				.connected = old.connected, .fwmark_rules = old.fwmark_rules,
 				.links = old.links };

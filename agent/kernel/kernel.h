@@ -127,6 +127,9 @@ struct kernel {
 	/* One element by its key, from the kernel. *ret_found false if it has none. */
 	int (*read_element)(struct kernel *k, enum set_id set, const uint8_t *key, bool *ret_found,
 			    uint8_t ret_value[static DATA_MAX]);
+	/* What the counter of an element of SET_WARMUP has counted. *ret_found false if there is none. */
+	int (*read_packets)(struct kernel *k, enum set_id set, const uint8_t *key, bool *ret_found,
+			    uint64_t *ret_packets);
 	int (*read_counters)(struct kernel *k, struct kernel_counters *ret);
 	/* All that facts.h reads; replaces *ret's, and leaves what others set as it is. */
 	int (*read_facts)(struct kernel *k, struct facts *ret);

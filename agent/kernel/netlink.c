@@ -242,6 +242,12 @@ static int netlink_read_element(struct kernel *k, enum set_id set, const uint8_t
 	return table_read_element(&of(k)->channel, of(k)->table, set, key, ret_found, ret_value);
 }
 
+static int netlink_read_packets(struct kernel *k, enum set_id set, const uint8_t *key,
+				bool *ret_found, uint64_t *ret_packets)
+{
+	return table_read_packets(&of(k)->channel, of(k)->table, set, key, ret_found, ret_packets);
+}
+
 static int netlink_read_counters(struct kernel *k, struct kernel_counters *ret)
 {
 	return table_read_counters(&of(k)->channel, of(k)->table, ret);
@@ -388,6 +394,7 @@ static const struct kernel netlink_functions = {
 	.remove_table = netlink_remove_table,
 	.commit = netlink_commit,
 	.read_element = netlink_read_element,
+	.read_packets = netlink_read_packets,
 	.read_counters = netlink_read_counters,
 	.read_facts = netlink_read_facts,
 	.count_connections = netlink_count,

@@ -7,6 +7,7 @@
 #include "kernel/kernel.h"
 
 #include "base/mem.h"
+#include "kernel/batch.h"
 #include "kernel/table.h"
 #include "kernel/template.h"
 
@@ -35,6 +36,7 @@ static size_t field_size(enum field_kind kind)
 	case FIELD_PROTOCOL: return 4;		/* padded: it is never alone */
 	case FIELD_PORT: return 4;
 	case FIELD_COUNT_OVER:
+	case FIELD_QUOTA_OVER:
 	case FIELD_RATE_OVER: break;		/* never in a key */
 	case FIELD_INTERFACE: return 16;
 	case FIELD_RANGE4: return 8;
@@ -53,10 +55,14 @@ static uint32_t read32(const uint8_t *at, bool network_order)
 
 static const char *unit_name(uint32_t seconds)
 {
-	return seconds == 1	 ? "second"
-	       : seconds == 60	 ? "minute"
-	       : seconds == 3600 ? "hour"
-				 : "day";
+	static const struct { uint32_t seconds; const char *name; } units[] = {
+		{ 1, "second" }, { 60, "minute" }, { 3600, "hour" }, { 86400, "day" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (units[i].seconds == seconds)
+			return units[i].name;
+	return "week";
 }
 
 /* "first-last", or as a prefix if it is one address: nft takes that for nothing else. */
@@ -111,6 +117,11 @@ static bool print_field(const struct rendering *r, enum field_kind kind, const u
 		return true;
 	case FIELD_COUNT_OVER:
 		snprintf(out, FIELD_TEXT, "ct count over %u", read32(at, false));
+		return true;
+	case FIELD_QUOTA_OVER:
+		snprintf(out, FIELD_TEXT,
+			 "counter packets 0 bytes 0 limit rate over 1/%s burst %u packets",
+			 unit_name(batch_quota_unit(read32(at, false))), read32(at, false));
 		return true;
 	case FIELD_RATE_OVER:
 		snprintf(out, FIELD_TEXT, "limit rate over %u/%s burst %u packets",

@@ -91,7 +91,12 @@ static int count(struct channel *channel, const char *table, uint16_t type, uint
 	return r;
 }
 
-struct element { bool found; char comment[TABLE_COMMENT]; uint8_t value[DATA_MAX]; };
+struct element {
+	bool found;
+	uint64_t packets;
+	char comment[TABLE_COMMENT];
+	uint8_t value[DATA_MAX];
+};
 
 static int visit_comment(const struct nftnl_udata *udata, void *context)
 {
@@ -100,6 +105,25 @@ static int visit_comment(const struct nftnl_udata *udata, void *context)
 	if (nftnl_udata_type(udata) == NFTNL_UDATA_SET_ELEM_COMMENT)
 		snprintf(element->comment, sizeof element->comment, "%.*s",
 			 nftnl_udata_len(udata), (const char *)nftnl_udata_get(udata));
+	return 0;
+}
+
+/* Packets that the counter among an element's statements has counted. */
+static uint64_t packets_of(const struct nlattr *statements)
+{
+	struct attributes list = attributes_nested(statements);
+	const struct nlattr *one;
+
+	while ((one = attributes_next(&list))) {
+		struct attributes parts = attributes_nested(one);
+		const struct nlattr *body = attributes_find(parts, NFTA_EXPR_DATA), *packets;
+
+		if (!body || strcmp(attributes_text(parts, NFTA_EXPR_NAME), "counter") != 0)
+			continue;
+		packets = attributes_find(attributes_nested(body), NFTA_COUNTER_PACKETS);
+		if (packets && mnl_attr_validate(packets, MNL_TYPE_U64) == 0)
+			return be64toh(mnl_attr_get_u64(packets));
+	}
 	return 0;
 }
 
@@ -118,6 +142,9 @@ static int visit_element(const struct nlmsghdr *message, void *context)
 	if (part)
 		(void)nftnl_udata_parse(mnl_attr_get_payload(part), mnl_attr_get_payload_len(part),
 					visit_comment, out);
+	part = attributes_find(attributes_nested(element), NFTA_SET_ELEM_EXPRESSIONS);
+	if (part)
+		out->packets = packets_of(part);
 	part = attributes_find(attributes_nested(element), NFTA_SET_ELEM_DATA);
 	value = part ? attributes_find(attributes_nested(part), NFTA_DATA_VALUE) : NULL;
 	if (value && mnl_attr_get_payload_len(value) <= sizeof out->value)
@@ -216,6 +243,20 @@ int table_read_element(struct channel *channel, const char *table, enum set_id s
 		return r;
 	*ret_found = element.found;
 	memcpy(ret_value, element.value, DATA_MAX);
+	return 0;
+}
+
+int table_read_packets(struct channel *channel, const char *table, enum set_id set,
+		       const uint8_t *key, bool *ret_found, uint64_t *ret_packets)
+{
+	struct element element;
+	int r = read_element(channel, table, plan_shapes[set].name, key, plan_shapes[set].key_len,
+			     &element);
+
+	if (r < 0)
+		return r;
+	*ret_found = element.found;
+	*ret_packets = element.packets;
 	return 0;
 }
 

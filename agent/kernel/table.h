@@ -26,5 +26,7 @@ MUST_CHECK int table_read_about(struct channel *channel, const char *table,
 MUST_CHECK int table_read_element(struct channel *channel, const char *table, enum set_id set,
 				  const uint8_t *key, bool *ret_found,
 				  uint8_t ret_value[static DATA_MAX]);
+MUST_CHECK int table_read_packets(struct channel *channel, const char *table, enum set_id set,
+				  const uint8_t *key, bool *ret_found, uint64_t *ret_packets);
 MUST_CHECK int table_read_counters(struct channel *channel, const char *table,
 				   struct kernel_counters *ret);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "plan/share.h"
+#include "plan/warmup.h"
 
 enum set_id {
 	SET_BYPASS4, SET_BYPASS6,		/* destinations that are never rewritten */
@@ -45,6 +46,9 @@ enum set_id {
 	SET_LIMIT_NEW,
 	SET_CONNECTIONS_TO,			/* mark . number: `per destination`, one of plan->limits_to */
 	SET_NEW_TO,				/* mark . index of a rate there */
+	SET_WARMUP,				/* mark, with what is left of this day, if not nothing: */
+	SET_WARMUP_SPENT,
+	SET_WARMUP_OVERFLOW, SET_WARMUP_OVERFLOWS,	/* as the two below */
 	SET_OVERFLOW,				/* mark -> mark that gets what exceeds */
 	SET_OVERFLOWS,				/* marks of SET_OVERFLOW */
 	SET_MEMBERS,				/* mark that was asked for . mark that it can lead to */
@@ -67,6 +71,7 @@ enum field_kind {
 	FIELD_PROTOCOL,				/* one octet */
 	FIELD_PORT,				/* two octets, network order */
 	FIELD_COUNT_OVER,			/* value: `ct count over` HOST32, a statement of the element */
+	FIELD_QUOTA_OVER,			/* HOST32 in all, counted; HOST32 day, so that days differ */
 	FIELD_RATE_OVER,			/* `limit rate over` HOST32 in HOST32 seconds, burst HOST32 */
 	FIELD_INTERFACE,			/* name, 16 octets, zeros at the end */
 	FIELD_RANGE4, FIELD_RANGE6,		/* first and last address; only as what a map gives */
@@ -75,7 +80,7 @@ enum field_kind {
 /* Values that are no data but a statement of the element, which keeps state in the kernel. */
 static inline bool plan_is_statement(enum field_kind kind)
 {
-	return kind == FIELD_COUNT_OVER || kind == FIELD_RATE_OVER;
+	return kind == FIELD_COUNT_OVER || kind == FIELD_QUOTA_OVER || kind == FIELD_RATE_OVER;
 }
 
 enum origin_kind { ORIGIN_NONE, ORIGIN_RULE, ORIGIN_ADDRESS, ORIGIN_BYPASS };
@@ -192,6 +197,7 @@ struct facts {
 	size_t n_execs;
 	bool *suspended;			/* by binding: what the operator said; NULL: none is */
 	const struct shares *shares;		/* borrowed: slots of groups; NULL: as if all were new */
+	const struct warmups *warmups;		/* borrowed: how far they are; NULL: none was started */
 };
 
 void facts_drop(struct facts *facts);

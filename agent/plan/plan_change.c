@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "plan/plan_emit.h"
+#include "plan/plan_limits.h"
 #include "plan/plan_rows.h"
 
 #include <assert.h>
@@ -110,6 +111,7 @@ static bool make_room(struct plan *plan, size_t n)
 	plan->marks[n - 1] = (struct fwmark){ 0 };
 	plan->usability[n - 1] = (struct usability){ 0 };
 	plan->suspended[n - 1] = false;
+	plan->limited[n - 1] = false;
 	return true;
 }
 
@@ -123,8 +125,10 @@ void plan_change(struct plan *plan, const struct model *model, const struct fact
 	ret->mark = plan->marks[binding];
 	ret->usability = plan->usability[binding];
 	ret->suspended = plan->suspended[binding];
+	ret->limited = plan->limited[binding];
 	plan->marks[binding].host = number << __builtin_ctz(plan->mask.host);
 	plan->suspended[binding] = facts->suspended && facts->suspended[binding];
+	plan->limited[binding] = plan_limits_any(&model->bindings.at[binding]);
 	emit(plan, model, facts, binding, ret);
 	for (size_t i = 0; plan_binding_sets[i] != SETS; i++) {
 		enum set_id set = plan_binding_sets[i];
@@ -154,6 +158,7 @@ void plan_change_undo(struct plan *plan, const struct plan_change *change)
 	plan->marks[change->binding] = change->mark;
 	plan->usability[change->binding] = change->usability;
 	plan->suspended[change->binding] = change->suspended;
+	plan->limited[change->binding] = change->limited;
 	plan->n_bindings -= change->added;
 }
 

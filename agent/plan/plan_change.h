@@ -2,13 +2,14 @@
 /*
  * One binding changed in a plan that is there, without building it anew: added, removed, or with
  * other addresses. Only for a binding that no group has for a member, nobody's `unusable use` and
- * nobody's `overflow` leads to, and that leads to nobody itself. Pure.
+ * nobody's `overflow` leads to, that leads to nobody itself, and whose limits per destination the plan
+ * knows (plan_limits_known()). Pure.
  */
 #pragma once
 
 #include "plan/diff.h"
 
-enum { PLAN_CHANGE_SETS = 32 };			/* room for plan_binding_sets */
+enum { PLAN_CHANGE_SETS = 40 };			/* room for plan_binding_sets */
 
 struct plan_change {
 	struct ops ops;				/* from the plan before to the one after */
@@ -16,7 +17,7 @@ struct plan_change {
 	bool added;				/* the arrays by binding got longer for it */
 	struct fwmark mark;			/* before */
 	struct usability usability;
-	bool suspended;
+	bool suspended, limited;
 	struct rows before[PLAN_CHANGE_SETS], after[PLAN_CHANGE_SETS];	/* by plan_binding_sets */
 };
 

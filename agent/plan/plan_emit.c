@@ -16,7 +16,8 @@
 
 const enum set_id plan_binding_sets[] = {
 	SET_USABLE4, SET_USABLE6, SET_LIMITED4, SET_LIMITED6, SET_LIMIT_CONNECTIONS, SET_LIMIT_NEW,
-	SET_CONNECTIONS_TO, SET_NEW_TO, SET_OVERFLOW, SET_OVERFLOWS, SET_MEMBERS,
+	SET_CONNECTIONS_TO, SET_NEW_TO, SET_WARMUP, SET_WARMUP_SPENT,
+	SET_WARMUP_OVERFLOW, SET_WARMUP_OVERFLOWS, SET_OVERFLOW, SET_OVERFLOWS, SET_MEMBERS,
 	SET_SNAT4, SET_SNAT6, SET_SPREAD4, SET_SPREAD6,
 	SET_OWN4, SET_OWN6, SET_RANGE4, SET_RANGE6, SET_OWN_RANGE4, SET_OWN_RANGE6,
 	SET_STEER, SET_HAS_UPLINK, SET_STEER_TO, SET_STEER_BIT, SET_VIA, SET_ANSWER,
@@ -158,5 +159,5 @@ void plan_emit_binding(struct plan_host *host, const struct model *model, struct
 	}
 	plan_steer_answers(host, model, plan, binding);
 	plan_rows_zone(plan, plan->marks[binding]);
-	plan_limits_emit(model, plan, binding);
+	plan_limits_emit(model, host->facts, plan, binding);
 }

@@ -162,18 +162,47 @@ static void emit_members(const struct model *model, struct plan *plan, uint32_t 
 	free(reached.at);
 }
 
-void plan_limits_emit(const struct model *model, struct plan *plan, uint32_t binding)
+static void emit_overflow(struct plan *plan, enum set_id map, enum set_id set, struct fwmark mark,
+			  uint32_t other)
+{
+	if (other == NO_INDEX)
+		return;
+	add(plan, map, mark, &plan->marks[other].host);
+	add(plan, set, mark, NULL);
+}
+
+/* What is left of this day, as a token bucket that is filled once; nothing cannot be one. */
+static void emit_warmup(const struct binding *binding, const struct warmups *warmups,
+			struct plan *plan, struct fwmark mark)
+{
+	const struct warmup *warmup = binding->warmup;
+	const struct warmup_state *state = warmups ? warmups_find(warmups, binding->name) : NULL;
+	uint32_t left;
+	uint8_t *row;
+
+	if (!warmup_limits(state, warmup))
+		return;
+	left = warmup_left(state, warmup);
+	row = put_host32(plan_rows_add(plan, left ? SET_WARMUP : SET_WARMUP_SPENT), mark.host);
+	if (left)
+		put_host32(put_host32(row, left), state->day);
+	emit_overflow(plan, SET_WARMUP_OVERFLOW, SET_WARMUP_OVERFLOWS, mark, warmup->overflow);
+}
+
+void plan_limits_emit(const struct model *model, const struct facts *facts, struct plan *plan,
+		      uint32_t binding)
 {
 	const struct binding *at = &model->bindings.at[binding];
 	struct fwmark mark = plan->marks[binding];
 
+	if (!at->name)
+		return;
+
 	if (at->group || plan_limits_any(at))
 		emit_members(model, plan, binding);
+	emit_warmup(at, facts->warmups, plan, mark);
 	if (!at->limits)
 		return;
 	emit_limits(at->limits, plan, mark);
-	if (at->overflow == NO_INDEX)
-		return;
-	add(plan, SET_OVERFLOW, mark, &plan->marks[at->overflow].host);
-	add(plan, SET_OVERFLOWS, mark, NULL);
+	emit_overflow(plan, SET_OVERFLOW, SET_OVERFLOWS, mark, at->overflow);
 }

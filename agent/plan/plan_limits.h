@@ -24,4 +24,5 @@ MUST_CHECK int plan_limits_collect(const struct model *model, struct plan *plan,
 bool plan_limits_known(const struct plan *plan, const struct limits *limits);
 
 /* Append the limits of @binding, who it overflows to, and all that its number can lead to. */
-void plan_limits_emit(const struct model *model, struct plan *plan, uint32_t binding);
+void plan_limits_emit(const struct model *model, const struct facts *facts, struct plan *plan,
+		      uint32_t binding);

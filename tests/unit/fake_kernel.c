@@ -206,6 +206,16 @@ static int fake_read_element(struct kernel *k, enum set_id set, const uint8_t *k
 	return 0;
 }
 
+static int fake_read_packets(struct kernel *k, enum set_id set, const uint8_t *key, bool *ret_found,
+			     uint64_t *ret_packets)
+{
+	uint8_t value[DATA_MAX];
+	int r = fake_read_element(k, set, key, ret_found, value);
+
+	*ret_packets = of(k)->packets;
+	return r;
+}
+
 static int fake_read_counters(struct kernel *k, struct kernel_counters *ret)
 {
 	(void)k;
@@ -350,7 +360,8 @@ void fake_kernel_init(struct fake_kernel *fake)
 			.read_table = fake_read_table, .replace_table = fake_replace_table,
 			.adopt_table = fake_adopt_table, .remove_table = fake_remove_table,
 			.commit = fake_commit, .read_element = fake_read_element,
-			.read_counters = fake_read_counters, .read_facts = fake_read_facts,
+			.read_counters = fake_read_counters, .read_packets = fake_read_packets,
+			 .read_facts = fake_read_facts,
 			.count_connections = fake_count, .list_connections = fake_list,
 			.kill_connections = fake_kill, .carried = fake_carried,
 			.close = fake_close,

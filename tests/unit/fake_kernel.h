@@ -29,6 +29,7 @@ struct fake_kernel {
 	size_t immortal;			/* so many connections that kill leaves */
 
 	/* Knobs. A failure is taken back when it has happened. */
+	uint64_t packets;			/* what read_packets() says */
 	int fail_commit, fail_replace, fail_adopt, fail_read, fail_facts, fail_flows;	/* -errno */
 	int fail_address, fail_route, fail_rule;
 	unsigned fail_after;			/* commits and replaces that still succeed before */

@@ -13,7 +13,7 @@ static void test_shapes(void **unused)
 					[FIELD_CGROUP] = 8, [FIELD_IPV4] = 4,
 					[FIELD_IPV6] = 16, [FIELD_PROTOCOL] = 4, [FIELD_PORT] = 4,
 					[FIELD_INTERFACE] = 16, [FIELD_COUNT_OVER] = 4,
-					[FIELD_RATE_OVER] = 12, [FIELD_RANGE4] = 8,
+					[FIELD_RATE_OVER] = 12, [FIELD_QUOTA_OVER] = 8, [FIELD_RANGE4] = 8,
 					[FIELD_RANGE6] = 32 };
 
 	(void)unused;

@@ -48,6 +48,9 @@ static inline size_t print_field(char *out, enum field_kind kind, bool interval,
 	case FIELD_COUNT_OVER:
 		sprintf(out, "over %u", get_host32(at));
 		return 4;
+	case FIELD_QUOTA_OVER:
+		sprintf(out, "over %u on day %u", get_host32(at), get_host32(at + 4));
+		return 8;
 	case FIELD_RATE_OVER:
 		sprintf(out, "over %u in %u s, burst %u", get_host32(at), get_host32(at + 4),
 			get_host32(at + 8));
