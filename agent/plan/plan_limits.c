@@ -81,7 +81,7 @@ int plan_limits_collect(const struct model *model, struct plan *plan, struct dia
 	for (size_t i = 0; i < model->bindings.n; i++) {
 		const struct limits *limits = model->bindings.at[i].limits;
 
-		if (!limits)
+		if (!limits || !model->bindings.at[i].name)
 			continue;
 		if (!refills(&limits->new) || !refills(&limits->new_to)) {
 			diag_error(diag, limits->where,

@@ -9,12 +9,13 @@
 
 static void test_shapes(void **unused)
 {
-	static const uint8_t lens[] = { [FIELD_HOST16] = 2, [FIELD_HOST32] = 4,
-					[FIELD_CGROUP] = 8, [FIELD_IPV4] = 4,
-					[FIELD_IPV6] = 16, [FIELD_PROTOCOL] = 4, [FIELD_PORT] = 4,
-					[FIELD_INTERFACE] = 16, [FIELD_COUNT_OVER] = 4,
-					[FIELD_RATE_OVER] = 12, [FIELD_QUOTA_OVER] = 8, [FIELD_RANGE4] = 8,
-					[FIELD_RANGE6] = 32 };
+	static const uint8_t lens[] = {
+		[FIELD_HOST16] = 2,	[FIELD_HOST32] = 4,	[FIELD_CGROUP] = 8,
+		[FIELD_IPV4] = 4,	[FIELD_IPV6] = 16,	[FIELD_PROTOCOL] = 4,
+		[FIELD_PORT] = 4,	[FIELD_INTERFACE] = 16, [FIELD_COUNT_OVER] = 4,
+		[FIELD_RATE_OVER] = 12, [FIELD_QUOTA_OVER] = 8, [FIELD_RANGE4] = 8,
+		[FIELD_RANGE6] = 32
+	};
 
 	(void)unused;
 	for (int i = 0; i < SETS; i++) {

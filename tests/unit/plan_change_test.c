@@ -24,12 +24,15 @@ static uint32_t roll(uint32_t n)
 	return (uint32_t)((z ^ z >> 31) % n);
 }
 
+static const struct limits limits = { .connections = 7, .new = { 5, 60, 5 } };
+
 static void random_addresses(struct world *world, uint32_t slot)
 {
 	struct binding *binding = &world->model.bindings.at[slot];
 
 	binding->first_address = (uint32_t)world->model.addresses.n;
 	binding->n_addresses = roll(5);
+	binding->limits = roll(3) ? NULL : &limits;
 	for (uint32_t i = 0; i < binding->n_addresses; i++) {
 		struct address address = { .binding = slot };
 		char text[40];
