@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "daemon/listing.h"
 #include "daemon/suspend.h"
+#include "plan/plan_reason.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,15 +20,12 @@ enum { CHUNK_ITEMS = 200, CHUNK_ADDRESSES = 4000 };
 static json_t *json_usable(const struct agent *agent, uint32_t binding, enum family family)
 {
 	const struct plan *plan = &agent->now->plan;
-	const struct usability *usability = &plan->usability[binding];
-	bool usable = plan_usable(plan, binding, family);
-	char text[OUTCOME_TEXT];
+	char text[PLAN_REASON] = "suspended";
 
-	snprintf(text, sizeof text, "%s", plan_usable_text(plan, binding, family));
-	if (usable && usability->reason[family] == USABLE_BY_OTHER)
-		snprintf(text, sizeof text, "%s %s", plan_usable_text(plan, binding, family),
-			 listing_name(&agent->now->model, usability->by[family]));
-	return json_pack("{s:b, s:o}", "usable", usable, "reason", method_json(text));
+	if (!plan->suspended[binding])
+		plan_reason_say(&agent->now->model, &agent->facts, plan, binding, family, text);
+	return json_pack("{s:b, s:o}", "usable", plan_usable(plan, binding, family), "reason",
+			 method_json(text));
 }
 
 static json_t *json_allows(const struct binding *binding)
