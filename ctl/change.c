@@ -38,6 +38,7 @@ void change_print(const struct ctl *ctl, const json_t *change, bool details, con
 		{ "changed", "~", "\033[33m" },
 	};
 	const char *what = reply_text(change, "what"), *name = reply_text(change, "name");
+	const char *kind = reply_text(change, "kind");
 	const char *sign = "?", *color = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
@@ -46,9 +47,10 @@ void change_print(const struct ctl *ctl, const json_t *change, bool details, con
 			color = signs[i].color;
 		}
 	}
-	(void)fprintf(ctl->out, "%s%s %s%s%s%s%s\n", ctl->color ? color : "", sign,
-		      reply_text(change, "kind"), *name ? " " : "", name,
-		      ctl->color ? "\033[0m" : "", note);
+	if (strcmp(name, kind) == 0)		/* default-binding, mark-mask: there is only one */
+		name = "";
+	(void)fprintf(ctl->out, "%s%s %s%s%s%s%s\n", ctl->color ? color : "", sign, kind,
+		      *name ? " " : "", name, ctl->color ? "\033[0m" : "", note);
 	if (!details)
 		return;
 	print_lines(ctl, '-', reply_text(change, "running"));

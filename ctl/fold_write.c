@@ -35,8 +35,10 @@ static int sync_directory(const char *path)
 	return fd.n < 0 || fsync(fd.n) < 0 ? -errno : 0;
 }
 
-/* Put @text at @path at once, with mode and owner of @like. */
-static int replace(const char *path, const struct stat *like, const char *text, size_t len)
+/* Put @text at @path at once, with mode and owner of @like. *@ret_placed: it is there, and if this
+ * fails all the same, it is not known to be on the disk. */
+static int replace(const char *path, const struct stat *like, const char *text, size_t len,
+		   bool *ret_placed)
 {
 	char *AUTO(mem_drop) temporary = NULL;
 	AUTO(fd_drop) struct fd fd = FD_NONE;
@@ -53,6 +55,7 @@ static int replace(const char *path, const struct stat *like, const char *text, 
 		r = write_all(fd.n, text, len);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
+	*ret_placed = r == 0;
 	if (r < 0)
 		(void)unlink(temporary);
 	return r < 0 ? r : sync_directory(path);
@@ -72,12 +75,14 @@ static int check_unchanged(const struct fold_file *file)
 	return len == file->len && memcmp(text, file->text, len) == 0 ? 0 : -ESTALE;
 }
 
-static int write_file(const struct fold_file *file)
+static int write_file(const struct fold_file *file, bool *ret_placed)
 {
 	struct stat like = { .st_mode = 0644, .st_uid = geteuid(), .st_gid = getegid() };
 	char *AUTO(mem_drop) copy = NULL;
 	int r = check_unchanged(file);
+	bool copied;
 
+	*ret_placed = false;
 	if (r == 0 && !file->is_new && stat(file->full, &like) < 0)
 		r = -errno;
 	if (r < 0)
@@ -85,8 +90,8 @@ static int write_file(const struct fold_file *file)
 	if (asprintf(&copy, "%s~", file->full) < 0)
 		abort();
 	if (!file->is_new)
-		r = replace(copy, &like, file->text, file->len);
-	return r < 0 ? r : replace(file->full, &like, file->result, file->result_len);
+		r = replace(copy, &like, file->text, file->len, &copied);
+	return r < 0 ? r : replace(file->full, &like, file->result, file->result_len, ret_placed);
 }
 
 /* Take back what was written of files before @n. */
@@ -95,6 +100,7 @@ static void take_back(const struct ctl *ctl, const struct fold *fold, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct fold_file *file = &fold->files.at[i];
 		struct stat like;
+		bool placed;
 		int r = 0;
 
 		if (!file->result)
@@ -104,7 +110,7 @@ static void take_back(const struct ctl *ctl, const struct fold *fold, size_t n)
 		else if (stat(file->full, &like) < 0)
 			r = -errno;
 		else
-			r = replace(file->full, &like, file->text, file->len);
+			r = replace(file->full, &like, file->text, file->len, &placed);
 		if (r < 0)
 			ctl_complain(ctl, "%s could not be put back: %s; its old text is in %s~",
 				     file->path, strerror(-r), file->path);
@@ -127,17 +133,18 @@ int fold_write(const struct ctl *ctl, const struct fold *fold)
 {
 	for (size_t i = 0; i < fold->files.n; i++) {
 		const struct fold_file *file = &fold->files.at[i];
+		bool placed;
 		int r;
 
 		if (!file->result)
 			continue;
 		make_directory(file);
-		r = write_file(file);
+		r = write_file(file, &placed);
 		if (r == 0)
 			continue;
 		ctl_complain(ctl, "%s cannot be written: %s; nothing was changed", file->path,
 			     r == -ESTALE ? "somebody changed it meanwhile" : strerror(-r));
-		take_back(ctl, fold, i);
+		take_back(ctl, fold, i + placed);
 		return CTL_REFUSED;
 	}
 	return CTL_DONE;

@@ -178,7 +178,8 @@ static const struct {
 	  CALL("SetBinding", "{\"name\":\"pool\",\"settings\":\"pick random;\\n\"}") },
 	{ "group remove", "group remove pool", REPLY("{}"), 0, "nothing to change: it is so already\n", "",
 	  CALL("Change", "{\"text\":\"remove group pool;\\n\",\"name\":\"command line\"}") },
-	{ "default-binding", "default-binding suspended", REPLY("{}"), 0, "nothing to change: it is so already\n", "",
+	{ "default-binding", "default-binding suspended", REPLY("{\"changes\":[{\"what\":\"added\",\"kind\":\"default-binding\",\"name\":\"default-binding\"}],"
+		"\"operations\":2,\"microseconds\":90}"), 0, "+ default-binding\n1 change, 2 operations in 0.090 ms\n", "",
 	  CALL("Change", "{\"text\":\"default-binding suspended;\\n\",\"name\":\"command line\"}") },
 	{ "default-binding unset", "default-binding unset --dry-run", REPLY("{}"), 0, "nothing to change: it is so already\n", "",
 	  CALL("Change", "{\"text\":\"remove default-binding;\\n\",\"name\":\"command line\",\"dry_run\":true}") },
