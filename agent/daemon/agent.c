@@ -147,8 +147,10 @@ int agent_start(struct agent *agent, struct outcome *out)
 	if (r == 0)
 		r = candidate.overlay_changed
 			  ? runtime_save(agent->state, &candidate.overlay, out) : 0;
-	if (r == 0)
-		r = first_table(agent, &candidate, &about, out);
+	if (r < 0)
+		return r;
+	plumb_prepare(agent, candidate.generation);
+	r = first_table(agent, &candidate, &about, out);
 	if (r < 0)
 		return r;
 	seen_note_now(agent);

@@ -170,7 +170,7 @@ int candidate_plan(struct agent *agent, struct candidate *candidate, struct outc
 	struct generation *fresh = candidate->generation;
 	int r;
 
-	plumb_prepare(agent, fresh);
+	plumb_expect(agent, fresh);
 	r = follow(agent, &fresh->model, &candidate->overlay);
 	if (r < 0) {
 		outcome_say(out, "cannot watch cgroups: %s", strerror(-r));
@@ -216,8 +216,10 @@ static void take_back(struct agent *agent, struct candidate *candidate)
 int candidate_commit(struct agent *agent, struct candidate *candidate, struct outcome *out)
 {
 	struct generation *fresh = candidate->generation;
-	int r = apply_plan(agent, &fresh->model, &fresh->plan, out);
+	int r;
 
+	plumb_prepare(agent, fresh);
+	r = apply_plan(agent, &fresh->model, &fresh->plan, out);
 	if (r < 0 || !candidate->overlay_changed)
 		return r;
 	r = runtime_save(agent->state, &candidate->overlay, out);

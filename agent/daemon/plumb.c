@@ -335,10 +335,10 @@ void plumb_facts(struct agent *agent)
 	if (!agent->plumb || !agent->now)
 		return;
 	plumb_uplinks(agent, agent->now, true);
-	if (agent->plumb->addresses.n == 0)
-		return;
-	look_at_all(agent);
-	finish(agent);
+	if (agent->plumb->addresses.n > 0) {
+		look_at_all(agent);
+		finish(agent);
+	}
 	agent->plumb->changed = false;		/* they are judged next */
 }
 
@@ -511,6 +511,12 @@ void plumb_close(struct agent *agent)
 	plumb_uplinks_drop(plumb);
 	free(plumb);
 	agent->plumb = NULL;
+}
+
+void plumb_expect(struct agent *agent, const struct generation *fresh)
+{
+	if (agent->plumb)
+		plumb_uplinks_expect(agent, &fresh->model);
 }
 
 void plumb_prepare(struct agent *agent, const struct generation *fresh)

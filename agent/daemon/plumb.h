@@ -17,6 +17,10 @@ struct plumb;
 void plumb_open(struct agent *agent);
 void plumb_close(struct agent *agent);		/* everything stays in the kernel */
 
+/* The facts as they will be when @fresh is prepared; the kernel is not touched. If @fresh comes to
+ * nothing, call plumb_all(). */
+void plumb_expect(struct agent *agent, const struct generation *fresh);
+
 /*
  * plumb_prepare - make routes and rules of the uplinks of @fresh, before its plan leads there
  * Nothing of the configuration in force is removed. If @fresh comes to nothing, call plumb_all().

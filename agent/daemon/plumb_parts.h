@@ -41,7 +41,7 @@ struct plumb_uplink {
 	size_t index;				/* in the model that was last made */
 	uint32_t slot, table;			/* priority of its rules: PLUMB_FIRST + slot */
 	bool wanted, complete;			/* @complete: nothing was missing when last looked at */
-	bool silent[FAMILIES];
+	bool silent[FAMILIES], no_route[FAMILIES];	/* as in struct uplink_state */
 	uint64_t asked;				/* when the gateways were last made to be asked */
 	unsigned findings;			/* that were logged */
 	uint64_t restored;			/* routes and rules that others had deleted */
@@ -86,6 +86,7 @@ void plumb_step(struct agent *agent, struct plumb_address *address);
 
 /* plumb_uplinks.c */
 void plumb_uplinks(struct agent *agent, const struct generation *of, bool in_force);
+void plumb_uplinks_expect(struct agent *agent, const struct model *model);
 uint64_t plumb_uplinks_due(const struct agent *agent);
 void plumb_uplinks_run(struct agent *agent);
 void plumb_uplinks_remove(struct agent *agent);

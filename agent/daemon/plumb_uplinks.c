@@ -150,6 +150,11 @@ static void give_up_table(struct agent *agent, uint32_t table)
 	free(there.at);
 }
 
+static bool leads_out(const struct uplink *uplink, int family)
+{
+	return uplink->gateways[family].len || !uplink->gateways[!family].len;
+}
+
 static void want_family(const struct agent *agent, const struct uplink *uplink, uint32_t table,
 			int family, struct routes *wanted)
 {
@@ -176,7 +181,7 @@ static void want_family(const struct agent *agent, const struct uplink *uplink, 
 	route.metric = METRIC_DEFAULT;
 	route.gateway = uplink->gateways[family];
 	/* Without any gateway the link leads out by itself; with one of the other family only, not. */
-	if (route.gateway.len || !uplink->gateways[!family].len)
+	if (leads_out(uplink, family))
 		PUSH(wanted, route);
 }
 
@@ -379,7 +384,7 @@ static void make_uplink(struct agent *agent, const struct generation *of, size_t
 	for (int f = 0; f < FAMILIES; f++) {
 		uint32_t first = facts->main_link[f];
 
-		state->no_route[f] = making.no_route[f];
+		state->no_route[f] = plumbed->no_route[f] = making.no_route[f];
 		state->silent[f] = plumbed->silent[f];
 		found |= plumbed->silent[f] ? FINDING_SILENT : 0;
 		found |= making.refused[f] ? FINDING_OFF_LINK : 0;
@@ -392,20 +397,81 @@ static void make_uplink(struct agent *agent, const struct generation *of, size_t
 	plumb_find_faults(agent, uplink, plumbed, found);
 }
 
+static bool same_uplink(const struct uplink *a, const struct uplink *b)
+{
+	bool same = strcmp(a->name, b->name) == 0 && strcmp(a->interface, b->interface) == 0 &&
+		    a->table == b->table;
+
+	for (int f = 0; f < FAMILIES; f++)
+		same = same && a->gateways[f].len == b->gateways[f].len &&
+		       memcmp(a->gateways[f].octet, b->gateways[f].octet, a->gateways[f].len) == 0;
+	return same;
+}
+
+/* What is known of one that is in force just so, or NULL. */
+static const struct plumb_uplink *known(const struct agent *agent, const struct uplink *uplink)
+{
+	const struct plumb *plumb = agent->plumb;
+
+	for (size_t i = 0; agent->now && i < plumb->uplinks.n; i++) {
+		const struct plumb_uplink *plumbed = &plumb->uplinks.at[i];
+
+		if (plumbed->index < agent->now->model.uplinks.n &&
+		    same_uplink(&agent->now->model.uplinks.at[plumbed->index], uplink))
+			return plumbed;
+	}
+	return NULL;
+}
+
+void plumb_uplinks_expect(struct agent *agent, const struct model *model)
+{
+	agent->facts.uplinks.n = 0;
+	for (size_t i = 0; i < model->uplinks.n; i++) {
+		const struct uplink *uplink = &model->uplinks.at[i];
+		const struct plumb_uplink *plumbed = known(agent, uplink);
+		const struct link *link = facts_link(&agent->facts, uplink->interface);
+		struct uplink_state state = {
+			.down = !link || !link->up,
+			.strict = link && link->strict && !link->answer_marked,
+		};
+
+		for (int f = 0; f < FAMILIES; f++) {
+			state.no_route[f] = plumbed ? plumbed->no_route[f] : !leads_out(uplink, f);
+			state.silent[f] = plumbed && plumbed->silent[f];
+		}
+		PUSH(&agent->facts.uplinks, state);
+	}
+}
+
+static bool same_state(const struct uplink_state *a, const struct uplink_state *b)
+{
+	bool same = a->down == b->down && a->strict == b->strict;
+
+	for (int f = 0; f < FAMILIES; f++)
+		same = same && a->no_route[f] == b->no_route[f] && a->silent[f] == b->silent[f];
+	return same;
+}
+
 void plumb_uplinks(struct agent *agent, const struct generation *of, bool in_force)
 {
 	struct plumb *plumb = agent->plumb;
+	struct { struct uplink_state *at; size_t n, room; } before = { 0 };
 	size_t n = of->model.uplinks.n;
 
 	for (size_t i = 0; i < plumb->uplinks.n && in_force; i++)
 		plumb->uplinks.at[i].wanted = false;
+	for (size_t i = 0; i < agent->facts.uplinks.n; i++)
+		PUSH(&before, agent->facts.uplinks.at[i]);
 	agent->facts.uplinks.n = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct uplink_state state = { .down = true };
 
 		make_uplink(agent, of, i, &state);
+		if (i >= before.n || !same_state(&before.at[i], &state))
+			plumb->changed = true;
 		PUSH(&agent->facts.uplinks, state);
 	}
+	free(before.at);
 	if (!in_force)
 		return;
 	remove_stale_rules(agent, of);

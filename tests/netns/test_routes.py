@@ -151,6 +151,22 @@ def _():
         check("others'", "7150:" in lab.run("sender", "ip", "rule").stdout, True)
 
 
+@test("a change that is only tried touches no route and no rule")
+def _():
+    with Two() as lab:
+        agent = lab.agent(CONF)
+        wait_for("usable", lambda: usable(agent, "far"))
+        before = agent.read_log()
+        change = (UPLINK % "table 300;").replace("192.0.2.254", "192.0.2.253") + "uplink third { interface eth0; }\n"
+        agent.ctl("apply", "--dry-run", "-", text=change)
+        check("events", [line for line in agent.read_log()[len(before):].splitlines() if "uplink." in line], [])
+        check("routes and rules", (table(lab, 7100), table(lab, 300), len(rules(lab))), (whole(7100), [], 2))
+        agent.ctl("apply", "-", text=change.replace("192.0.2.253", "192.0.2.254"))
+        wait_for("the change", lambda: (table(lab, 7100), table(lab, 300), len(rules(lab))) == ([], whole(300), 4))
+        wait_for("usable", lambda: usable(agent, "far"))
+        both_ways(lab)
+
+
 @test("a gateway that does not answer, and one that does again", seconds=60)
 def _():
     with Two() as lab:

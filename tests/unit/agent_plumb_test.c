@@ -330,6 +330,38 @@ static void test_uplink_undone_by_others(void **state)
 	assert_int_equal(log_counts[EVENT_UPLINK_MENDED], 1);
 }
 
+/* A change that is refused, or only tried, leaves routes and rules as they are. */
+static void test_uplink_of_a_refused_change(void **state)
+{
+	struct lab *lab = *state;
+
+	fake_kernel_address(&lab->fake, "192.0.2.1");
+	assert_int_equal(lab_start(lab, FAR), 0);
+	lab->fake.fail_commit = -EPERM;
+	assert_true(lab_reload(lab, "uplink isp2 { interface eth1; gateway 198.51.100.253; }\n"
+				    "uplink isp3 { interface eth0; }\n"
+				    "binding b { address 192.0.2.1; uplink isp3; }\n") < 0);
+	assert_int_equal(rules_of_ours(lab), 2);
+	assert_int_equal(find_route(lab, 4, 1024).gateway.octet[3], 254);
+	assert_int_equal(lab->agent.facts.uplinks.n, 1);
+	settle(lab);
+	assert_int_equal(reason(lab, "a"), USABLE);
+}
+
+/* The kernel refuses the route only when the plan is compiled already: judged again at once. */
+static void test_uplink_refused_late(void **state)
+{
+	struct lab *lab = *state;
+
+	fake_kernel_address(&lab->fake, "192.0.2.1");
+	assert_int_equal(lab_start(lab, "policy { }\n"), 0);
+	fake_kernel_refuse_gateway(&lab->fake);
+	assert_int_equal(lab_reload(lab, FAR), 0);
+	settle(lab);
+	assert_int_equal(reason(lab, "a"), UNUSABLE_NO_ROUTE);
+	assert_false(plumb_run(&lab->agent));	/* and then it is known */
+}
+
 static void test_uplink_beside_others(void **state)
 {
 	struct route theirs = { .to.ip.len = 4, .table = 7100, .link = 1, .protocol = 4 };
@@ -376,6 +408,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_state_that_cannot_be_trusted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uplink, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uplink_undone_by_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_uplink_of_a_refused_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_uplink_refused_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uplink_beside_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gateway, setup, teardown),
 	};

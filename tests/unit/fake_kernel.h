@@ -21,6 +21,7 @@ struct fake_kernel {
 	struct routes routes;			/* of all tables */
 	struct { struct heard *at; size_t n, room; } heard;	/* what hear() answers, in order */
 	struct { struct heard *at; size_t n, room; } neighbours;	/* who answers when asked */
+	bool off_link;				/* add_route() refuses gateways */
 	enum neighbour gateways;		/* what read_neighbour() answers */
 
 	/* What count, list, kill and carried go by; all within any mask. */
@@ -53,6 +54,8 @@ void fake_kernel_rule(struct fake_kernel *fake, uint32_t mark, uint32_t mask, ui
 uint32_t fake_kernel_link(struct fake_kernel *fake, const char *name, bool asks);
 /* Another host on the interface has that address, and says so when it is asked. */
 void fake_kernel_neighbour(struct fake_kernel *fake, const char *address, uint32_t link);
+/* From now on no route by a gateway is taken: it is on no network of the interface. */
+void fake_kernel_refuse_gateway(struct fake_kernel *fake);
 /* Does this host have that address there: NULL if not. */
 const struct local_address *fake_kernel_has(const struct fake_kernel *fake, const char *address);
 void fake_kernel_lose_address(struct fake_kernel *fake, const char *address);

@@ -154,6 +154,8 @@ static int fake_add_route(struct kernel *k, const struct route *route)
 
 	if (r < 0)
 		return r;
+	if (fake->off_link && route->gateway.len)
+		return -ENETUNREACH;
 	if (find_route(fake, route) < fake->routes.n)
 		return -EEXIST;
 	PUSH(&fake->routes, *route);
@@ -269,6 +271,11 @@ void fake_kernel_neighbour(struct fake_kernel *fake, const char *address, uint32
 	if (ip_parse(address, &heard.ip) < 0)
 		abort();
 	PUSH(&fake->neighbours, heard);
+}
+
+void fake_kernel_refuse_gateway(struct fake_kernel *fake)
+{
+	fake->off_link = true;
 }
 
 const struct local_address *fake_kernel_has(const struct fake_kernel *fake, const char *address)
