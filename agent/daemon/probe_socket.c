@@ -99,10 +99,14 @@ static int open_socket(const struct probe *probe, const struct probe_way *way, s
 					      protocol) };
 	union place from;
 	socklen_t len;
+	int on = 1;
 	int r = fd.n < 0 ? -errno : set_way(fd.n, way, family);
 
 	if (r == 0 && probe->kind == PROBE_ICMP)
 		r = set_filter(fd.n, family);
+	/* The port is chosen by connect(2), so that those in TIME_WAIT do not use up the address. */
+	if (r == 0 && probe->kind == PROBE_TCP)
+		r = set(fd.n, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
 	if (r == 0 && way->from.len > 0) {
 		len = put_place(&way->from, 0, &from);
 		r = bind(fd.n, &from.any, len) < 0 ? -errno : 0;

@@ -400,3 +400,26 @@ table inet lossy {
         check("no event", agent.events("binding.unusable"), [])
         probes = wire.select(dport=9000)
         check("sent again", max(packet.count for packet in probes) >= 4, True)
+
+
+@test("what a probe found stays over reloads, wherever its binding stands then, and goes with the probe")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(PROBED)
+        monitor = Monitor(lab, agent)
+        wait_for("no server", lambda: reason(agent, "a", 4)[0] == "stand-in")
+        agent.write("binding new { address %s; }\n" % pool(13, 4) + PROBED)
+        agent.ctl("reload")
+        check("another place, the same word", reason(agent, "a", 4)[0], "stand-in")
+        check("not of another", reason(agent, "new", 4)[0], "usable")
+        time.sleep(0.5)
+        check("one event", monitor.changes(), [("unusable", "a", "ipv4")])
+        agent.ctl("binding", "set", "a", "remove", "probe")
+        wait_for("no probe, no objection", lambda: reason(agent, "a", 4)[0] == "usable")
+        check("leaves", lab.source(FAR[4], uid=4001), pool(11, 4))
+        agent.ctl("binding", "set", "a", "probe", "tcp", FAR[4] + ":9000", "every", "100ms")
+        wait_for("asked again", lambda: reason(agent, "a", 4)[0] == "stand-in")
+        wire = lab.capture()
+        agent.ctl("binding", "set", "a", "remove", "probe")
+        time.sleep(0.5)
+        check("asked no more", sum(packet.count for packet in wire.select(dport=9000)) < 4, True)
