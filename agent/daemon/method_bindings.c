@@ -200,6 +200,12 @@ static void free_list(struct stream *stream)
 	free(list);
 }
 
+/* How much a binding adds to an answer, in addresses; a member takes as much as four. */
+static size_t weight(const struct binding *binding)
+{
+	return binding->group ? (size_t)binding->group->n_members * 4 : binding->n_addresses;
+}
+
 static void next_bindings(struct stream *stream, struct agent *agent, struct answer *ret)
 {
 	struct list_stream *list = (struct list_stream *)stream;
@@ -213,7 +219,7 @@ static void next_bindings(struct stream *stream, struct agent *agent, struct ans
 
 		if (n_addresses > CHUNK_ADDRESSES)
 			break;
-		n_addresses += index == NO_INDEX ? 0 : model->bindings.at[index].n_addresses;
+		n_addresses += index == NO_INDEX ? 0 : weight(&model->bindings.at[index]);
 		json_array_append_new(bindings, json_binding(agent, index));
 	}
 	if (at < listing->n_bindings) {

@@ -3,7 +3,8 @@
 """Measure outbind against the bare kernel and against nft, and print ratios.
 
   (a) connections set up per second: bind() by the client itself without nftables, against outbind
-      with 1, 1,000 and 100,000 bindings and rules, and one linear SNAT rule per binding;
+      with 1, 1,000 and 100,000 bindings and rules, with a group and with limits, and one linear SNAT
+      rule per binding;
   (b) cold load of bindings from a configuration file, against `nft -f` of the same elements;
   (c) one binding changed in 100,000: from the control call to the kernel's acknowledgement;
   (d) changes at run time among 100,000 bindings, as the caller sees them: one binding added, set,
@@ -50,6 +51,21 @@ def write_configuration(path, bindings, with_rules):
             for i in range(bindings):
                 out.write(f"\tuser {FIRST_UID + i} use b{i};\n")
             out.write("}\n")
+
+
+OTHER_KINDS = {
+    "outbind group": "group g { member a; member b; member c; member d; pick round-robin; }\n"
+                     f"policy {{ user {FIRST_UID} use g; }}\n",
+    "outbind limits": "binding l { address %s; limit connections 1000000; limit new 1000000/second; }\n"
+                      f"policy {{ user {FIRST_UID} use l; }}\n" % address(4),
+}
+
+
+def write_other(path, text):
+    with open(path, "w") as out:
+        for n, name in enumerate("abcd"):
+            out.write(f"binding {name} {{ address {address(n)}; }}\n")
+        out.write(text)
 
 
 class Place:
@@ -137,7 +153,7 @@ def linear_rules(bindings):
 def bench_connections(directory, places, args):
     """(a): every variant in every round, in an order that turns."""
     variants = {"bind": None, "outbind 1": 1, "outbind 1,000": 1000, "outbind 100,000": args.many,
-                "linear 1,000": 1000}
+                "linear 1,000": 1000, **{name: 1 for name in OTHER_KINDS}}
     made = {}
     for index, (name, bindings) in enumerate(variants.items()):
         place = Place(f"a{index}", directory)
@@ -146,7 +162,10 @@ def bench_connections(directory, places, args):
         made[name] = place
         if name.startswith("outbind"):
             configuration = os.path.join(place.directory, "outbind.conf")
-            write_configuration(configuration, bindings, True)
+            if name in OTHER_KINDS:
+                write_other(configuration, OTHER_KINDS[name])
+            else:
+                write_configuration(configuration, bindings, True)
             place.start_agent(configuration)
         elif name.startswith("linear"):
             place.run(place.sender, "nft", "-f", "-", input=linear_rules(bindings), text=True)
@@ -344,7 +363,7 @@ def main():
     try:
         os.chmod(directory, 0o755)
         if "connections" in parts:
-            print(f"(a) {args.rounds} rounds of {args.connections} connections in 5 variants ...", flush=True)
+            print(f"(a) {args.rounds} rounds of {args.connections} connections in 7 variants ...", flush=True)
             results["connections"] = bench_connections(directory, places, args)
         if "load" in parts:
             print("(b) cold loads ...", flush=True)
