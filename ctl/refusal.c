@@ -20,6 +20,34 @@ static void say_binding(const struct ctl *ctl, const json_t *about)
 		     *nearest ? "'?" : "; `outbindctl binding list` shows them");
 }
 
+static void say_in_use(const struct ctl *ctl, const json_t *about)
+{
+	const json_t *references = reply_member(about, "references");
+	const json_t *remaining = reply_member(about, "remaining");
+	long long connections = reply_number(about, "connections");
+	long long left_out = reply_number(about, "left_out");
+
+	for (size_t i = 0; i < json_array_size(references); i++) {
+		const json_t *one = json_array_get(references, i);
+
+		ctl_complain(ctl, "%s: %s '%s' refers to it", reply_text(one, "place"),
+			     reply_text(one, "what"), reply_text(one, "name"));
+	}
+	if (left_out > 0)
+		ctl_complain(ctl, "and %lld more refer to it", left_out);
+	for (size_t i = 0; i < json_array_size(remaining); i++)
+		ctl_complain(ctl, "live: %s", json_string_value(json_array_get(remaining, i)));
+	connections -= (long long)json_array_size(remaining);
+	if (connections > 0)
+		ctl_complain(ctl, "and %lld more connections live", connections);
+	ctl_complain(ctl, "'%s' is in use; nothing was changed. %s%s", reply_text(about, "name"),
+		     json_array_size(references) ? "Change what refers to it, or --reassign OTHER. "
+						 : "",
+		     json_array_size(remaining)
+			     ? "--drain waits for its connections, --kill ends them."
+			     : "");
+}
+
 static void say_invalid(const struct ctl *ctl, const json_t *about)
 {
 	long long left_out = reply_number(about, "left_out");
@@ -87,6 +115,7 @@ static const struct {
 	void (*say)(const struct ctl *ctl, const json_t *about);
 } refusals[] = {
 	{ "org.outbind.BindingNotFound", CTL_REFUSED, say_binding },
+	{ "org.outbind.BindingInUse", CTL_REFUSED, say_in_use },
 	{ "org.outbind.ConfigurationInvalid", CTL_NO, say_invalid },
 	{ "org.outbind.KernelRefused", CTL_REFUSED, say_kernel },
 	{ "org.outbind.NotPossible", CTL_REFUSED, say_not_possible },

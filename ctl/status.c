@@ -65,6 +65,18 @@ static void add_work(struct table *block, const json_t *reply)
 	table_add_format(block, "%lld KiB", reply_number(reply, "memory") / 1024);
 }
 
+static void add_removals(struct table *block, const json_t *removals)
+{
+	for (size_t i = 0; i < json_array_size(removals); i++) {
+		const json_t *one = json_array_get(removals, i);
+
+		table_add(block, "removing", TINT_DIM);
+		table_add_format(block, "%s: %lld of %lld connections left",
+				 reply_text(one, "name"), reply_number(one, "connections"),
+				 reply_number(one, "at_start"));
+	}
+}
+
 static void status_text(const struct ctl *ctl, const json_t *reply)
 {
 	struct table block = { .columns = answer_block, .n_columns = 2 };
@@ -81,6 +93,7 @@ static void status_text(const struct ctl *ctl, const json_t *reply)
 	add_work(&block, reply);
 	add_features(&block, reply);
 	add_counters(&block, reply);
+	add_removals(&block, reply_member(reply, "removals"));
 	for (size_t i = 0; i < json_array_size(warnings); i++)
 		answer_line(&block, "warning", json_string_value(json_array_get(warnings, i)),
 			    TINT_BAD);

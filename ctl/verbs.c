@@ -26,6 +26,7 @@ const struct verb *const verbs[] = {
 	&binding_suspend_verb,
 	&binding_resume_verb,
 	&binding_warmup_verb,
+	&binding_remove_verb,
 	&group_add_verb,
 	&group_set_verb,
 	&group_remove_verb,

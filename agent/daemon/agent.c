@@ -18,6 +18,7 @@
 #include "daemon/probe.h"
 #include "daemon/plumb.h"
 #include "daemon/runtime.h"
+#include "daemon/remove.h"
 #include "daemon/seen.h"
 #include "daemon/shares.h"
 #include "daemon/warmup.h"
@@ -322,6 +323,7 @@ void agent_drop(struct agent *agent)
 	texts_free(agent->texts);
 	agent->texts = NULL;
 	problems_drop(&agent->warnings);
+	remove_drop(agent);
 	listing_free(agent->listing);
 	agent->listing = NULL;
 }

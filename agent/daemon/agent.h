@@ -24,6 +24,7 @@ struct plumb;
 struct control;
 struct monitor;
 struct probe_failure;
+struct removals;
 
 struct agent {
 	/* Borrowed, set before agent_start(). */
@@ -59,6 +60,7 @@ struct agent {
 	struct health *health;			/* since when bindings are usable, or not */
 	struct plumb *plumb;			/* what it put on interfaces; NULL: nothing, see plumb.h */
 	uid_t asked_by;				/* its peer */
+	struct removals *removals;		/* bindings that are being removed; see remove.h */
 	struct listing *listing;		/* sorted views of now, made when first asked for */
 };
 

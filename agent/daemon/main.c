@@ -9,6 +9,7 @@
 #include "daemon/agent.h"
 #include "daemon/control.h"
 #include "daemon/lock.h"
+#include "daemon/remove.h"
 #include "daemon/log.h"
 #include "daemon/plumb.h"
 #include "daemon/plumb_events.h"
@@ -53,6 +54,7 @@ static void daemon_drop(struct daemon *d)
 	plumb_events_close(d->plumbing);
 	watch_close(d->watch);
 	plumb_close(&d->agent);
+	remover_close(&d->agent);
 	agent_drop(&d->agent);
 	log_listen(NULL, NULL);
 	monitor_free(d->agent.monitor);
@@ -286,7 +288,11 @@ static void wake(void *context)
 
 static int open_sockets(struct daemon *d)
 {
-	int r = control_open(d->event, &d->agent, d->options.runtime_dir, &d->control);
+	int r = remover_open(d->event, &d->agent);
+
+	if (r < 0)
+		return fail("cannot make a timer", r);
+	r = control_open(d->event, &d->agent, d->options.runtime_dir, &d->control);
 
 	if (r < 0)
 		return fail("cannot listen on the control socket", r);

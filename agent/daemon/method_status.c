@@ -4,6 +4,7 @@
 
 #include "daemon/listing.h"
 #include "daemon/plumb.h"
+#include "daemon/remove.h"
 #include "daemon/warn.h"
 
 #include <stdio.h>
@@ -107,6 +108,21 @@ static void set_numbers(json_t *status, const struct agent *agent)
 	set_number(status, "memory", (uint64_t)resident());
 }
 
+static json_t *removals(const struct agent *agent)
+{
+	const struct removals *running = agent->removals;
+	json_t *list = json_array();
+
+	for (size_t i = 0; running && i < running->n; i++)
+		json_array_append_new(list, json_pack("{s:o, s:I, s:I}", "name",
+						      method_json(running->at[i]->name),
+						      "connections",
+						      (json_int_t)running->at[i]->connections,
+						      "at_start",
+						      (json_int_t)running->at[i]->at_start));
+	return list;
+}
+
 void method_get_status(struct call *call)
 {
 	struct agent *agent = call->agent;
@@ -127,6 +143,7 @@ void method_get_status(struct call *call)
 	json_object_set_new(status, "default_binding", method_json_default(&agent->now->model));
 	json_object_set_new(status, "counters", counters(agent));
 	json_object_set_new(status, "warnings", warnings(agent));
+	json_object_set_new(status, "removals", removals(agent));
 	method_reply(call, status);
 }
 

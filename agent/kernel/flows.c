@@ -177,6 +177,26 @@ int flows_delete(struct channel *conntrack, const struct flow *flow)
 	return r == -ENOENT ? 0 : r;
 }
 
+static int visit_entries(const struct nlmsghdr *message, void *context)
+{
+	struct attributes all = attributes_of(message, sizeof(struct nfgenmsg));
+
+	*(uint32_t *)context = attributes_be32(all, CTA_STATS_GLOBAL_ENTRIES);
+	return 0;
+}
+
+/* Has conntrack any entry in this namespace? A dump walks the hash table of all namespaces, which
+ * takes milliseconds also where there is nothing. If it does not say, it may have. */
+static bool has_entries(struct channel *conntrack)
+{
+	char buffer[CHANNEL_REQUEST_ROOM];
+	struct nlmsghdr *message = conntrack_request(buffer, IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK,
+						     AF_UNSPEC);
+	uint32_t n = 1;
+
+	return channel_ask(conntrack, message, visit_entries, &n) < 0 || n > 0;
+}
+
 /* Dump what has @mark within @mask; everything if @mark is NULL. */
 static int dump(struct fwmark mask, const struct fwmark *mark, channel_forget *forget,
 		channel_visit *visit, void *context)
@@ -189,6 +209,10 @@ static int dump(struct fwmark mask, const struct fwmark *mark, channel_forget *f
 
 	if (r < 0)
 		return r;
+	if (!has_entries(&conntrack)) {
+		forget(context);
+		return 0;
+	}
 	if (mark) {
 		mnl_attr_put_u32(message, CTA_MARK, htonl(mark->host));
 		mnl_attr_put_u32(message, CTA_MARK_MASK, htonl(mask.host));
@@ -339,15 +363,15 @@ int flows_list(struct fwmark mask, struct fwmark mark, size_t max, struct connec
 }
 
 /* May this entry go? Not while its socket lives, nor if its packets would be judged anew. */
-static bool may_go(const struct flow *flow, enum socket_fate fate, bool forwarded)
+static bool may_go(const struct flow *flow, enum socket_fate fate)
 {
 	if (fate == SOCKET_LIVES)
 		return false;
-	return fate == SOCKET_ENDED || flow->connection.protocol != PROTOCOL_TCP || forwarded ||
+	return fate == SOCKET_ENDED || flow->connection.protocol != PROTOCOL_TCP ||
 	       destroy_local(&flow->connection.from);
 }
 
-int flows_kill(struct fwmark mask, struct fwmark mark, bool forwarded, struct killed *ret)
+int flows_kill(struct fwmark mask, struct fwmark mark, struct killed *ret)
 {
 	AUTO(gathering_drop) struct gathering gathering = { .max = KILL_AT_ONCE };
 	enum socket_fate *AUTO(mem_drop) fates = NULL;
@@ -366,7 +390,7 @@ int flows_kill(struct fwmark mask, struct fwmark mark, bool forwarded, struct ki
 	for (size_t i = 0; i < gathering.flows.n; i++) {
 		const struct flow *flow = &gathering.flows.at[i];
 
-		if (!may_go(flow, fates[i], forwarded))
+		if (!may_go(flow, fates[i]))
 			continue;
 		r = flows_delete(&conntrack, flow);
 		killed.n_ended += r == 0;

@@ -36,5 +36,4 @@ MUST_CHECK int flows_list(struct fwmark mask, struct fwmark mark, size_t max,
 			  struct connections *ret);
 MUST_CHECK int flows_carried(struct fwmark mask, const struct fwmark *marks, size_t n,
 			     bool *ret_carried);
-MUST_CHECK int flows_kill(struct fwmark mask, struct fwmark mark, bool forwarded,
-			  struct killed *ret);
+MUST_CHECK int flows_kill(struct fwmark mask, struct fwmark mark, struct killed *ret);

@@ -148,11 +148,11 @@ struct kernel {
 	 * End live connections of a mark, some thousands at a time: call again while it ended some.
 	 * Sockets are aborted first, so that the far end gets a reset from the translated address
 	 * and the application ECONNABORTED; then the entries go, and none whose socket lives.
-	 * Forwarded TCP has no socket here: with @forwarded its entry goes, and whoever sends next
-	 * is judged as a new client; so do that only while the mark is refused. Else it is left.
+	 * Forwarded TCP has no socket here, and without its entry it would go on from whatever
+	 * address its client gets now: it is left.
 	 */
 	int (*kill_connections)(struct kernel *k, struct fwmark mask, struct fwmark mark,
-				bool forwarded, struct killed *ret);
+				struct killed *ret);
 	/*
 	 * Which of @n marks some socket (SO_MARK) or some conntrack entry, dead ones too, still
 	 * carries. A socket that was given a mark and neither bound nor connected is in no list

@@ -273,11 +273,11 @@ static int netlink_list(struct kernel *k, struct fwmark mask, struct fwmark mark
 	return flows_list(mask, mark, max, ret);
 }
 
-static int netlink_kill(struct kernel *k, struct fwmark mask, struct fwmark mark, bool forwarded,
+static int netlink_kill(struct kernel *k, struct fwmark mask, struct fwmark mark,
 			struct killed *ret)
 {
 	(void)k;
-	return flows_kill(mask, mark, forwarded, ret);
+	return flows_kill(mask, mark, ret);
 }
 
 static int netlink_carried(struct kernel *k, struct fwmark mask, const struct fwmark *marks,

@@ -57,6 +57,7 @@ struct conf_suspend { const char *name; struct where where; uint32_t layer; };
 
 struct conf_layers {
 	uint32_t n, now;			/* layers in all; the one that is read, @n for files */
+	bool hides;				/* something that was read does not count */
 	struct { struct conf_said *at; size_t n, room; } said;
 	struct index index;			/* of said, by key */
 	struct { struct conf_suspend *at; size_t n, room; } suspends;

@@ -28,8 +28,8 @@ static void check_empty(struct conf *conf)
 				   PLACE(conf, model->bindings.at[fallback].where));
 }
 
-/* No errors: a name may be wanted for later, and refusing is what was asked for. But say it. */
-static void warn_useless(struct conf *conf)
+/* No error: the name may be wanted for later, and refusing is what was asked for. But say it. */
+static void warn_empty(struct conf *conf)
 {
 	const struct model *model = conf->model;
 
@@ -379,5 +379,5 @@ void conf_check(struct conf *conf)
 	check_ids(conf, CLIENT_GROUP);
 	check_capacity(conf);
 	if (conf->diag->n_errors == 0)
-		warn_useless(conf); /* else it may only be what was not understood */
+		warn_empty(conf); /* else it may only be what was not understood */
 }

@@ -54,11 +54,6 @@ static void add_said(struct conf *conf, const void *key, size_t len, struct wher
 	PUSH(&layers->said, said);
 }
 
-/*
- * Who says something first is written down, and everybody else asks here: the same layer again, or
- * one below. Of those below only the first can tell whether the thing is there, and the latest is
- * kept so that a thing that it says twice is found.
- */
 static enum conf_claim claim(struct conf *conf, const void *key, size_t len, struct where where,
 			     bool removes)
 {
@@ -80,6 +75,7 @@ static enum conf_claim claim(struct conf *conf, const void *key, size_t len, str
 		return removes || said->removes || said->key[0] == CONF_TAG_SUSPEND ? CLAIM_HIDDEN
 										    : CLAIM_COUNTS;
 	}
+	layers->hides = true;
 	if (said->below_layer == layers->now) {
 		conf->layers.before = said->below;
 		return CLAIM_REPEATED;

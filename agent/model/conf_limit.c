@@ -121,9 +121,10 @@ void conf_warmup_day(struct conf *conf, const struct word *day, struct where whe
 			   number, next);
 	(void)conf_form_count(conf, "number of connections", count, where_count, 1,
 			      DAY_CONNECTIONS_MAX, &connections);
-	/* days that were left out count as this one, so that a gap is reported once */
-	while (conf->open.days.n < number)
-		PUSH(&conf->open.days, connections);
+	/* day 366 is the last that there is, and what goes back is not counted: so it ends */
+	if (number >= next)
+		for (; conf->open.days.n < number;)
+			PUSH(&conf->open.days, connections);
 }
 
 void conf_warmup_overflow(struct conf *conf, const struct word *other, struct where key,

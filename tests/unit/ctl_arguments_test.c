@@ -102,7 +102,7 @@ static const struct {
 	{ "all verbs, each first word once", "''",
 	  "status health monitor explain exec binding group policy bypass default-binding apply diff save reload check render help " },
 	{ "verbs by prefix", "re", "reload render " },
-	{ "second words", "binding ''", "list show add set suspend resume warmup " },
+	{ "second words", "binding ''", "list show add set suspend resume warmup remove " },
 	{ "options", "check --p", "--print " },
 	{ "options without a verb", "--j", "--json " },
 	{ "value of an option", "--color a", "auto always " },

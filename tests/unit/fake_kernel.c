@@ -285,13 +285,12 @@ static int fake_list(struct kernel *k, struct fwmark mask, struct fwmark mark, s
 	return 0;
 }
 
-static int fake_kill(struct kernel *k, struct fwmark mask, struct fwmark mark, bool forwarded,
+static int fake_kill(struct kernel *k, struct fwmark mask, struct fwmark mark,
 		     struct killed *ret)
 {
 	struct fake_kernel *fake = of(k);
 	size_t n = 0;
 
-	(void)forwarded;
 	*ret = (struct killed){ 0 };
 	for (size_t i = 0; i < fake->flows.n; i++) {
 		bool ours = (fake->flows.at[i].mark.host & mask.host) == mark.host;

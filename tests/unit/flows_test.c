@@ -234,7 +234,7 @@ static void end_tcp(int family)
 	assert_int_equal(list.at[0].to_port, 7025);
 	assert_string_equal(list.at[0].state, "ESTABLISHED");
 
-	assert_int_equal(flows_kill(mask, ours, false, &killed), 0);
+	assert_int_equal(flows_kill(mask, ours, &killed), 0);
 	assert_int_equal(killed.n_ended, 1);
 	assert_int_equal(killed.n_left, 0);
 	assert_int_equal(error_of(client), ECONNABORTED);
@@ -244,8 +244,8 @@ static void end_tcp(int family)
 	assert_int_equal(count(other), 1);
 	close(client);
 	client = connected(family, SOCK_STREAM, 7025);	/* the listener lives */
-	assert_int_equal(flows_kill(mask, ours, false, &killed), 0);
-	assert_int_equal(flows_kill(mask, other, false, &killed), 0);
+	assert_int_equal(flows_kill(mask, ours, &killed), 0);
+	assert_int_equal(flows_kill(mask, other, &killed), 0);
 	close(client);
 	close(server);
 	close(bystander);
@@ -276,7 +276,7 @@ static void test_mapped_ends(void **state)
 	address.six.sin6_addr.s6_addr[12] = 127;
 	address.six.sin6_addr.s6_addr[15] = 1;
 	assert_int_equal(connect(client, &address.any, sizeof address.six), 0);
-	assert_int_equal(flows_kill(mask, ours, false, &killed), 0);
+	assert_int_equal(flows_kill(mask, ours, &killed), 0);
 	assert_int_equal(killed.n_ended, 1);
 	assert_int_equal(error_of(client), ECONNABORTED);
 	close(client);
@@ -308,7 +308,7 @@ static void test_datagrams_end(void **state)
 	assert_int_equal(count(ours), 2);
 	assert_int_equal(recv(client, &byte, 1, 0), 1);
 	assert_int_equal(recv(loner, &byte, 1, 0), 1);
-	assert_int_equal(flows_kill(mask, ours, false, &killed), 0);
+	assert_int_equal(flows_kill(mask, ours, &killed), 0);
 	assert_int_equal(killed.n_ended, 2);
 	assert_int_equal(error_of(client), ECONNABORTED);
 	assert_int_equal(error_of(loner), EAGAIN);	/* unconnected: it has other flows too */
@@ -412,7 +412,7 @@ static void test_many(void **state)
 	assert_int_equal(list.n, 3);
 	assert_int_equal(list.n_all, MANY);
 	for (; count(ours) > 0 && killed.n_ended > 0; rounds++)
-		assert_int_equal(flows_kill(mask, ours, false, &killed), 0);
+		assert_int_equal(flows_kill(mask, ours, &killed), 0);
 	assert_int_equal(count(ours), 0);
 	assert_true(rounds > 1);
 	close(server);
