@@ -58,6 +58,22 @@ static void add_group(struct table *block, const json_t *group)
 		add_member(block, json_array_get(members, i), i == 0);
 }
 
+static void add_warmup(struct table *block, const json_t *warmup)
+{
+	const char *state = reply_text(warmup, "state");
+
+	if (!warmup)
+		return;
+	if (reply_number(warmup, "day") == 0) {
+		answer_line(block, "warm-up", state, TINT_PLAIN);
+		return;
+	}
+	table_add(block, "warm-up", TINT_DIM);
+	table_add_format(block, "%s, day %lld of %lld, %lld of %lld new connections", state,
+			 reply_number(warmup, "day"), reply_number(warmup, "days"),
+			 reply_number(warmup, "used"), reply_number(warmup, "quota"));
+}
+
 static void binding_text(const struct ctl *ctl, const json_t *reply)
 {
 	struct table block = { .columns = answer_block, .n_columns = 2 };
@@ -78,6 +94,7 @@ static void binding_text(const struct ctl *ctl, const json_t *reply)
 		answer_line(&block, "if unusable", reply_text(binding, "unusable"), TINT_PLAIN);
 	add_texts(&block, "limits", reply_member(binding, "limits"));
 	answer_line(&block, "what exceeds", reply_text(binding, "overflow"), TINT_PLAIN);
+	add_warmup(&block, reply_member(binding, "warmup"));
 	if (reply_true(binding, "suspended"))
 		answer_line(&block, "suspended", "yes: new connections are refused", TINT_BAD);
 	answer_line_count(&block, "named by", reply_number(binding, "rules"), "rule");

@@ -74,6 +74,7 @@ MUST_CHECK int method_binding(struct call *call, const char *name, uint32_t *ret
 
 json_t *method_json_rule(const struct model *model, const struct rule *rule);
 json_t *method_json_default(const struct model *model);	/* as a rule; null if nothing is said */
+json_t *method_json_warmup(const struct agent *agent, const struct binding *binding);	/* or null */
 json_t *method_json_problems(const struct problems *problems);
 struct differences;
 json_t *method_json_differences(const struct differences *differences,

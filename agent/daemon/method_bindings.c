@@ -74,11 +74,11 @@ static json_t *json_implicit(const struct model *model)
 
 	return json_pack(
 		"{s:s, s:i, s:[], s:n, s:n, s:s, s:{s:{s:b, s:s}, s:{s:b, s:s}}, s:b, s:i, "
-		"s:[], s:n, s:[], s:n, s:s}",
+		"s:[], s:n, s:[], s:n, s:n, s:s}",
 		"name", DEFAULT_BINDING, "mark", 0, "addresses", "ehlo", "interface", "unusable",
 		"reject", "usable", "ipv4", "usable", !suspended, "reason", reason, "ipv6", "usable",
 		!suspended, "reason", reason, "suspended", (int)suspended, "rules", 0, "allow",
-		"group", "limits", "overflow", "place", "");
+		"group", "limits", "overflow", "warmup", "place", "");
 }
 
 static json_t *json_unusable(const struct model *model, const struct binding *binding)
@@ -169,7 +169,7 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 	binding = &model->bindings.at[index];
 	model_place(model, binding->where, place, sizeof place);
 	return json_pack(
-		"{s:o, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o, s:o, s:o, s:o}",
+		"{s:o, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"name", method_json(binding->name), "mark",
 		(json_int_t)agent->now->plan.marks[index].host, "addresses",
 		json_addresses(model, binding), "ehlo", method_json(binding->ehlo), "interface",
@@ -182,7 +182,7 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 		json_limits(binding->limits), "overflow",
 		binding->overflow == NO_INDEX ? json_null()
 					      : method_json(listing_name(model, binding->overflow)),
-		"place", method_json(place));
+		"warmup", method_json_warmup(agent, binding), "place", method_json(place));
 }
 
 struct list_stream {

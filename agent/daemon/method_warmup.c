@@ -24,6 +24,13 @@ static json_t *json_warmup(const struct warmup_state *state, const struct warmup
 			 "left", (json_int_t)(over < WARMUP_DAY ? WARMUP_DAY - over : 0));
 }
 
+json_t *method_json_warmup(const struct agent *agent, const struct binding *binding)
+{
+	if (!binding->warmup)
+		return json_null();
+	return json_warmup(warmups_find(&agent->warmups, binding->name), binding->warmup);
+}
+
 /* The binding that is asked for, if it has a warm-up; else the answer is set. */
 static const struct binding *find(struct call *call, uint32_t *ret)
 {
@@ -40,9 +47,7 @@ static const struct binding *find(struct call *call, uint32_t *ret)
 static void reply(struct call *call, const struct binding *binding)
 {
 	warmup_look(call->agent, &call->agent->now->model, &call->agent->now->plan);
-	method_reply(call, json_pack("{s:o}", "warmup",
-				     json_warmup(warmups_find(&call->agent->warmups, binding->name),
-						 binding->warmup)));
+	method_reply(call, json_pack("{s:o}", "warmup", method_json_warmup(call->agent, binding)));
 }
 
 void method_get_warmup(struct call *call)

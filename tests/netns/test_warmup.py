@@ -49,6 +49,9 @@ def _():
         check("adopted", len(agent.events("table.adopted")), 1)
         check("the rest of day 1", many(lab, 5), {pool(11, 4): 1, pool(12, 4): 4})
         check("used", (status(agent)["day"], status(agent)["used"], status(agent)["quota"]), (1, 5, 5))
+        shown = agent.json("binding", "show", "a")["warmup"]
+        check("shown", (shown["state"], shown["day"], shown["used"]), ("running", 1, 5))
+        check("in words", "running, day 1 of 3, 5 of 5" in agent.ctl("binding", "show", "a").stdout, True)
         agent.stop()
         age(agent, 86400 + 60)
         agent.start()
