@@ -69,10 +69,10 @@ void seen_note(struct agent *agent, uint32_t generation)
 
 void seen_note_now(struct agent *agent)
 {
-	struct table_about about;
+	uint32_t generation;
 
-	if (agent->kernel->read_table(agent->kernel, &about) == 0)
-		seen_note(agent, about.generation);
+	if (agent->kernel->read_generation(agent->kernel, &generation) == 0)
+		seen_note(agent, generation);
 }
 
 bool seen_same(const struct agent *agent, uint32_t generation)

@@ -102,6 +102,8 @@ struct killed {
 struct kernel {
 	/* Look at our table. Cheap whatever its size: no elements are dumped. */
 	int (*read_table)(struct kernel *k, struct table_about *ret);
+	/* The generation of the whole ruleset alone: one message, whatever the rules. */
+	int (*read_generation)(struct kernel *k, uint32_t *ret);
 	/*
 	 * Make the table anew from the template with all elements of @plan: old one deleted and new
 	 * one created in one transaction, so that there is no moment without translation; live

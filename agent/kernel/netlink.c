@@ -53,6 +53,11 @@ static int netlink_read_table(struct kernel *k, struct table_about *ret)
 	return table_read_about(&of(k)->channel, of(k)->table, ret, &of(k)->size);
 }
 
+static int netlink_read_generation(struct kernel *k, uint32_t *ret)
+{
+	return table_read_generation(&of(k)->channel, ret);
+}
+
 static void put_table(struct batch *batch, uint16_t type, uint32_t flags)
 {
 	batch_message(batch, type, type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0);
@@ -389,6 +394,7 @@ static bool probe_destroy(struct netlink_kernel *n)
 
 static const struct kernel netlink_functions = {
 	.read_table = netlink_read_table,
+	.read_generation = netlink_read_generation,
 	.replace_table = netlink_replace_table,
 	.adopt_table = netlink_adopt_table,
 	.remove_table = netlink_remove_table,

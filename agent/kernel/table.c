@@ -209,14 +209,20 @@ static int look_inside(struct channel *channel, const char *table, struct table_
 	return 0;
 }
 
+int table_read_generation(struct channel *channel, uint32_t *ret)
+{
+	char buffer[CHANNEL_REQUEST_ROOM];
+
+	return channel_ask(channel, channel_request(buffer, NFT_MSG_GETGEN, NLM_F_ACK),
+			   visit_generation, ret);
+}
+
 int table_read_about(struct channel *channel, const char *table, struct table_about *ret,
 		     struct table_size *ret_size)
 {
 	struct table_about about = { .state = TABLE_ABSENT };
-	char buffer[CHANNEL_REQUEST_ROOM];
 	struct table_head head;
-	int r = channel_ask(channel, channel_request(buffer, NFT_MSG_GETGEN, NLM_F_ACK),
-			    visit_generation, &about.generation);
+	int r = table_read_generation(channel, &about.generation);
 
 	if (r == 0)
 		r = table_read_head(channel, table, &head);

@@ -20,6 +20,7 @@ void table_print_about(char out[static TABLE_COMMENT], const char *template_dige
 		       const char *plan_digest, struct table_size size);
 
 MUST_CHECK int table_read_head(struct channel *channel, const char *table, struct table_head *ret);
+MUST_CHECK int table_read_generation(struct channel *channel, uint32_t *ret);
 /* @ret_size: as the table says it was made; unchanged if it is not ours. */
 MUST_CHECK int table_read_about(struct channel *channel, const char *table,
 				struct table_about *ret, struct table_size *ret_size);

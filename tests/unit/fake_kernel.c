@@ -61,6 +61,12 @@ static int refuse(int r, struct kernel_error *reterr)
 	return r;
 }
 
+static int fake_read_generation(struct kernel *k, uint32_t *ret)
+{
+	*ret = of(k)->generation;
+	return 0;
+}
+
 static int fake_read_table(struct kernel *k, struct table_about *ret)
 {
 	struct fake_kernel *fake = of(k);
@@ -356,7 +362,9 @@ void fake_kernel_init(struct fake_kernel *fake)
 {
 	*fake = (struct fake_kernel){
 		.kernel = {
-			.read_table = fake_read_table, .replace_table = fake_replace_table,
+			.read_table = fake_read_table,
+			.read_generation = fake_read_generation,
+			.replace_table = fake_replace_table,
 			.adopt_table = fake_adopt_table, .remove_table = fake_remove_table,
 			.commit = fake_commit, .read_element = fake_read_element,
 			.read_counters = fake_read_counters, .read_packets = fake_read_packets,
