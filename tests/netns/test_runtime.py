@@ -135,16 +135,14 @@ def _():
         check("the version before", sources(lab, 4001), both(13))
 
 
-@test("killed at any write of a change, the next agent has all of the old state or all of the new one")
-def _():
+def killed_at_any_write(text, back, new, old):
+    """The agent is killed in each of these calls while it applies @text; @back undoes it."""
     if not shutil.which("strace"):
         raise AssertionError("strace is missing: make deps")
     with Lab() as lab:
         agent = lab.agent(CONF)
-        new, old = ({4001: both(13), 4003: both(14)}, {4001: both(11), 4003: None})
         seen = set()
-        text = binding("a", 13) + binding("c", 14) + "policy { user 4003 use c; }"
-        for call_name in ("fsync", "rename", "link", "sendmsg", "pwrite64", "write"):
+        for call_name in ("fsync", "fdatasync", "rename", "link", "sendmsg", "sendto", "write"):
             for n in (1, 2, 3):
                 tracer = lab.spawn("sender", ["strace", "-qq", "-f", "-p", str(agent.pid), "-o", "/dev/null", "-e",
                                               "inject=%s:signal=SIGKILL:when=%d" % (call_name, n)])
@@ -161,8 +159,20 @@ def _():
                 check("killed at %s %d" % (call_name, n), got in (new, old), True)
                 seen.add(got == new)
                 if got == new:
-                    change(agent, "remove policy { user 4003; } remove binding c;" + binding("a", 11))
+                    change(agent, back)
         check("both states were seen", seen, {True, False})
+
+
+@test("killed at any write of a change, the next agent has all of the old state or all of the new one")
+def _():
+    killed_at_any_write(binding("a", 13) + binding("c", 14) + "policy { user 4003 use c; }",
+                        "remove policy { user 4003; } remove binding c;" + binding("a", 11),
+                        {4001: both(13), 4003: both(14)}, {4001: both(11), 4003: None})
+
+
+@test("the same for a binding that is changed in place")
+def _():
+    killed_at_any_write(binding("a", 13), binding("a", 11), {4001: both(13)}, {4001: both(11)})
 
 
 def agent_has(agent, name):
