@@ -18,7 +18,7 @@ Q        := $(if $(V),,@)
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
-PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps strace
+PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps strace strace
 PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
@@ -125,6 +125,17 @@ check-vm:
 	@echo "tests in a virtual machine come with the systemd units"
 	@echo "0 passed, 0 failed, 1 skipped"
 
+# Faults under live traffic; SEED=N for the same order again.
+SECONDS ?= 60
+.PHONY: faults
+faults:
+	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) $(PACKAGES_TEST)'
+	@$(MAKE) --no-print-directory all $(BUILD)/faults/clock.so
+	@OUTBIND_BUILD=$(BUILD) tests/faults/run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+$(BUILD)/faults/clock.so: tests/faults/clock.c
+	@mkdir -p $(@D); echo "  CC    $@"
+	$(Q)$(CC) -D_GNU_SOURCE -O2 $(WARN) -shared -fPIC -o $@ $<
+
 # libFuzzer, FUZZ_SECONDS for each target; what it finds is kept below build/fuzz/.
 FUZZ_SECONDS ?= 30
 FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
@@ -219,6 +230,7 @@ help:
 		check 'every test that needs no virtual machine; TESTS=WORD for some of them' \
 		asan 'the same with address and undefined behaviour sanitizers' \
 		fuzz 'every fuzzer for FUZZ_SECONDS=30' \
+		faults 'faults under live traffic for SECONDS=60, in the order of SEED=N' \
 		bench 'ratios to the bare kernel and to nft; BENCH=OPTIONS' \
 		lint 'layers, names, lengths, manuals; fmt mends blanks' \
 		check-vm 'tests that need a virtual machine' \

@@ -7,6 +7,7 @@ returns them, and fails if the kernel had to drop a packet: "nothing was seen" m
 """
 
 import collections
+import errno
 import ipaddress
 import json
 import os
@@ -90,6 +91,10 @@ class Capture:
                         frame, where = sock.recvfrom(192, socket.MSG_DONTWAIT)
                     except BlockingIOError:
                         break
+                    except OSError as error:
+                        if error.errno != errno.ENETDOWN:
+                            raise
+                        break                   # the link went down; it may come up again
                     if where[2] == socket.PACKET_OUTGOING:
                         continue
                     key = parse(frame)
