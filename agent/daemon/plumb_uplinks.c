@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum { METRIC_DEFAULT = 1024, METRIC_ON_LINK = 256 };
-enum { ASK_USEC = 10 * 1000000, ASK_SILENT_USEC = 1000000 };
+enum { ASK_USEC = 5 * 1000000, ASK_SILENT_USEC = 1000000 };
 
 static bool is_ours(const struct fwmark_rule *rule)
 {

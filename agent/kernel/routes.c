@@ -202,6 +202,25 @@ static int take_state(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
+/*
+ * Using an entry asks only if nothing is known. One that answered lately would be believed for up to
+ * 45 s (base_reachable_time), so it is told to be in doubt: it keeps its address while it is asked.
+ */
+static int ask_neighbour(struct channel *channel, const struct ip *ip, uint32_t link,
+			 unsigned state)
+{
+	bool known = state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY);
+	char buffer[CHANNEL_REQUEST_ROOM];
+	struct nlmsghdr *message =
+		about_neighbour(buffer, RTM_NEWNEIGH,
+				NLM_F_ACK | (known ? NLM_F_REPLACE : NLM_F_CREATE), ip, link);
+	struct ndmsg *ndm = mnl_nlmsg_get_payload(message);
+
+	ndm->ndm_state = known ? NUD_PROBE : NUD_NONE;
+	ndm->ndm_flags = known ? 0 : NTF_USE;
+	return channel_ask(channel, message, NULL, NULL);
+}
+
 int routes_read_neighbour(struct channel *channel, const struct ip *ip, uint32_t link, bool ask,
 			  enum neighbour *ret)
 {
@@ -217,9 +236,7 @@ int routes_read_neighbour(struct channel *channel, const struct ip *ip, uint32_t
 	       : state & NUD_FAILED	? NEIGHBOUR_SILENT
 					: NEIGHBOUR_THERE;
 	/* Using a fixed entry would take its permanence (__neigh_update, NEIGH_UPDATE_F_USE). */
-	if (!ask || state & (NUD_PERMANENT | NUD_NOARP | NUD_INCOMPLETE))
+	if (!ask || state & (NUD_PERMANENT | NUD_NOARP | NUD_INCOMPLETE | NUD_PROBE))
 		return 0;
-	message = about_neighbour(buffer, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE, ip, link);
-	((struct ndmsg *)mnl_nlmsg_get_payload(message))->ndm_flags = NTF_USE;
-	return channel_ask(channel, message, NULL, NULL);
+	return ask_neighbour(channel, ip, link, state);
 }

@@ -337,7 +337,7 @@ def _():
             check("by its uplink", lab.source(FAR[family], uid=4001), OWN[family])
         lab.ip("receiver", "addr del 192.0.2.254/24 dev eth1")
         wait_for("the gateway is missed", lambda: reason(agent, "isp2", 4) ==
-                 ("unusable", "gateway 192.0.2.254 does not answer"), 40)
+                 ("unusable", "gateway 192.0.2.254 does not answer"), 20)
         check("so is the binding", reason(agent, "far", 4),
               ("stand-in", "gateway 192.0.2.254 does not answer; near stands in"))
         check("stands in", lab.source(FAR[4], uid=4001), "198.51.100.12")

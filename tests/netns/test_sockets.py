@@ -153,7 +153,7 @@ def check_memory(agent, before, most):
 
 
 def prompt(agent, what):
-    """The agent still answers on both sockets in under 100 ms: the best of three tries."""
+    """The agent still answers on both sockets in under half a second: the best of three tries."""
     best = []
     for _ in range(3):
         start = time.monotonic()
@@ -161,14 +161,14 @@ def prompt(agent, what):
             reply = ask(agent, "mine", [sock.fileno()])
         best.append(time.monotonic() - start)
         check(what + ": " + reply, reply[:3], "OK ")
-    check("%s: tagged in %.0f ms" % (what, min(best) * 1000), min(best) < 0.1, True)
+    check("%s: tagged in %.0f ms" % (what, min(best) * 1000), min(best) < 0.5, True)
     best = []
     for _ in range(3):
         start = time.monotonic()
         with call(agent, b'{"method":"org.outbind.ShowBinding","parameters":{"name":"mine"}}\0') as peer:
             check(what, b'"mine"' in peer.recv(65536), True)
         best.append(time.monotonic() - start)
-    check("%s: answered in %.0f ms" % (what, min(best) * 1000), min(best) < 0.1, True)
+    check("%s: answered in %.0f ms" % (what, min(best) * 1000), min(best) < 0.5, True)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import struct
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 SO_RCVBUFFORCE = 33
-ICMPV6_CONTROL = range(130, 138)                # multicast listener and neighbour discovery
+ICMPV6_CONTROL = (*range(130, 138), 143)       # multicast listener and neighbour discovery
 
 Packet = collections.namedtuple("Packet", "link proto source sport to dport kind count resets")
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
