@@ -21,6 +21,7 @@
 #include "daemon/remove.h"
 #include "daemon/seen.h"
 #include "daemon/shares.h"
+#include "plan/plan_keep.h"
 #include "daemon/warmup.h"
 
 #include <inttypes.h>
@@ -232,6 +233,7 @@ int agent_apply_facts(struct agent *agent, struct outcome *out)
 		outcome_say(out, "%s", out->problems.n ? out->problems.at[0].text : strerror(-r));
 		return r;
 	}
+	plan_keep(&agent->now->plan, &plan);
 	r = apply_plan(agent, &agent->now->model, &plan, out);
 	if (r == 0) {
 		plan_drop(&agent->now->plan);

@@ -19,6 +19,7 @@
 #include "daemon/suspend.h"
 #include "daemon/things.h"
 #include "daemon/warn.h"
+#include "plan/plan_keep.h"
 
 #include <string.h>
 
@@ -182,6 +183,8 @@ int candidate_plan(struct agent *agent, struct candidate *candidate, struct outc
 	agent->facts.shares = &candidate->shares;
 	r = generation_plan(fresh, &agent->facts, &fresh->plan, out);
 	agent->facts.shares = &agent->shares;
+	if (r == 0 && agent->now)
+		plan_keep(&agent->now->plan, &fresh->plan);
 	return r;
 }
 

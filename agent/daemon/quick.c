@@ -15,6 +15,7 @@
 #include "daemon/seen.h"
 #include "model/model_edit.h"
 #include "plan/plan_change.h"
+#include "plan/plan_keep.h"
 
 #include <string.h>
 
@@ -222,6 +223,15 @@ static bool may_edit(struct one *one)
 	return one->item->remove ? may_remove(one, quick) : may_put(one, quick);
 }
 
+/* Are there rows for connections that its number let out by an uplink? */
+static bool keeps(const struct one *one)
+{
+	struct generation *now = one->agent->now;
+	int shift = __builtin_ctz(now->model.mask.host);
+
+	return plan_keeps(&now->plan, (struct fwmark){ one->number << shift });
+}
+
 /* A number, and on the disk, before the kernel hears of it. 1: none that is quickly found. */
 static int number(struct one *one, struct outcome *out)
 {
@@ -231,13 +241,14 @@ static int number(struct one *one, struct outcome *out)
 
 	if (!one->is_new) {
 		one->number = agent->now->numbers[one->slot];
-		return 0;
+		return keeps(one);
 	}
 	one->number = numbers_give(&agent->numbers, one->item->key, model_mask_capacity(mask),
 				   &one->new_number);
 	if (one->number == 0)
 		return 1;
-	if (!one->new_number && agent->cgroups) {	/* a cgroup of `exec` may have outlived it */
+	/* A cgroup of `exec`, or connections by an uplink, may have outlived it. */
+	if (!one->new_number && (agent->cgroups || keeps(one))) {
 		numbers_retire(&agent->numbers, one->item->key, true);
 		return 1;
 	}

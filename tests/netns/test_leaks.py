@@ -7,7 +7,7 @@ import time
 
 import traffic
 from cases import test
-from lab import FAR, Lab, PORT, binding, check, pool
+from lab import FAR, Lab, PORT, binding, check, pool, wait_for
 from test_reuse import SOCKET_FAMILY, in_sender, name_of, port_socket
 
 NEAR_BINDING = binding("near", 12)
@@ -173,3 +173,90 @@ def _():
         capture = lab.capture()
         in_sender(lab, redirected_connect, {"uid": 4001}, 5600, 1.3)
         check("the first again", capture.sources(proto="tcp"), {pool(11, 4)})
+
+
+UPLINK = "uplink second { interface eth1; gateway 192.0.2.254, 2001:db8:3::fe; table 100; }\n"
+FAR_BINDING = "binding far { address 192.0.2.11, 2001:db8:3::11; uplink second; }\n"
+POLICY = "policy { user 4001 use far; user 4002 use near; }\n"
+OWN = {4: "192.0.2.11", 6: "2001:db8:3::11"}
+
+
+def streams(lab, **who):
+    return [lab.stream(FAR[family], 2, **who) for family in (4, 6)]
+
+
+def finished(stops):
+    for stop in stops:
+        result = stop()
+        check("streams", (result["errors"], result["unfinished"], result["inexact"]), ([], 0, 0))
+
+
+@test("live connections of a binding that is removed stay on its uplink", 90)
+def _():
+    with Lab(uplink=True) as lab:
+        agent = lab.agent(UPLINK + FAR_BINDING + NEAR_BINDING + POLICY)
+        stops = streams(lab, uid=4001)
+        main = lab.capture()
+        agent.write(UPLINK + NEAR_BINDING + "policy { user 4001 use near; }\n")
+        agent.ctl("reload")
+        time.sleep(1)
+        check("by the main way", main.sources() & set(OWN.values()), set())
+        finished(stops)
+        for family in (4, 6):
+            check("new ones", lab.source(FAR[family], uid=4001), pool(12, family))
+        stops = streams(lab, uid=4001)
+        finished(stops)
+
+
+@test("live connections do not leave by the main way when their binding and its uplink are removed", 90)
+def _():
+    with Lab(uplink=True) as lab:
+        agent = lab.agent(UPLINK + FAR_BINDING + NEAR_BINDING + POLICY)
+        stops = streams(lab, uid=4001)
+        main = lab.capture()
+        agent.write(NEAR_BINDING + "policy { user 4001 use near; }\n")
+        agent.ctl("reload")
+        time.sleep(1)
+        check("by the main way", main.sources() & set(OWN.values()), set())
+        for family in (4, 6):
+            check("new ones", lab.source(FAR[family], uid=4001), pool(12, family))
+        for stop in stops:
+            stop()
+
+
+@test("live connections of a binding with an uplink go on when it gets another address", 90)
+def _():
+    with Lab(uplink=True) as lab:
+        lab.ip("sender", "addr add 192.0.2.12/32 dev eth1",
+               "addr add 2001:db8:3::12/128 dev eth1 nodad preferred_lft 0")
+        agent = lab.agent(UPLINK + FAR_BINDING + NEAR_BINDING + POLICY)
+        stops = streams(lab, uid=4001)
+        main = lab.capture()
+        agent.ctl("binding", "set", "far", "address", "192.0.2.12,", "2001:db8:3::12")
+        time.sleep(1)
+        for family in (4, 6):
+            check("new ones", lab.source(FAR[family], uid=4001), OWN[family].replace("11", "12"))
+            check("bound to the old one", lab.source(FAR[family], uid=4001, bind=OWN[family]),
+                  OWN[family].replace("11", "12"))
+        check("by the main way", main.sources() & set(OWN.values()), set())
+        finished(stops)
+
+
+@test("connections from the addresses of who stood in do not leave by the main way when that is over", 90)
+def _():
+    with Lab(uplink=True) as lab:
+        lab.ip("sender", "addr del %s/32 dev eth0" % pool(12, 4))
+        agent = lab.agent(UPLINK + FAR_BINDING + NEAR_BINDING.replace("near {", "near { unusable use far;") + POLICY)
+        check("stands in", lab.source(FAR[4], uid=4002), OWN[4])
+        stop = lab.stream(FAR[4], 2, uid=4002)
+        main = lab.capture()
+        lab.ip("sender", "addr add %s/32 dev eth0" % pool(12, 4))
+        wait_for("the binding to be back", lambda: lab.source(FAR[4], uid=4002) == pool(12, 4), 5, 0.1)
+        time.sleep(0.5)
+        fresh = lab.stream(FAR[4], 2, uid=4002)
+        agent.ctl("binding", "set", "near", "address", pool(13, 4))
+        time.sleep(0.5)
+        check("by the main way", main.sources() - {pool(12, 4), pool(12, 6), pool(13, 4)}, set())
+        result = fresh()
+        check("live ones of its own", (result["sources"], result["unfinished"]), ([pool(12, 4)], 0))
+        stop()

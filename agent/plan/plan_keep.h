@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a plan owes to connections that the one before it let out by an uplink. Their packets need
+ * rows as long as they live: without, the main table would take them, with the uplink's address.
+ */
+#pragma once
+
+#include "plan/plan.h"
+
+/*
+ * plan_keep - add to @fresh, a finished plan, what connections of @old need
+ *
+ * Who is no more, keeps addresses and way. Who has other addresses of the same uplink, keeps the old
+ * ones for what is alive. Who has an uplink no more, cannot leave from the old addresses by another
+ * way. What was kept in @old is kept again. Plans of different masks have nothing in common.
+ */
+void plan_keep(const struct plan *old, struct plan *fresh);
+
+/* Has @plan rows that are kept, so that @mark may not be given another binding's in place? */
+bool plan_keeps(const struct plan *plan, struct fwmark mark);
