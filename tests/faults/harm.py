@@ -150,12 +150,16 @@ def _(scene, rng):
     scene.lab.run("receiver", "ip", "addr", "replace", "2001:db8:3::fe/64", "dev", "eth1", "nodad")
 
 
-@fault("a flood of notices")
+@fault("more notices than the agent's sockets can hold")
 def _(scene, rng):
     lines = ["link add flood type veth peer name flood1", "link set flood up"]
     lines += ["addr add 10.%d.%d.%d/32 dev flood" % (rng.randrange(1, 250), i // 250, i % 250 + 1)
-              for i in range(rng.randrange(500, 3000))]
+              for i in range(8000)]
+    before = scene.agent.json("status")["notices_lost"]
+    os.kill(scene.agent.pid, signal.SIGSTOP)
     scene.lab.ip("sender", *lines, "link del flood")
+    os.kill(scene.agent.pid, signal.SIGCONT)
+    scene.overruns += scene.agent.json("status")["notices_lost"] > before
 
 
 # --- changes ------------------------------------------------------------------------------------
