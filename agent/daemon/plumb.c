@@ -221,15 +221,19 @@ static void forget(struct plumb *plumb, struct plumb_address *address)
 	free(address);
 }
 
-static void drop_unwanted(struct agent *agent)
+/* @linger: but what connections leave from. */
+static void drop_unwanted(struct agent *agent, bool linger)
 {
 	struct plumb *plumb = agent->plumb;
 	size_t kept = 0;
 
+	if (linger)
+		plumb_linger(agent);
 	for (size_t i = 0; i < plumb->addresses.n; i++) {
 		struct plumb_address *address = plumb->addresses.at[i];
 
-		if (address->binding == NO_INDEX && take_away(agent, address))
+		if (address->binding == NO_INDEX && !(linger && address->lingering) &&
+		    take_away(agent, address))
 			forget(plumb, address);
 		else
 			plumb->addresses.at[kept++] = address;
@@ -285,7 +289,7 @@ static void look_at_all(struct agent *agent)
 /* New ones are found by plumb_find() only when sorted in: a binding's own come once each. */
 static void finish(struct agent *agent)
 {
-	drop_unwanted(agent);
+	drop_unwanted(agent, true);
 	plumb_listen(agent);
 	plumb_add_due(agent);
 	plumb_publish(agent);
@@ -447,6 +451,8 @@ uint64_t plumb_due(const struct agent *agent)
 	for (size_t i = 0; i < plumb->active.n; i++)
 		if (plumb->active.at[i]->due < due)
 			due = plumb->active.at[i]->due;
+	if (plumb->linger_due < due)
+		due = plumb->linger_due;
 	uplinks = plumb_uplinks_due(agent);
 	return uplinks < due ? uplinks : due;
 }
@@ -484,6 +490,11 @@ bool plumb_run(struct agent *agent)
 		plumb->queued = false;
 		look_at_all(agent);
 	}
+	if (plumb->linger_due <= now) {
+		drop_unwanted(agent, true);
+		if (plumb->unsaved)
+			(void)!plumb_save(agent);
+	}
 	plumb_uplinks_run(agent);
 	plumb_publish(agent);
 	changed = plumb->changed;
@@ -494,6 +505,7 @@ bool plumb_run(struct agent *agent)
 void plumb_open(struct agent *agent)
 {
 	agent->plumb = mem_zero(1, sizeof *agent->plumb);
+	agent->plumb->linger_due = UINT64_MAX;
 	plumb_load(agent);
 }
 
@@ -534,6 +546,6 @@ void plumb_remove(struct agent *agent)
 	plumb_uplinks_remove(agent);
 	for (size_t i = 0; i < plumb->addresses.n; i++)
 		plumb->addresses.at[i]->binding = NO_INDEX;
-	drop_unwanted(agent);
+	drop_unwanted(agent, false);
 	(void)!plumb_save(agent);
 }

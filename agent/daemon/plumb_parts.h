@@ -24,6 +24,7 @@ struct plumb_address {
 	bool there;				/* the facts have it on its interface */
 	bool link_up;				/* when it was last looked at */
 	bool active;				/* in plumb->active */
+	bool lingering;				/* unwanted, but connections leave from it */
 	unsigned sent;				/* packets of this phase */
 	uint64_t due;				/* when the next step is */
 	char by[18];				/* MAC of who else has it, or "" */
@@ -55,6 +56,7 @@ struct plumb {
 	struct { struct plumb_address **at; size_t n, room; } active;	/* with something due */
 	struct { struct plumb_uplink *at; size_t n, room; } uplinks;
 	struct { struct ear *at; size_t n, room; } ears;
+	uint64_t linger_due;			/* when to look again; UINT64_MAX: nothing lingers */
 	size_t n_asking;
 	bool queued;				/* somebody is PLUMB_QUEUED */
 	bool changed;				/* facts are others than what was judged */
@@ -74,6 +76,9 @@ const char *plumb_name(const struct agent *agent, const struct plumb_address *ad
 void plumb_look(struct agent *agent, struct plumb_address *address);	/* what is to be done? */
 void plumb_add_due(struct agent *agent);	/* all that are PLUMB_ADDING */
 void plumb_publish(struct agent *agent);	/* claims and conflicts, into the facts */
+
+/* plumb_linger.c */
+void plumb_linger(struct agent *agent);		/* which unwanted ones are to stay for now? */
 
 /* plumb_state.c */
 void plumb_load(struct agent *agent);

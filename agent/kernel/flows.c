@@ -297,6 +297,44 @@ int flows_count(struct fwmark mask, const struct fwmark *marks, size_t n, uint64
 	return r;
 }
 
+struct source_tally { struct fwmark mask; const struct ip *ips; size_t n; uint64_t *counts; };
+
+static int ip_to_ip(const void *left, const void *right)
+{
+	return ip_compare(left, right);
+}
+
+static int visit_source(const struct nlmsghdr *message, void *context)
+{
+	const struct source_tally *tally = context;
+	const struct ip *found;
+	struct flow flow;
+
+	if (!flows_parse(message, &flow) || !flow.alive ||
+	    !(flow.connection.mark.host & tally->mask.host))
+		return 0;
+	found = bsearch(&flow.connection.source, tally->ips, tally->n, sizeof *tally->ips,
+			ip_to_ip);
+	if (found)
+		tally->counts[found - tally->ips]++;
+	return 0;
+}
+
+static void forget_sources(void *context)
+{
+	const struct source_tally *tally = context;
+
+	memset(tally->counts, 0, tally->n * sizeof *tally->counts);
+}
+
+int flows_sources(struct fwmark mask, const struct ip *ips, size_t n, uint64_t *ret_counts)
+{
+	struct source_tally tally = { mask, ips, n, ret_counts };
+
+	forget_sources(&tally);
+	return n == 0 ? 0 : dump(mask, NULL, forget_sources, visit_source, &tally);
+}
+
 static void tally_socket(uint32_t mark, void *context)
 {
 	const struct tally *tally = context;

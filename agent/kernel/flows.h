@@ -32,6 +32,8 @@ MUST_CHECK int flows_delete(struct channel *conntrack, const struct flow *flow);
 /* See kernel.h. */
 MUST_CHECK int flows_count(struct fwmark mask, const struct fwmark *marks, size_t n,
 			   uint64_t *ret_counts);
+MUST_CHECK int flows_sources(struct fwmark mask, const struct ip *ips, size_t n,
+			     uint64_t *ret_counts);
 MUST_CHECK int flows_list(struct fwmark mask, struct fwmark mark, size_t max,
 			  struct connections *ret);
 MUST_CHECK int flows_carried(struct fwmark mask, const struct fwmark *marks, size_t n,

@@ -143,6 +143,9 @@ struct kernel {
 	 */
 	int (*count_connections)(struct kernel *k, struct fwmark mask, const struct fwmark *marks,
 				 size_t n, uint64_t *ret_counts);
+	/* Live connections, of all marks within @mask but 0, by what the far end sees: @n addresses, sorted. */
+	int (*count_sources)(struct kernel *k, struct fwmark mask, const struct ip *ips, size_t n,
+			     uint64_t *ret_counts);
 	/* At most @max of the live ones of a mark. Frees with connections_drop(). */
 	int (*list_connections)(struct kernel *k, struct fwmark mask, struct fwmark mark,
 				size_t max, struct connections *ret);

@@ -271,6 +271,13 @@ static int netlink_count(struct kernel *k, struct fwmark mask, const struct fwma
 	return flows_count(mask, marks, n, ret_counts);
 }
 
+static int netlink_sources(struct kernel *k, struct fwmark mask, const struct ip *ips, size_t n,
+			   uint64_t *ret_counts)
+{
+	(void)k;
+	return flows_sources(mask, ips, n, ret_counts);
+}
+
 static int netlink_list(struct kernel *k, struct fwmark mask, struct fwmark mark, size_t max,
 			struct connections *ret)
 {
@@ -404,6 +411,7 @@ static const struct kernel netlink_functions = {
 	.read_counters = netlink_read_counters,
 	.read_facts = netlink_read_facts,
 	.count_connections = netlink_count,
+	.count_sources = netlink_sources,
 	.list_connections = netlink_list,
 	.kill_connections = netlink_kill,
 	.carried = netlink_carried,

@@ -140,6 +140,39 @@ def _():
         wait_held(lab, {"198.51.100.12"})
 
 
+@test("an address that no binding has any more stays while connections leave from it, also over a restart", 90)
+def _():
+    with lab_without_pool() as lab:
+        agent = lab.agent(CONF.replace("198.51.100.12, 2001:db8:1::12", "198.51.100.13"))
+        works(lab)
+        streams = [lab.stream(FAR[family], 3, uid=4001) for family in (4, 6)]
+        agent.ctl("binding", "set", "a", "address", pool(12, 4) + ",", pool(12, 6))
+        works(lab, n=12)
+        check("said", [line.split("connections=")[1] for line in agent.wait_event("address.lingering", 1)], ["3"])
+        time.sleep(4)
+        check("there", set(held(lab)), both(11) | both(12))
+        agent.kill()
+        agent.start()
+        time.sleep(1)
+        check("there after a restart", set(held(lab)), both(11) | both(12))
+        for stop in streams:
+            result = stop()
+            check("streams", (result["errors"], result["unfinished"], result["inexact"]), ([], 0, 0))
+        wait_for("the old ones to go", lambda: set(held(lab)) == both(12), 10)
+        check("no host's any more", lab.run("sender", "grep", "-c", "11", agent.state + "/addresses", ok=False).stdout, "0\n")
+
+
+@test("an address whose connections are killed goes at once")
+def _():
+    with lab_without_pool() as lab:
+        agent = lab.agent(CONF)
+        works(lab)
+        lab.stream(FAR[4], 3, uid=4001)
+        agent.ctl("binding", "remove", "a", "--reassign", "b", "--kill")
+        wait_for("the address to go", lambda: set(held(lab)) == both(12), 2)
+        check("did not linger", agent.events("address.lingering"), [])
+
+
 @test("the addresses stay when the agent is killed, and go at a clean stop only if asked")
 def _():
     with lab_without_pool() as lab:

@@ -273,6 +273,21 @@ static int fake_count(struct kernel *k, struct fwmark mask, const struct fwmark 
 	return r;
 }
 
+static int fake_sources(struct kernel *k, struct fwmark mask, const struct ip *ips, size_t n,
+			uint64_t *ret_counts)
+{
+	struct fake_kernel *fake = of(k);
+	int r = due(fake, &fake->fail_flows);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		ret_counts[i] = 0;
+		for (size_t f = 0; f < fake->flows.n; f++)
+			ret_counts[i] += (fake->flows.at[f].mark.host & mask.host) &&
+					 ip_equal(&fake->flows.at[f].source, &ips[i]);
+	}
+	return r;
+}
+
 static int fake_list(struct kernel *k, struct fwmark mask, struct fwmark mark, size_t max,
 		     struct connections *ret)
 {
@@ -369,7 +384,8 @@ void fake_kernel_init(struct fake_kernel *fake)
 			.commit = fake_commit, .read_element = fake_read_element,
 			.read_counters = fake_read_counters, .read_packets = fake_read_packets,
 			 .read_facts = fake_read_facts,
-			.count_connections = fake_count, .list_connections = fake_list,
+			.count_connections = fake_count, .count_sources = fake_sources,
+			.list_connections = fake_list,
 			.kill_connections = fake_kill, .carried = fake_carried,
 			.close = fake_close,
 			.features = { .owner = true, .persist = true, .destroy = true },
