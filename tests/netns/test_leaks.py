@@ -7,7 +7,7 @@ import time
 
 import traffic
 from cases import test
-from lab import FAR, Lab, PORT, binding, check, pool, wait_for
+from lab import FAR, HOST, Lab, PORT, binding, check, pool, wait_for
 from test_reuse import SOCKET_FAMILY, in_sender, name_of, port_socket
 
 NEAR_BINDING = binding("near", 12)
@@ -140,6 +140,45 @@ def _():
         lab.reap(pid)
         time.sleep(0.3)
         check("on the wire", [packet.source for packet in capture.select(sport=5500)], [])
+
+
+OVERWRITE = """
+table inet others {
+	chain out { type route hook output priority %d; meta mark set 0x100000; ct mark set %s; }
+	chain late { type filter hook output priority 200; meta mark != 0x100000 oif != "lo" counter; }
+}
+"""
+
+
+@test("others' marks of packets and of connections, before us or over ours, do not hide a client")
+def _():
+    for priority, value in ((-150, "meta mark"), (-170, "meta mark"), (-170, "0x200000"), (-150, "0x200000")):
+        with Lab() as lab:
+            lab.nft("-f", "-", text=OVERWRITE % (priority, value))
+            lab.agent(binding("a", 11) + "policy { user 4001 use a; }\n")
+            for family in (4, 6):
+                for proto in ("tcp", "udp"):
+                    what = "%d %s v%d %s" % (priority, value, family, proto)
+                    capture = lab.capture()
+                    lab.source(FAR[family], proto=proto, uid=4001, timeout=0.5)
+                    check(what, capture.sources(to=FAR[family]) - {pool(11, family)}, set())
+                    check(what + " unassigned", lab.source(FAR[family], proto=proto), HOST[family])
+            check("others' bits", "packets 0 bytes 0" in lab.nft("list", "table", "inet", "others"), True)
+
+
+@test("a port of an unanswered connection is not a way to its address, also when others mark all packets")
+def _():
+    with Lab() as lab:
+        lab.nft("-f", "-", text=DROPS, namespace="receiver")
+        lab.nft("-f", "-", text=OVERWRITE.replace("ct mark set %s;", "") % -170)
+        lab.agent(binding("a", 11) + NEAR_BINDING + "policy { user 4001 use a; user 4002 use near; }\n")
+        for family in (4, 6):
+            for uid, own in ((4001, {11}), (4002, {12}), (4001, {11})):
+                capture = lab.capture()
+                in_sender(lab, bound_connect, {"uid": uid}, family, "", 5700, CLOSED, 1.3)
+                check("v%d user %d" % (family, uid),
+                      capture.sources(proto="tcp", dport=CLOSED) - {pool(n, family) for n in own}, set())
+        check("others' bits", "packets 0 bytes 0" in lab.nft("list", "table", "inet", "others"), True)
 
 
 REDIRECT = """
