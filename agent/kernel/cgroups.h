@@ -35,9 +35,6 @@ MUST_CHECK int cgroups_read(struct cgroups *cgroups, bool *ret_changed);
 /* Write ids and execs of @facts (its arrays are replaced). */
 void cgroups_facts(const struct cgroups *cgroups, struct facts *facts);
 
-/* Id of a directory given by path (absolute below the root), or -errno. */
-MUST_CHECK int cgroups_id(const struct cgroups *cgroups, const char *path, uint64_t *ret_id);
-
 /* Ids of the cgroup at @path and of its ancestors below the root, deepest first, 0 ends; of one
  * more than 15 levels down those of its upper 15. */
 MUST_CHECK int cgroups_chain(const struct cgroups *cgroups, const char *path,

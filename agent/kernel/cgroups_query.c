@@ -64,13 +64,6 @@ void cgroups_facts(const struct cgroups *cgroups, struct facts *facts)
 	places_each(&cgroups->places, collect_exec, &execs);
 }
 
-int cgroups_id(const struct cgroups *cgroups, const char *path, uint64_t *ret_id)
-{
-	char *AUTO(mem_drop) clean = tree_clean_path(path);
-
-	return tree_id_of(&cgroups->tree, clean, ret_id);
-}
-
 int cgroups_chain(const struct cgroups *cgroups, const char *path, uint64_t ret_ids[static 16])
 {
 	char *AUTO(mem_drop) clean = tree_clean_path(path);

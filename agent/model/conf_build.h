@@ -268,5 +268,8 @@ void conf_scan_close(struct conf_scan *scan);
 /* conf_chain.c: who leads to whom, by `unusable use` and by `overflow`. */
 void conf_chain_check(struct conf *conf);
 
+/* conf_limit.c: how many different values `per destination` there are. */
+void conf_limit_check(struct conf *conf);
+
 /* conf_check.c: what can be said only when everything is read. */
 void conf_check(struct conf *conf);

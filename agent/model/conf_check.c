@@ -372,6 +372,7 @@ void conf_check(struct conf *conf)
 	check_addresses(conf);
 	check_probes(conf);
 	check_members(conf);
+	conf_limit_check(conf);
 	check_tables(conf);
 	check_default(conf);
 	check_rules(conf);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { CONNECTIONS_MAX = 1000 * 1000, DAY_CONNECTIONS_MAX = 1000 * 1000 * 1000 };
@@ -68,6 +69,22 @@ static bool parse_rate(struct conf *conf, const struct word *word, struct where 
 	return false;
 }
 
+/* The kernel counts in nanoseconds and would overflow: net/netfilter/nft_limit.c nft_limit_init(). */
+static bool parse_burst(struct conf *conf, const struct word *word, struct where where,
+			struct rate *rate)
+{
+	uint64_t most = (uint64_t)rate->n * LIMIT_REFILL_MAX / rate->per;
+
+	if (!conf_form_count(conf, "burst", word, where, 1, CONNECTIONS_MAX, &rate->burst))
+		return false;
+	if (rate->burst <= most)
+		return true;
+	diag_error(conf->diag, where,
+		   "burst %s takes more than 30 days to come back at %u/%s: expected at most %" PRIu64,
+		   SHOW(word), rate->n, conf_period_name(rate->per), most);
+	return false;
+}
+
 void conf_limit_new(struct conf *conf, const struct word *word, bool per_destination,
 		    struct where key, struct where where, const struct word *burst,
 		    struct where where_burst)
@@ -79,8 +96,7 @@ void conf_limit_new(struct conf *conf, const struct word *word, bool per_destina
 	struct rate rate = { 0 };
 
 	if (!parse_rate(conf, word, where, &rate) ||
-	    (burst && !conf_form_count(conf, "burst", burst, where_burst, 1, CONNECTIONS_MAX,
-				       &rate.burst)) || twice)
+	    (burst && !parse_burst(conf, burst, where_burst, &rate)) || twice)
 		return;
 	if (per_destination)
 		limits->new_to = rate;
@@ -150,4 +166,55 @@ void conf_warmup_close(struct conf *conf)
 			memcpy(arena_alloc(&conf->model->arena, len), conf->open.days.at, len);
 	warmup->n_days = (uint32_t)n;
 	conf->open.binding.warmup = warmup;
+}
+
+static bool is_new_number(uint32_t number, const uint32_t *seen, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (seen[i] == number)
+			return false;
+	return true;
+}
+
+static bool is_new_rate(const struct rate *rate, const struct rate *seen, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(&seen[i], rate, sizeof *rate) == 0)
+			return false;
+	return true;
+}
+
+static void report_different(struct conf *conf, const struct limits *limits, const char *kind)
+{
+	diag_error(conf->diag, limits->where,
+		   "one more value of '%s per destination' than the %d different ones that there may "
+		   "be: expected one that another binding or group has", kind, LIMITS_TO_MAX);
+}
+
+void conf_limit_check(struct conf *conf)
+{
+	const struct model *model = conf->model;
+	uint32_t connections[LIMITS_TO_MAX];
+	struct rate new[LIMITS_TO_MAX];
+	size_t n_connections = 0, n_new = 0;
+
+	for (size_t i = 0; i < model->bindings.n; i++) {
+		const struct limits *limits = model->bindings.at[i].limits;
+
+		if (!limits)
+			continue;
+		if (limits->connections_to &&
+		    is_new_number(limits->connections_to, connections, n_connections)) {
+			if (n_connections == LIMITS_TO_MAX)
+				report_different(conf, limits, "limit connections");
+			else
+				connections[n_connections++] = limits->connections_to;
+		}
+		if (limits->new_to.n && is_new_rate(&limits->new_to, new, n_new)) {
+			if (n_new == LIMITS_TO_MAX)
+				report_different(conf, limits, "limit new");
+			else
+				new[n_new++] = limits->new_to;
+		}
+	}
 }

@@ -64,14 +64,6 @@ static void grow_names(struct model *model)
 			model->names[slot_of(model, model->bindings.at[i].name)] = i + 1;
 }
 
-uint32_t model_find_uplink(const struct model *model, const char *name)
-{
-	for (uint32_t i = 0; i < model->uplinks.n; i++)
-		if (strcmp(model->uplinks.at[i].name, name) == 0)
-			return i;
-	return NO_INDEX;
-}
-
 uint32_t model_add_binding(struct model *model, const struct binding *binding)
 {
 	uint32_t index = (uint32_t)model->bindings.n;

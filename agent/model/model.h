@@ -31,6 +31,9 @@ struct address {
 
 struct rate { uint32_t n, per, burst; };	/* @n in @per seconds, @burst at once; n 0: no limit */
 
+/* Seconds in which a whole burst comes back, and different values of a kind `per destination`. */
+enum { LIMIT_REFILL_MAX = 30 * 86400, LIMITS_TO_MAX = 32 };
+
 struct limits {					/* of new connections of a binding or group */
 	uint32_t connections;			/* alive at once; 0: no limit */
 	uint32_t connections_to;		/* the same, to one destination address */
@@ -190,9 +193,6 @@ void model_drop(struct model *model);
 
 /* Index of the binding or group called @name (case-sensitive), or NO_INDEX. Constant time. */
 uint32_t model_find(const struct model *model, const char *name);
-
-/* Index of the uplink called @name, or NO_INDEX. Linear: there are at most UPLINKS_MAX. */
-uint32_t model_find_uplink(const struct model *model, const char *name);
 
 /*
  * model_add_binding - append a binding and enter its name into the index

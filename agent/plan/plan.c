@@ -249,9 +249,7 @@ int plan_build(const struct model *model, const uint32_t *numbers, const struct 
 
 	assert(model->mask.host != 0);
 	build_bindings(model, numbers, facts, &plan);
-	r = plan_limits_collect(model, &plan, diag);
-	if (r < 0)
-		return r;
+	plan_limits_collect(model, &plan);
 	emit_bindings(model, facts, &plan);
 	plan_cover_bypass(model, facts, &plan);
 	r = plan_policy_build(model, facts, &plan, diag);

@@ -220,7 +220,6 @@ struct plan_group {				/* what is needed to pick anew: see plan_groups.h */
 
 /* Values of limits `per destination`: each is a rule and two sets of its own, so another value is
  * another table. Sorted, each once. */
-enum { LIMITS_TO_MAX = 32 };
 struct limits_to {
 	uint32_t connections[LIMITS_TO_MAX];
 	struct rate new[LIMITS_TO_MAX];

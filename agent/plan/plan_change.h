@@ -2,8 +2,8 @@
 /*
  * One binding changed in a plan that is there, without building it anew: added, removed, or with
  * other addresses. Only for a binding that no group has for a member, nobody's `unusable use` and
- * nobody's `overflow` leads to, that leads to nobody itself, and whose limits per destination the plan
- * knows (plan_limits_known()). Pure.
+ * nobody's `overflow` leads to, that leads to nobody itself, and whose limits `per destination` have
+ * values that are in plan->limits_to. Pure.
  */
 #pragma once
 

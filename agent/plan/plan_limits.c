@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "plan/plan_rows.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 bool plan_limits_any(const struct binding *binding)
@@ -44,59 +45,27 @@ static const struct rate *find_new(const struct plan *plan, const struct rate *r
 	return bsearch(rate, to->new, to->n_new, sizeof *rate, by_rate);
 }
 
-bool plan_limits_known(const struct plan *plan, const struct limits *limits)
-{
-	return !limits ||
-	       ((limits->connections_to == 0 || find_connections(plan, limits->connections_to)) &&
-		(limits->new_to.n == 0 || find_new(plan, &limits->new_to)));
-}
-
-static bool collect(struct plan *plan, const struct limits *limits)
+static void collect(struct plan *plan, const struct limits *limits)
 {
 	struct limits_to *to = &plan->limits_to;
 
 	if (limits->connections_to && !find_connections(plan, limits->connections_to)) {
-		if (to->n_connections == LIMITS_TO_MAX)
-			return false;
+		assert(to->n_connections < LIMITS_TO_MAX);
 		to->connections[to->n_connections++] = limits->connections_to;
 		qsort(to->connections, to->n_connections, sizeof *to->connections, by_number);
 	}
 	if (limits->new_to.n && !find_new(plan, &limits->new_to)) {
-		if (to->n_new == LIMITS_TO_MAX)
-			return false;
+		assert(to->n_new < LIMITS_TO_MAX);
 		to->new[to->n_new++] = limits->new_to;
 		qsort(to->new, to->n_new, sizeof *to->new, by_rate);
 	}
-	return true;
 }
 
-/* The kernel counts in nanoseconds and would overflow: net/netfilter/nft_limit.c nft_limit_init(). */
-static bool refills(const struct rate *rate)
+void plan_limits_collect(const struct model *model, struct plan *plan)
 {
-	return rate->n == 0 || (uint64_t)rate->burst * rate->per / rate->n <= LIMIT_REFILL_MAX;
-}
-
-int plan_limits_collect(const struct model *model, struct plan *plan, struct diag *diag)
-{
-	for (size_t i = 0; i < model->bindings.n; i++) {
-		const struct limits *limits = model->bindings.at[i].limits;
-
-		if (!limits || !model->bindings.at[i].name)
-			continue;
-		if (!refills(&limits->new) || !refills(&limits->new_to)) {
-			diag_error(diag, limits->where,
-				   "a burst that takes more than 30 days to come back at this rate: "
-				   "expected a smaller burst");
-			return -EINVAL;
-		}
-		if (collect(plan, limits))
-			continue;
-		diag_error(diag, limits->where,
-			   "more than %d different limits of one kind 'per destination' in the whole "
-			   "configuration: give some bindings the same one", LIMITS_TO_MAX);
-		return -E2BIG;
-	}
-	return 0;
+	for (size_t i = 0; i < model->bindings.n; i++)
+		if (model->bindings.at[i].name && model->bindings.at[i].limits)
+			collect(plan, model->bindings.at[i].limits);
 }
 
 /* A row of @set: mark, then @number if it is not NULL. */

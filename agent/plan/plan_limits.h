@@ -11,17 +11,8 @@
 /* Does anything limit @binding: then its mark is in SET_LIMITED* and not in SET_USABLE*. */
 bool plan_limits_any(const struct binding *binding);
 
-enum { LIMIT_REFILL_MAX = 30 * 86400 };	/* seconds until a whole burst has come back */
-
-/*
- * plan_limits_collect - check rates and collect the values of all limits `per destination`
- * Returns 0, -EINVAL for a burst that takes longer than LIMIT_REFILL_MAX to come back, or -E2BIG for
- * more than LIMITS_TO_MAX different values of a kind; both are said in @diag.
- */
-MUST_CHECK int plan_limits_collect(const struct model *model, struct plan *plan, struct diag *diag);
-
-/* Has @plan the rules for these limits; NULL is none. If not, only a new plan has. */
-bool plan_limits_known(const struct plan *plan, const struct limits *limits);
+/* Collect the values of all limits `per destination`; the reader has seen that there is room. */
+void plan_limits_collect(const struct model *model, struct plan *plan);
 
 /* Append the limits of @binding, who it overflows to, and all that its number can lead to. */
 void plan_limits_emit(const struct model *model, const struct facts *facts, struct plan *plan,

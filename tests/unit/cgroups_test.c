@@ -466,7 +466,7 @@ static void test_exec(void **state)
 
 static void test_questions(void **state)
 {
-	uint64_t ids[16], id = 0;
+	uint64_t ids[16];
 	char *AUTO(mem_drop) path = NULL;
 	FILE *file;
 
@@ -474,10 +474,10 @@ static void test_questions(void **state)
 	NEED_CGROUP2();
 	make("a/b/c");
 	assert_int_equal(cgroups_open(root, &cgroups), 0);
-	assert_int_equal(cgroups_id(cgroups, "/a/b/", &id), 0);
-	assert_int_equal(id, inode("a/b"));
-	assert_int_equal(cgroups_id(cgroups, "/a/x", &id), -ENOENT);
-	assert_int_equal(cgroups_id(cgroups, "/../", &id), -ENOENT);
+	assert_int_equal(cgroups_chain(cgroups, "/a/b/", ids), 0);
+	assert_int_equal(ids[0], inode("a/b"));
+	assert_int_equal(cgroups_chain(cgroups, "/a/x", ids), -ENOENT);
+	assert_int_equal(cgroups_chain(cgroups, "/../", ids), -ENOENT);
 	assert_int_equal(cgroups_chain(cgroups, "/a/b/c", ids), 0);
 	assert_int_equal(ids[0], inode("a/b/c"));
 	assert_int_equal(ids[1], inode("a/b"));

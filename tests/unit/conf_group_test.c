@@ -79,6 +79,13 @@ static const struct row limit_rows[] = {
 		"2:50: limit '1000001' is not a number from 1 to 1000000\n"
 		"3:50: limit 'ten' is not a number from 1 to 1000000\n"
 		"3:80: burst '0' is not a number from 1 to 1000000" },
+	{ .what = "bursts that come back in 30 days, and in more", .text =
+	  "binding a { address 192.0.2.1; limit new 1/day burst 30; limit new 5/hour burst 3600 per "
+	  "destination; }\n"
+	  "binding b { address 192.0.2.2; limit new 1/day burst 31; }\n"
+	  "binding c { address 192.0.2.3; limit new 5/hour burst 3601 per destination; }",
+	  .want = "2:54: burst '31' takes more than 30 days to come back at 1/day: expected at most 30\n"
+		"3:55: burst '3601' takes more than 30 days to come back at 5/hour: expected at most 3600" },
 	{ .what = "rates", .text =
 	  "binding a { address 192.0.2.1; limit new 10; limit new 10/week; limit new /second;\n"
 	  "limit new 0/second; limit new 1000001/second; limit new 10/; }",
@@ -237,6 +244,30 @@ static void test_long_chains(void **unused)
 	assert_int_equal(diag.n, 2 + 1);	/* and where the chain is four long */
 }
 
+/* Each different value is a rule of its own; the same value of others is not one more. */
+static void test_different_limits(void **unused)
+{
+	AUTO(model_drop) struct model model = { 0 };
+	AUTO(diag_drop) struct diag diag = { 0 };
+	char *AUTO(mem_drop) text = NULL;
+	char *AUTO(mem_drop) found = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)unused;
+	assert_non_null(out);
+	for (int i = 0; i <= LIMITS_TO_MAX; i++)
+		fprintf(out, "binding a%d { address 192.0.2.%d; limit new %d/day per destination; }\n"
+			"binding b%d { address 198.51.100.%d; limit connections %d per destination; }\n",
+			i, i, i % LIMITS_TO_MAX + 1, i, i, i + 1);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(fake_read_text(text, len, &model, &diag), -EINVAL);
+	found = fake_found(&model, &diag, false);
+	assert_string_equal(found, "66:38: one more value of 'limit connections per destination' than the "
+			    "32 different ones that there may be: expected one that another binding or "
+			    "group has");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_warmup),
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_long_chains),
+		cmocka_unit_test(test_different_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

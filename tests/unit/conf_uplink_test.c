@@ -267,8 +267,6 @@ static void test_model(void **unused)
 	assert_true(model.addresses.at[0].routed);
 	assert_int_equal(model.addresses.at[0].bits, 64);
 	assert_int_equal(model.addresses.at[1].bits, 32);
-	assert_int_equal(model_find_uplink(&model, "v"), 1);
-	assert_int_equal(model_find_uplink(&model, "w"), NO_INDEX);
 	assert_int_equal(model.uplinks.at[1].gateways[FAMILY_IPV6].len, 16);
 	assert_int_equal(model.uplinks.at[1].gateways[FAMILY_IPV4].len, 0);
 	probe = model.uplinks.at[1].probe;

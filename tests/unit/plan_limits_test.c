@@ -123,50 +123,10 @@ static void test_rules(void **unused)
 	world.model.bindings.at[1].limits = &other;
 	assert_int_equal(world_build(&world, &world.plan), 0);
 	assert_true(plan_same_rules(&before, &world.plan));
-	assert_true(plan_limits_known(&before, &other));
 	other.connections_to = 6;
-	assert_false(plan_limits_known(&before, &other));
 	plan_drop(&world.plan);
 	assert_int_equal(world_build(&world, &world.plan), 0);
 	assert_false(plan_same_rules(&before, &world.plan));
-	other = (struct limits){ .new_to = { 1, 1, 1 } };
-	assert_false(plan_limits_known(&before, &other));
-	world_drop(&world);
-}
-
-static void test_too_many(void **unused)
-{
-	struct limits many[LIMITS_TO_MAX + 1] = { 0 };
-	struct world world;
-
-	(void)unused;
-	world_init(&world);
-	for (uint32_t i = 0; i <= LIMITS_TO_MAX; i++) {
-		char name[16];
-
-		snprintf(name, sizeof name, "b%u", i);
-		world_binding(&world, name, "");
-		many[i] = (struct limits){ .new_to = { i + 1, 1, 1 }, .where = { 0, i + 1, 1 } };
-		world.model.bindings.at[i].limits = &many[i];
-	}
-	assert_int_equal(world_build(&world, &world.plan), -E2BIG);
-	assert_int_equal(world.diag.n_errors, 1);
-	assert_int_equal(world.diag.at[0].where.line, LIMITS_TO_MAX + 1);
-	world_drop(&world);
-}
-
-static void test_slow_burst(void **unused)
-{
-	struct world world;
-
-	(void)unused;
-	three(&world);
-	limits = (struct limits){ .new = { 1, 86400, 31 } };
-	world.model.bindings.at[0].limits = &limits;
-	assert_int_equal(world_build(&world, &world.plan), -EINVAL);
-	limits.new.burst = 30;
-	diag_drop(&world.diag);
-	assert_int_equal(world_build(&world, &world.plan), 0);
 	world_drop(&world);
 }
 
@@ -176,8 +136,6 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_leads),
 		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_slow_burst),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
