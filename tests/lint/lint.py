@@ -13,79 +13,18 @@ it would rewrite most headers. It only breaks lines that are too long, when --fi
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True
 import rules  # noqa: E402
+from files import code_of, kind, matches, of_kind, read, run, tree  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OBJECTS = "build/obj"
 CC = os.environ.get("CC", "gcc")
 CFLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-Iagent", "-I" + OBJECTS + "/agent", "-Ilib",
           "-Itests/unit", "-Wall", "-Wextra", "-Werror"]
-
-
-# ---- files ---------------------------------------------------------------------------------
-
-def run(*command, stdin=None):
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
-
-
-def tree():
-    """Files that belong to the project: what git knows or would add, else all outside build/."""
-    code, out, _ = run("git", "ls-files", "--cached", "--others", "--exclude-standard")
-    if code == 0:
-        names = out.splitlines()
-    else:
-        names = [os.path.relpath(os.path.join(at, name)) for at, _, files in os.walk(".")
-                 for name in files if not at.startswith(("./build", "./.git"))]
-    return sorted(name for name in names if os.path.isfile(name))
-
-
-def read(name):
-    with open(name, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
-
-
-def kind(name):
-    """Suffix that says which rules hold for a file; scripts without one by their first line."""
-    base = os.path.basename(name)
-    suffix = os.path.splitext(base)[1]
-    if base == "Makefile" or suffix in (".c", ".h", ".l", ".y", ".S", ".nft", ".py", ".sh", ".md"):
-        return suffix or base
-    if os.path.dirname(name) == "docs" and re.fullmatch(r"\.[1-9]", suffix):
-        return ".man"
-    if suffix in (".service", ".varlink", ".conf", ".def"):
-        return suffix
-    if suffix:
-        return ""
-    first = read(name)[:60].partition("\n")[0]
-    if not first.startswith("#!"):
-        return ""
-    return ".py" if "python" in first else ".sh" if "sh" in first else ""
-
-
-def of_kind(*kinds):
-    return [name for name in tree() if kind(name) in kinds and not rules.is_test_input(name)]
-
-
-def blank(match):
-    return re.sub(r"[^\n]", " ", match.group(0))
-
-
-def code_of(name):
-    """C text with comments, strings and character constants blanked, line numbers kept."""
-    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank,
-                  read(name), flags=re.S)
-
-
-def matches(pattern, text):
-    for number, line in enumerate(text.splitlines(), 1):
-        for match in re.finditer(pattern, line):
-            yield number, match
 
 
 # ---- form ----------------------------------------------------------------------------------
@@ -296,6 +235,49 @@ def check_documented():
                     yield name, number, f"'{match.group(1)}' is not in {manual}"
 
 
+def section(text, title):
+    """Line number and text of each line of a section of a manual."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(".Sh"):
+            inside = line == ".Sh " + title
+        elif inside:
+            yield number, line
+
+
+def check_described():
+    """No manual speaks of an option, a verb or a log event that there is not."""
+    for manual, title, pattern, source, form in rules.DESCRIBED:
+        text = "".join(read(name) for name in of_kind(".c", ".h", ".def") if name.startswith(source))
+        for number, line in section(read(manual), title):
+            found = re.search(pattern, line)
+            if found and form.format(found.group(1)) not in text:
+                yield manual, number, f"'{found.group(1)}' is not in {source}"
+
+
+def described_parameters(text):
+    return [re.sub(r"\s+", " ", word).strip() for word in text.split(",") if word.strip()]
+
+
+def table_parameters(text):
+    """"name:s port?i" as the description has it: "name: string", "port: ?int"."""
+    for word in "".join(re.findall(r'"([^"]*)"', text)).split():
+        name, maybe, letter = re.fullmatch(r"(\w+)([:?])(\w)", word).groups()
+        yield f"{name}: {'?' if maybe == '?' else ''}{rules.METHOD_TYPES[letter]}"
+
+
+def check_methods():
+    """Methods and their parameters are the same in the interface and in the agent's table."""
+    described = {name: described_parameters(text) for name, text in
+                 re.findall(r"^method (\w+)\(([^)]*)\)", read(rules.DESCRIPTION), re.M)}
+    table = {name: list(table_parameters(text)) for name, text in
+             re.findall(r"^METHOD\((\w+),([^)]*)\)", read(rules.METHODS), re.M)}
+    for name in sorted(described.keys() | table.keys()):
+        if described.get(name) != table.get(name):
+            yield rules.METHODS, 1, f"{name}: {table.get(name)} here, {described.get(name)} " \
+                f"in {rules.DESCRIPTION}"
+
+
 def expand(lines, values):
     """The template language of nft-templates/: {{name}}, and #for X Y in a 1, b 2 up to its #end."""
     out, at = [], 0
@@ -333,6 +315,7 @@ CHECKS = {"form": check_form, "head": check_head, "words": check_words, "layers"
           "own-header": check_own_header_first, "headers": check_headers,
           "lengths": check_lengths, "symbols": check_symbols, "shell": check_shell,
           "python": check_python, "manuals": check_manuals, "documented": check_documented,
+          "described": check_described, "methods": check_methods,
           "templates": check_templates}
 
 

@@ -99,12 +99,28 @@ def template_value(name, values):
     return fixed.get(name, "{{" + name + "}}")
 
 
-# What a manual must name: file, pattern of the words in it, manual, how the manual writes them.
+# What a manual must name: files, pattern of the words in them, manual, how the manual writes them.
 DOCUMENTED = (
-    ("agent/daemon/log_events.def", r'"([a-z]+\.[a-z]+)"', "docs/outbindd.8", ".It Li {}"),
+    ("agent/daemon/log_events.def", r'"([a-z]+\.[a-z-]+)"', "docs/outbindd.8", ".It Li {}"),
     ("agent/daemon/options.c", r'^\t\{ "([a-z-]+)"', "docs/outbindd.8", ".It Fl -{}"),
     ("agent/model/conf.l", r'\{ "([a-z-]+)", TOKEN', "docs/outbind.conf.5", " {}"),
+    ("agent/daemon/state.h", r'^#define STATE_\w+\s+"([a-z.]+)"', "docs/outbindd.8",
+     "/var/lib/outbind/{}\n"),
     ("agent/proto/tag.h", r'"([a-z]+-[a-z]+)"', "docs/outbind.7", ".It {}"),
-    ("ctl", r'^\t\.name = "([a-z ]+)"', "docs/outbindctl.1", "Cm {}"),
-    ("ctl", r'^\t(?:\[\w+\] = )?\{ "([a-z-]+)", (?:"|NULL)', "docs/outbindctl.1", "Fl -{}"),
+    ("ctl", r'^\t\.name = "([a-z -]+)"', "docs/outbindctl.1", "Cm {}"),
+    ("ctl", r'^\t(?:\[\w+\] = )?\{ (?:\.name = )?"([a-z-]+)", (?:"|NULL|\.value|$)',
+     "docs/outbindctl.1", "Fl -{}"),
 )
+
+# And nothing else: manual, section, pattern of what it names, files, how those write it.
+DESCRIBED = (
+    ("docs/outbindd.8", "LOG", r"^\.It Li (\S+)", "agent/daemon/log_events.def", '"{}"'),
+    ("docs/outbindd.8", "DESCRIPTION", r"^\.It Fl -(\S+)", "agent/daemon/options.c", '{{ "{}"'),
+    ("docs/outbindctl.1", "VERBS",
+     r"^\.(?:It )?Cm ((?:binding|group|policy|bypass) [a-z-]+|(?<=It Cm )[a-z-]+)", "ctl",
+     '.name = "{}"'),
+)
+
+# The same call in the description that programs read and in the table that the agent goes by.
+DESCRIPTION, METHODS = "agent/proto/org.outbind.varlink", "agent/daemon/methods.def"
+METHOD_TYPES = {"s": "string", "i": "int", "b": "bool"}
