@@ -14,36 +14,16 @@ void pending_drop(struct pending *pending)
 	*pending = (struct pending){ 0 };
 }
 
-/* As a Change has it. */
-static const char *kind_name(enum item_kind kind)
+static int compare(const struct item *a, const struct item *b)
 {
-	static const char *const names[] = {
-		[ITEM_BINDING] = "binding", [ITEM_GROUP] = "group", [ITEM_UPLINK] = "uplink",
-		[ITEM_RULE] = "rule", [ITEM_BYPASS] = "bypass",
-		[ITEM_DEFAULT] = "default-binding", [ITEM_SUSPEND] = "suspension",
-	};
+	int order = (int)item_space(a->kind) - (int)item_space(b->kind);
 
-	return names[kind];
-}
-
-/* Bindings and groups have their names from one set. */
-static const char *set_of(const char *kind)
-{
-	return strcmp(kind, "group") == 0 ? "binding" : kind;
-}
-
-static int compare(const char *kind, const char *name, const struct item *item)
-{
-	int order = strcmp(set_of(kind), set_of(kind_name(item->kind)));
-
-	return order ? order : strcmp(name, item->key);
+	return order ? order : strcmp(a->key, b->key);
 }
 
 static int by_name(const void *left, const void *right)
 {
-	const struct item *item = *(const struct item *const *)left;
-
-	return compare(kind_name(item->kind), item->key, *(const struct item *const *)right);
+	return compare(*(const struct item *const *)left, *(const struct item *const *)right);
 }
 
 int pending_read(const struct ctl *ctl, const char *text, struct pending *ret)
@@ -66,13 +46,13 @@ int pending_read(const struct ctl *ctl, const char *text, struct pending *ret)
 	return CTL_DONE;
 }
 
-static const struct item *find(const struct pending *pending, const char *kind, const char *name)
+const struct item *pending_same(const struct pending *pending, const struct item *item)
 {
 	size_t first = 0, last = pending->sorted.n;
 
 	while (first < last) {
 		size_t middle = first + (last - first) / 2;
-		int order = compare(kind, name, pending->sorted.at[middle]);
+		int order = compare(item, pending->sorted.at[middle]);
 
 		if (order == 0)
 			return pending->sorted.at[middle];
@@ -82,9 +62,4 @@ static const struct item *find(const struct pending *pending, const char *kind, 
 			first = middle + 1;
 	}
 	return NULL;
-}
-
-const struct item *pending_same(const struct pending *pending, const struct item *item)
-{
-	return find(pending, kind_name(item->kind), item->key);
 }

@@ -96,7 +96,7 @@ static void say(struct attempt *attempt, const struct item *item, const char *wh
 {
 	struct diag diag = { 0 };
 
-	diag_error(&diag, item->where, "%s %s %s", things_kind(item->kind), item->key, what);
+	diag_error(&diag, item->where, "%s %s %s", item_kind_name(item->kind), item->key, what);
 	take_problems(attempt->request->name, &diag, attempt->out);
 }
 

@@ -7,8 +7,8 @@
 
 #include "base/mem.h"
 #include "daemon/log.h"
+#include "daemon/state_file.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void marks_copy(const struct numbers *from, struct numbers *ret)
@@ -53,59 +53,31 @@ int marks_load(const struct state *state, struct numbers *ret, struct outcome *o
 	AUTO(mem_drop) char *text = NULL;
 	uint32_t line = 0;
 	size_t len;
-	int r = state_read(state, STATE_MARKS, &text, &len);
+	int r = state_file_read(state, STATE_MARKS, &text, &len, out);
 
-	if (r < 0) {
-		outcome_say(out, "cannot read %s/%s: %s", state->dir, STATE_MARKS,
-			    strerror(-r));
-		return -EBADMSG;
-	}
-	r = numbers_read(text, len, ret, &line);
-	if (r < 0) {
-		outcome_say(out, "%s/%s:%u: not a line that outbindd wrote; restore the file, or "
-			    "remove it when no connection of a binding is alive",
-			    state->dir, STATE_MARKS, line);
-		return -EBADMSG;
-	}
-	return 0;
-}
-
-static int unwritable(const struct state *state, int r, struct outcome *out)
-{
-	outcome_say(out, "cannot write %s/%s: %s", state->dir, STATE_MARKS, strerror(-r));
-	log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\"", state->dir, STATE_MARKS,
-		  strerror(-r));
-	return r;
+	if (r < 0)
+		return r;
+	if (numbers_read(text, len, ret, &line) == 0)
+		return 0;
+	return state_file_refuse(state, STATE_MARKS, line,
+				 "restore the file, or remove it when no connection of a binding is "
+				 "alive", out);
 }
 
 int marks_save(const struct state *state, const struct numbers *numbers, struct outcome *out)
 {
-	AUTO(mem_drop) char *text = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-	int r;
+	struct state_file file;
 
-	if (!file)
-		abort();
-	numbers_write(numbers, file);
-	if (fclose(file) != 0)
-		abort();
-	r = state_write(state, STATE_MARKS, text, len);
-	return r < 0 ? unwritable(state, r, out) : 0;
+	state_file_open(&file);
+	numbers_write(numbers, file.out);
+	return state_file_close(&file, state, STATE_MARKS, state_write, out);
 }
 
 int marks_append(const struct state *state, const char *name, uint32_t number, struct outcome *out)
 {
-	AUTO(mem_drop) char *text = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-	int r;
+	struct state_file file;
 
-	if (!file)
-		abort();
-	numbers_write_one(name, number, file);
-	if (fclose(file) != 0)
-		abort();
-	r = state_append(state, STATE_MARKS, text, len);
-	return r < 0 ? unwritable(state, r, out) : 0;
+	state_file_open(&file);
+	numbers_write_one(name, number, file.out);
+	return state_file_close(&file, state, STATE_MARKS, state_append, out);
 }

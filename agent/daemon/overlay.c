@@ -100,15 +100,9 @@ void overlay_drop(struct overlay *overlay)
 	*overlay = (struct overlay){ 0 };
 }
 
-/* Bindings and groups share one space of names. */
-static enum item_kind space_of(enum item_kind kind)
-{
-	return kind == ITEM_GROUP ? ITEM_BINDING : kind;
-}
-
 static uint32_t hash_of(enum item_kind kind, const char *key)
 {
-	return index_hash(key, strlen(key)) + (uint32_t)space_of(kind);
+	return index_hash(key, strlen(key)) + (uint32_t)item_space(kind);
 }
 
 static void add(struct overlay *overlay, struct item item, bool hides)
@@ -135,7 +129,7 @@ struct overlay_entry *overlay_find(const struct overlay *overlay, enum item_kind
 	for (size_t step = 0; (found = index_next(&overlay->index, hash, &step)) != NO_INDEX;) {
 		struct overlay_entry *entry = &overlay->at[found];
 
-		if (entry->item.key && space_of(entry->item.kind) == space_of(kind) &&
+		if (entry->item.key && item_space(entry->item.kind) == item_space(kind) &&
 		    strcmp(entry->item.key, key) == 0)
 			return entry;
 	}

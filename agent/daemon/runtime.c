@@ -6,7 +6,7 @@
 #include "daemon/runtime.h"
 
 #include "base/mem.h"
-#include "daemon/log.h"
+#include "daemon/state_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -85,28 +85,22 @@ static unsigned read_names(const char *text, size_t len, struct overlay *overlay
 	return 0;
 }
 
-static int unreadable(const struct state *state, const char *name, int r, struct outcome *out)
-{
-	outcome_say(out, "cannot read %s/%s: %s", state->dir, name, strerror(-r));
-	return -EBADMSG;
-}
-
 /* The file of names that an earlier version left. */
 static int load_names(const struct state *state, struct overlay *overlay, struct outcome *out)
 {
 	AUTO(mem_drop) char *text = NULL;
 	unsigned line;
 	size_t len;
-	int r = state_read(state, STATE_SUSPENDED, &text, &len);
+	int r = state_file_read(state, STATE_SUSPENDED, &text, &len, out);
 
 	if (r < 0)
-		return unreadable(state, STATE_SUSPENDED, r, out);
+		return r;
 	line = read_names(text, len, overlay);
 	if (line == 0)
 		return 0;
-	outcome_say(out, "%s/%s:%u: not a line that outbindd wrote; restore the file, or remove it "
-		    "to resume every binding in it", state->dir, STATE_SUSPENDED, line);
-	return -EBADMSG;
+	return state_file_refuse(state, STATE_SUSPENDED, line,
+				 "restore the file, or remove it to resume every binding in it",
+				 out);
 }
 
 /* Whole, but of statements that this version does not take. */
@@ -129,10 +123,10 @@ int runtime_load(const struct state *state, const struct conf_world *world, stru
 	const char *cause = NULL;
 	unsigned line = 0;
 	size_t len;
-	int r = state_read(state, STATE_RUNTIME, &text, &len);
+	int r = state_file_read(state, STATE_RUNTIME, &text, &len, out);
 
 	if (r < 0)
-		return unreadable(state, STATE_RUNTIME, r, out);
+		return r;
 	if (len > 0 || state_has(state, STATE_RUNTIME))
 		r = overlay_read(runtime_name(state, name), text, len, world, &overlay, &line,
 				 &cause, &diag);
@@ -168,8 +162,5 @@ int runtime_save(const struct state *state, const struct overlay *overlay, struc
 		state_remove(state, STATE_SUSPENDED);
 		return 0;
 	}
-	outcome_say(out, "cannot write %s/%s: %s", state->dir, STATE_RUNTIME, strerror(-r));
-	log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\"", state->dir, STATE_RUNTIME,
-		  strerror(-r));
-	return r;
+	return state_file_unwritable(state, STATE_RUNTIME, r, out);
 }

@@ -19,17 +19,6 @@ struct wanted {					/* which things; items NULL: all */
 	bool kinds[ITEM_SUSPEND + 1];
 };
 
-const char *things_kind(enum item_kind kind)
-{
-	static const char *const kinds[] = {
-		[ITEM_BINDING] = "binding", [ITEM_GROUP] = "group", [ITEM_UPLINK] = "uplink",
-		[ITEM_RULE] = "rule", [ITEM_BYPASS] = "bypass",
-		[ITEM_DEFAULT] = "default-binding", [ITEM_SUSPEND] = "suspension",
-	};
-
-	return kinds[kind];
-}
-
 void things_drop(struct things *things)
 {
 	for (size_t i = 0; i < things->n; i++) {
@@ -172,11 +161,9 @@ static void add_default(const struct model *model, const struct wanted *wanted,
 		add(things, ITEM_DEFAULT, DEFAULT_KEY, mem_text(word, strlen(word)));
 }
 
-/* Bindings and groups share one space of names. */
 static int compare(const struct thing *a, const struct thing *b)
 {
-	int x = a->kind == ITEM_GROUP ? ITEM_BINDING : (int)a->kind;
-	int y = b->kind == ITEM_GROUP ? ITEM_BINDING : (int)b->kind;
+	int x = (int)item_space(a->kind), y = (int)item_space(b->kind);
 
 	return x != y ? x - y : strcmp(a->key, b->key);
 }
@@ -238,7 +225,7 @@ void things_differences_drop(struct differences *differences)
 void things_difference_add(struct differences *differences, const char *what, enum item_kind kind,
 			   const char *name, const char *before, const char *after)
 {
-	struct difference one = { .what = what, .thing = kind, .kind = things_kind(kind) };
+	struct difference one = { .what = what, .thing = kind, .kind = item_kind_name(kind) };
 
 	differences->bytes += strlen(name) + (before ? strlen(before) : 0) +
 			      (after ? strlen(after) : 0);

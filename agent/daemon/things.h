@@ -49,5 +49,3 @@ void things_difference_add(struct differences *differences, const char *what, en
 /* From @before to @after, in order of kind and key. */
 void things_compare(const struct things *before, const struct things *after,
 		    struct differences *ret);
-
-const char *things_kind(enum item_kind kind);

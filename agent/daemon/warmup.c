@@ -13,9 +13,9 @@
 #include "base/mem.h"
 #include "daemon/log.h"
 #include "daemon/seen.h"
+#include "daemon/state_file.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,48 +27,31 @@ static int64_t wall_clock(void)
 int warmup_load(struct agent *agent, struct outcome *out)
 {
 	AUTO(mem_drop) char *text = NULL;
-	const struct state *state = agent->state;
 	uint32_t line = 0;
 	size_t len;
-	int r = state_read(state, STATE_WARMUP, &text, &len);
+	int r = state_file_read(agent->state, STATE_WARMUP, &text, &len, out);
 
-	if (r < 0) {
-		outcome_say(out, "cannot read %s/%s: %s", state->dir, STATE_WARMUP, strerror(-r));
-		return -EBADMSG;
-	}
+	if (r < 0)
+		return r;
 	warmups_drop(&agent->warmups);
 	r = warmups_read(text, len, &agent->warmups, &line);
 	agent->facts.warmups = &agent->warmups;
 	if (r == 0)
 		return 0;
-	outcome_say(out, "%s/%s:%u: not a line that outbindd wrote; restore the file, or remove it "
-		    "and start the warm-ups again",
-		    state->dir, STATE_WARMUP, line);
-	return -EBADMSG;
+	return state_file_refuse(agent->state, STATE_WARMUP, line,
+				 "restore the file, or remove it and start the warm-ups again",
+				 out);
 }
 
 /* @firmly: it must outlive a power loss; else it is a count that the next one replaces. */
 static int save(const struct agent *agent, bool firmly, struct outcome *out)
 {
-	AUTO(mem_drop) char *text = NULL;
-	const struct state *state = agent->state;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-	int r;
+	struct state_file file;
 
-	if (!file)
-		abort();
-	warmups_write(&agent->warmups, file);
-	if (fclose(file) != 0)
-		abort();
-	r = firmly ? state_write(state, STATE_WARMUP, text, len)
-		   : state_note(state, STATE_WARMUP, text, len);
-	if (r < 0) {
-		outcome_say(out, "cannot write %s/%s: %s", state->dir, STATE_WARMUP, strerror(-r));
-		log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\"", state->dir,
-			  STATE_WARMUP, strerror(-r));
-	}
-	return r;
+	state_file_open(&file);
+	warmups_write(&agent->warmups, file.out);
+	return state_file_close(&file, agent->state, STATE_WARMUP,
+				firmly ? state_write : state_note, out);
 }
 
 /* The warm-up that @state is about, if it limits now, and the mark of its binding; or NULL. */

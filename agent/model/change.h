@@ -8,6 +8,14 @@ enum item_kind {
 	ITEM_BINDING, ITEM_GROUP, ITEM_UPLINK, ITEM_RULE, ITEM_BYPASS, ITEM_DEFAULT, ITEM_SUSPEND,
 };
 
+/* The kind that stands for all whose keys are names of one set: bindings and groups have one. */
+static inline enum item_kind item_space(enum item_kind kind)
+{
+	return kind == ITEM_GROUP ? ITEM_BINDING : kind;
+}
+
+const char *item_kind_name(enum item_kind kind);	/* "binding", "suspension", ... */
+
 struct item {
 	enum item_kind kind;
 	bool remove;				/* `remove`, or `resume` */

@@ -68,22 +68,27 @@ void conf_split_note_rule(struct conf *conf, const struct rule *rule, bool remov
 			rule->where);
 }
 
-/* Kinds whose keys are names of one set count as one. */
-static enum item_kind set_of(enum item_kind kind)
+const char *item_kind_name(enum item_kind kind)
 {
-	return kind == ITEM_GROUP ? ITEM_BINDING : kind;
+	static const char *const names[] = {
+		[ITEM_BINDING] = "binding", [ITEM_GROUP] = "group", [ITEM_UPLINK] = "uplink",
+		[ITEM_RULE] = "rule", [ITEM_BYPASS] = "bypass",
+		[ITEM_DEFAULT] = "default-binding", [ITEM_SUSPEND] = "suspension",
+	};
+
+	return names[kind];
 }
 
 /* Is the item that is read there already? To say so twice is an error, except for words of lists. */
 static bool is_repeated(struct conf *conf, const struct item *item)
 {
 	struct conf_split *split = conf->split;
-	uint32_t hash = index_hash(item->key, strlen(item->key)) + set_of(item->kind), other;
+	uint32_t hash = index_hash(item->key, strlen(item->key)) + item_space(item->kind), other;
 
 	for (size_t step = 0; (other = index_next(&split->index, hash, &step)) != NO_INDEX;) {
 		const struct item *before = &split->items.at[other];
 
-		if (set_of(before->kind) != set_of(item->kind) ||
+		if (item_space(before->kind) != item_space(item->kind) ||
 		    strcmp(before->key, item->key) != 0)
 			continue;
 		if (item->kind == ITEM_RULE && !item->remove)
@@ -94,7 +99,7 @@ static bool is_repeated(struct conf *conf, const struct item *item)
 	return false;
 }
 
-static size_t offset_of(const struct conf_split *split, struct where where)
+static size_t offitem_space(const struct conf_split *split, struct where where)
 {
 	return split->lines.at[where.line - 1] + where.column - 1;
 }
@@ -130,8 +135,8 @@ void conf_split_end(struct conf *conf, struct where start)
 	}
 	/* places are of use only as long as nothing was invented to go on after an error */
 	if (conf->diag->n_errors == 0)
-		item.text = item_text(split, &item, offset_of(split, start),
-				      offset_of(split, last->where) + last->word.len);
+		item.text = item_text(split, &item, offitem_space(split, start),
+				      offitem_space(split, last->where) + last->word.len);
 	PUSH(&split->items, item);
 }
 
