@@ -80,6 +80,32 @@ static const uint8_t *find(const struct plan *plan, enum set_id set, uint32_t ma
 	return plan_find(plan, set, key);
 }
 
+/* Has @mark lost one of its rows in @set? */
+static bool has_lost(const struct keeping *keeping, enum set_id set, uint32_t mark, uint8_t nfproto)
+{
+	const struct rows *rows = &keeping->old->sets[set];
+	size_t len = plan_shapes[set].row_len, low = 0, high = rows->n;
+	uint8_t key[4];
+
+	put_host32(key, plan_shapes[set].interval ? htobe32(mark) : mark);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memcmp(rows->at + middle * len, key, sizeof key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < rows->n && memcmp(rows->at + low * len, key, sizeof key) == 0; low++) {
+		const uint8_t *row = rows->at + low * len;
+
+		if ((set != SET_VIA || row[4] == nfproto) &&
+		    !plan_find(keeping->fresh, set, row))
+			return true;
+	}
+	return false;
+}
+
 /* Does @mark have the uplink still that it had, or had it none before either? */
 static bool has_same(const struct keeping *keeping, uint32_t mark, uint8_t nfproto)
 {
@@ -88,7 +114,8 @@ static bool has_same(const struct keeping *keeping, uint32_t mark, uint8_t nfpro
 
 	if (find(keeping->old, SET_ELSEWHERE, mark, nfproto))
 		return !fresh;
-	return old && fresh && memcmp(old, fresh, plan_shapes[SET_STEER_TO].row_len) == 0;
+	return old && fresh && memcmp(old, fresh, plan_shapes[SET_STEER_TO].row_len) == 0 &&
+	       !has_lost(keeping, SET_VIA, mark, nfproto);
 }
 
 /* Addresses that a binding had, of the way that it still has. */
@@ -109,28 +136,6 @@ static void keep_addresses(struct keeping *keeping, enum set_id from, enum set_i
 	}
 }
 
-/* Has @mark lost one of the addresses in @set? */
-static bool has_lost(const struct keeping *keeping, enum set_id set, uint32_t mark)
-{
-	const struct rows *rows = &keeping->old->sets[set];
-	size_t len = plan_shapes[set].row_len, low = 0, high = rows->n;
-	uint8_t key[4];
-
-	put_host32(key, plan_shapes[set].interval ? htobe32(mark) : mark);
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (memcmp(rows->at + middle * len, key, sizeof key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < rows->n && memcmp(rows->at + low * len, key, sizeof key) == 0; low++)
-		if (!plan_find(keeping->fresh, set, rows->at + low * len))
-			return true;
-	return false;
-}
-
 /* Those that live without an uplink now. What was kept once stays. */
 static void keep_off(struct keeping *keeping, enum set_id from)
 {
@@ -145,8 +150,9 @@ static void keep_off(struct keeping *keeping, enum set_id from)
 		    find(keeping->fresh, SET_HAS_UPLINK, mark, nfproto))
 			continue;
 		if (from == SET_HAS_UPLINK &&
-		    !has_lost(keeping, nfproto == 2 ? SET_OWN4 : SET_OWN6, mark) &&
-		    !has_lost(keeping, nfproto == 2 ? SET_OWN_RANGE4 : SET_OWN_RANGE6, mark))
+		    !has_lost(keeping, nfproto == 2 ? SET_OWN4 : SET_OWN6, mark, nfproto) &&
+		    !has_lost(keeping, nfproto == 2 ? SET_OWN_RANGE4 : SET_OWN_RANGE6, mark,
+			      nfproto))
 			continue;
 		keep(keeping, SET_ELSEWHERE, at);
 		keep(keeping, SET_STEER, at);

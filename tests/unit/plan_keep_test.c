@@ -18,6 +18,11 @@ static void make(struct world *world, const char *address, bool uplink)
 	build(world);
 }
 
+static uint8_t *row_in(struct plan *plan, enum set_id set, size_t row)
+{
+	return plan->sets[set].at + row * plan_shapes[set].row_len;
+}
+
 static void test_gone(void **unused)
 {
 	struct world old, world;
@@ -60,6 +65,21 @@ static void test_other_address(void **unused)
 	world_drop(&old);
 	world_drop(&world);
 	world_drop(&again);
+}
+
+/* The uplink leads out by another link now, and so by another provider. */
+static void test_other_interface(void **unused)
+{
+	struct world old, world;
+
+	(void)unused;
+	make(&old, "192.0.2.2", true);
+	make(&world, "192.0.2.3", true);
+	memcpy(row_in(&world.plan, SET_VIA, 0) + 8, "eth7", 4);
+	plan_keep(&old.plan, &world.plan);
+	CHECK_SET(&world, SET_KEPT4, "");
+	world_drop(&old);
+	world_drop(&world);
 }
 
 static void test_uplink_taken_away(void **unused)
@@ -107,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_other_address),
+		cmocka_unit_test(test_other_interface),
 		cmocka_unit_test(test_uplink_taken_away),
 		cmocka_unit_test(test_nothing),
 	};
