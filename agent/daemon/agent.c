@@ -21,6 +21,7 @@
 #include "daemon/remove.h"
 #include "daemon/seen.h"
 #include "daemon/shares.h"
+#include "daemon/ways.h"
 #include "plan/plan_keep.h"
 #include "daemon/warmup.h"
 
@@ -152,6 +153,7 @@ int agent_start(struct agent *agent, struct outcome *out)
 	if (r < 0)
 		return r;
 	plumb_prepare(agent, candidate.generation);
+	ways_load(agent, &candidate.generation->plan);
 	r = first_table(agent, &candidate, &about, out);
 	if (r < 0)
 		return r;
@@ -239,6 +241,7 @@ int agent_apply_facts(struct agent *agent, struct outcome *out)
 		plan_drop(&agent->now->plan);
 		agent->now->plan = plan;
 		agent_changed(agent);
+		ways_save(agent);
 		health_all(agent);
 	} else {
 		plan_drop(&plan);
@@ -325,6 +328,8 @@ void agent_drop(struct agent *agent)
 	texts_free(agent->texts);
 	agent->texts = NULL;
 	problems_drop(&agent->warnings);
+	free(agent->ways);
+	agent->ways = NULL;
 	remove_drop(agent);
 	listing_free(agent->listing);
 	agent->listing = NULL;

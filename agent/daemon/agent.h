@@ -53,6 +53,7 @@ struct agent {
 	uint32_t seen;				/* generation that was noted; see seen.h */
 	uint64_t transactions, heals, notices_lost;
 	struct timespec started, applied;	/* CLOCK_REALTIME */
+	char *ways;				/* as ways.c noted it last; NULL: not yet */
 	struct problems warnings;		/* of the configuration in force */
 	char last_reload[OUTCOME_TEXT];
 	uint64_t asked;				/* usec: when the running call had been received */

@@ -19,6 +19,7 @@
 #include "daemon/suspend.h"
 #include "daemon/things.h"
 #include "daemon/warn.h"
+#include "daemon/ways.h"
 #include "plan/plan_keep.h"
 
 #include <string.h>
@@ -273,6 +274,7 @@ void candidate_install(struct agent *agent, struct candidate *candidate, struct 
 	}
 	agent->generation++;
 	agent_changed(agent);
+	ways_save(agent);
 	health_move(agent, old ? &old->model : NULL);
 	health_all(agent);
 	plumb_all(agent);

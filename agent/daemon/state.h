@@ -14,6 +14,7 @@
 #define STATE_LAST	"runtime.conf.last"	/* the version before */
 #define STATE_SUSPENDED	"suspended"		/* names of suspended bindings, of version 0.1 */
 #define STATE_WARMUP	"warmup"		/* how far the warm-ups are */
+#define STATE_WAYS	"ways"			/* what live connections by uplinks need */
 #define STATE_ADDRESSES	"addresses"		/* those that we added to interfaces */
 
 enum state_step { STATE_OPEN, STATE_WRITE, STATE_SYNC, STATE_RENAME, STATE_SYNC_DIR, STATE_STEPS };

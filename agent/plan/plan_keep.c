@@ -8,9 +8,10 @@
 #include <stdlib.h>
 
 /* Of a binding that is no more: nothing new can leave by it, since it is not usable. */
-static const enum set_id ways[] = {
+const enum set_id plan_keep_sets[] = {
 	SET_STEER, SET_HAS_UPLINK, SET_STEER_TO, SET_STEER_BIT, SET_VIA, SET_ANSWER,
 	SET_OWN4, SET_OWN6, SET_OWN_RANGE4, SET_OWN_RANGE6, SET_KEPT4, SET_KEPT6, SET_ELSEWHERE,
+	SETS,
 };
 
 struct keeping {
@@ -59,8 +60,8 @@ static bool is_alive(const struct keeping *keeping, uint32_t mark)
 /* Those that had an uplink and are no more: of the others with such rows nobody looks at them. */
 static void keep_gone(struct keeping *keeping)
 {
-	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-		enum set_id set = ways[i];
+	for (size_t i = 0; plan_keep_sets[i] != SETS; i++) {
+		enum set_id set = plan_keep_sets[i];
 
 		for (size_t row = 0; row < keeping->old->sets[set].n; row++) {
 			const uint8_t *at = row_of(keeping->old, set, row);

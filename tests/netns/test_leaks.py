@@ -239,6 +239,12 @@ def _():
         agent.write(UPLINK + NEAR_BINDING + "policy { user 4001 use near; }\n")
         agent.ctl("reload")
         time.sleep(1)
+        agent.kill()
+        agent.start()
+        check("taken up", len(agent.events("table.adopted")), 1)
+        agent.write(UPLINK + NEAR_BINDING + "policy { user 4001 use near; user 4003 use near; }\n")
+        agent.ctl("reload")
+        time.sleep(1)
         check("by the main way", main.sources() & set(OWN.values()), set())
         finished(stops)
         for family in (4, 6):

@@ -106,6 +106,53 @@ static void test_uplink_taken_away(void **unused)
 	world_drop(&again);
 }
 
+static void test_text(void **unused)
+{
+	struct world old, world, empty, again;
+	struct plan kept = { 0 };
+	char *text = NULL;
+	unsigned line;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)unused;
+	make(&old, "192.0.2.2", true);
+	world_init(&world);
+	world_binding(&world, "default", "");
+	build(&world);
+	plan_keep(&old.plan, &world.plan);
+	plan_keep_write(&world.plan, out);
+	fclose(out);
+	assert_int_equal(plan_keep_read(text, len, &kept, &line), 0);
+	world_init(&empty);
+	world_binding(&empty, "default", "");
+	build(&empty);
+	plan_keep(&kept, &empty.plan);
+	assert_true(empty.plan.fingerprint == world.plan.fingerprint);
+	for (size_t cut = 1; cut < len; cut++) {	/* never a crash; whole lines are lines */
+		plan_drop(&kept);
+		kept = (struct plan){ 0 };
+		if (plan_keep_read(text, cut, &kept, &line) < 0)
+			assert_true(line > 0);
+		else
+			assert_true(text[cut - 1] == '\n');
+	}
+	plan_drop(&kept);
+	assert_int_equal(plan_keep_read("mask 00001fff\nvia 0g\n", 21, &kept, &line), -EINVAL);
+	assert_int_equal(line, 2);
+	make(&again, "192.0.2.2", false);
+	free(text);
+	out = open_memstream(&text, &len);
+	plan_keep_write(&again.plan, out);	/* nothing is kept */
+	fclose(out);
+	assert_int_equal(len, 0);
+	free(text);
+	world_drop(&old);
+	world_drop(&world);
+	world_drop(&empty);
+	world_drop(&again);
+}
+
 static void test_nothing(void **unused)
 {
 	struct world old, world;
@@ -129,6 +176,7 @@ int main(void)
 		cmocka_unit_test(test_other_address),
 		cmocka_unit_test(test_other_interface),
 		cmocka_unit_test(test_uplink_taken_away),
+		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_nothing),
 	};
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See ways.h. Connections do not outlive a boot, so the file need not be synced to the disk. */
+#include "daemon/ways.h"
+
+#include "base/mem.h"
+#include "daemon/log.h"
+#include "daemon/seen.h"
+#include "plan/plan_keep.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Does anything still carry one of the marks? If that cannot be told, it may. */
+static bool is_carried(struct agent *agent, const struct plan *old)
+{
+	struct fwmark *AUTO(mem_drop) marks = NULL;
+	size_t n = plan_keep_marks(old, &marks);
+	bool *AUTO(mem_drop) carried = mem_zero(n, sizeof *carried);
+
+	if (agent->kernel->carried(agent->kernel, old->mask, marks, n, carried) < 0)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (carried[i])
+			return true;
+	return false;
+}
+
+void ways_load(struct agent *agent, struct plan *fresh)
+{
+	AUTO(plan_drop) struct plan old = { 0 };
+	AUTO(mem_drop) char *text = NULL;
+	char place[SEEN_PLACE];
+	unsigned line = 0;
+	size_t len, head;
+	int r = state_read(agent->state, STATE_WAYS, &text, &len);
+
+	seen_place(place);
+	head = strlen(place);
+	if (r == 0 && (len < head || memcmp(text, place, head) != 0))
+		return;				/* none, or another boot's */
+	if (r == 0)
+		r = plan_keep_read(text + head, len - head, &old, &line);
+	if (r < 0)
+		log_event(EVENT_STATE_UNREADABLE,
+			  "file=%s/%s line=%u error=\"%s\" next=\"connections that it spoke of are "
+			  "not kept on their uplinks\"",
+			  agent->state->dir, STATE_WAYS, line + 1,
+			  line == 0 ? strerror(-r) : "not a line that outbindd wrote");
+	else if (is_carried(agent, &old))
+		plan_keep(&old, fresh);
+}
+
+void ways_save(struct agent *agent)
+{
+	char *text = NULL, place[SEEN_PLACE];
+	size_t len = 0;
+	FILE *file = open_memstream(&text, &len);
+	int r = 0;
+
+	if (!file)
+		abort();
+	seen_place(place);
+	fputs(place, file);
+	plan_keep_write(&agent->now->plan, file);
+	if (fclose(file) != 0)
+		abort();
+	if (agent->ways ? strcmp(agent->ways, text) != 0
+			: len > strlen(place) || state_has(agent->state, STATE_WAYS))
+		r = state_note(agent->state, STATE_WAYS, text, len);
+	if (r < 0) {
+		log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\" next=retry",
+			  agent->state->dir, STATE_WAYS, strerror(-r));
+		free(text);
+		return;
+	}
+	free(agent->ways);
+	agent->ways = text;
+}
