@@ -2,6 +2,7 @@
 /* outbindctl binding warmup: days of few new connections, for an address that nobody knows yet. */
 #include "agent.h"
 #include "answer.h"
+#include "grammar.h"
 #include "reply.h"
 #include "verbs.h"
 
@@ -67,5 +68,7 @@ const struct verb binding_warmup_verb = {
 	.least = 2,
 	.most = 2,
 	.complete = COMPLETE_BINDING,
+	.words = grammar_warmup,
+	.words_from = 1,
 	.run = binding_warmup_run,
 };

@@ -113,6 +113,14 @@ const struct grammar grammar_default[] = {
 	LAST,
 };
 
+const struct grammar grammar_warmup[] = {
+	{ "start", STARTS | ENDS, 0, COMPLETE_NONE, NULL, NULL },
+	{ "pause", STARTS | ENDS, 0, COMPLETE_NONE, NULL, NULL },
+	{ "resume", STARTS | ENDS, 0, COMPLETE_NONE, NULL, NULL },
+	{ "status", STARTS | ENDS, 0, COMPLETE_NONE, NULL, NULL },
+	LAST,
+};
+
 /* What begins a statement and is no keyword: the parser will say so. */
 static const struct grammar unknown = { "", STARTS, 0, COMPLETE_NONE, NULL, NULL };
 

@@ -29,7 +29,8 @@ struct grammar {				/* one keyword; word NULL ends a table */
 };
 
 extern const struct grammar grammar_binding[], grammar_binding_set[], grammar_group[],
-	grammar_group_set[], grammar_policy[], grammar_policy_remove[], grammar_default[];
+	grammar_group_set[], grammar_policy[], grammar_policy_remove[], grammar_default[],
+	grammar_warmup[];
 
 enum grammar_role {
 	ROLE_STARTS,				/* first word of a statement */

@@ -19,21 +19,14 @@ struct span_of_rows { size_t first, n; };
 static struct span_of_rows rows_of(const struct plan *plan, enum set_id set, struct fwmark mark)
 {
 	const struct rows *rows = &plan->sets[set];
-	size_t len = plan_shapes[set].row_len, low = 0, high = rows->n, end;
+	size_t len = plan_shapes[set].row_len, first, end;
 	uint8_t key[4];
 
 	put_host32(key, mark.host);
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (memcmp(rows->at + middle * len, key, sizeof key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < rows->n && memcmp(rows->at + end * len, key, sizeof key) == 0;)
+	first = end = plan_rows_place(plan, set, key, sizeof key);
+	while (end < rows->n && memcmp(rows->at + end * len, key, sizeof key) == 0)
 		end++;
-	return (struct span_of_rows){ low, end - low };
+	return (struct span_of_rows){ first, end - first };
 }
 
 static struct rows copy_rows(const struct plan *plan, enum set_id set, struct span_of_rows span)
@@ -46,29 +39,6 @@ static struct rows copy_rows(const struct plan *plan, enum set_id set, struct sp
 	copy.at = mem_zero(span.n, len);
 	memcpy(copy.at, plan->sets[set].at + span.first * len, span.n * len);
 	return copy;
-}
-
-/* Put @fresh where the rows of @span are; the fingerprint follows. */
-static void splice(struct plan *plan, enum set_id set, struct span_of_rows span,
-		   const struct rows *fresh)
-{
-	struct rows *rows = &plan->sets[set];
-	size_t len = plan_shapes[set].row_len, n = rows->n - span.n + fresh->n;
-	uint8_t *at;
-
-	for (size_t i = 0; i < span.n; i++)
-		plan->fingerprint -= plan_row_hash(set, rows->at + (span.first + i) * len);
-	for (size_t i = 0; i < fresh->n; i++)
-		plan->fingerprint += plan_row_hash(set, fresh->at + i * len);
-	if (n > rows->room)
-		rows->at = mem_grow(rows->at, &rows->room, n, len);
-	if (rows->n == 0 && n == 0)
-		return;
-	at = rows->at + span.first * len;
-	memmove(at + fresh->n * len, at + span.n * len, (rows->n - span.first - span.n) * len);
-	if (fresh->n > 0)
-		memcpy(at, fresh->at, fresh->n * len);
-	rows->n = n;
 }
 
 /* The rows of one binding as they would be, sorted, in the places of ret->after. */
@@ -137,7 +107,7 @@ void plan_change(struct plan *plan, const struct model *model, const struct fact
 		ret->before[i] = copy_rows(plan, set, span);
 		before.sets[set] = ret->before[i];
 		after.sets[set] = ret->after[i];
-		splice(plan, set, span, &ret->after[i]);
+		plan_rows_splice(plan, set, span.first, span.n, &ret->after[i]);
 	}
 	diff_plans(&after, &before, &ret->ops);
 	if (!model->bindings.at[binding].name)
@@ -152,8 +122,9 @@ void plan_change_undo(struct plan *plan, const struct plan_change *change)
 		mark = change->mark;		/* it was removed */
 	for (size_t i = 0; plan_binding_sets[i] != SETS; i++) {
 		enum set_id set = plan_binding_sets[i];
+		struct span_of_rows span = rows_of(plan, set, mark);
 
-		splice(plan, set, rows_of(plan, set, mark), &change->before[i]);
+		plan_rows_splice(plan, set, span.first, span.n, &change->before[i]);
 	}
 	plan->marks[change->binding] = change->mark;
 	plan->usability[change->binding] = change->usability;

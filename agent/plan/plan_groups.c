@@ -193,23 +193,6 @@ void regrouping_drop(struct regrouping *regrouping)
 	*regrouping = (struct regrouping){ 0 };
 }
 
-/* Index of the first row of @set that is not below @key's mark. */
-static size_t rows_from(const struct plan *plan, enum set_id set, const uint8_t *key)
-{
-	const struct rows *rows = &plan->sets[set];
-	size_t len = plan_shapes[set].row_len, low = 0, high = rows->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (memcmp(rows->at + middle * len, key, sizeof(uint32_t)) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static void note(struct regrouping *ret, enum op_verb verb, enum set_id set, const uint8_t *row)
 {
 	uint8_t *copy = ret->rows + ret->n_rows++ * KEY_MAX;
@@ -233,53 +216,36 @@ static void relimit(struct plan *plan, const struct plan_group *group, enum fami
 	note(ret, has ? OP_ADD : OP_DELETE, set, row);
 }
 
-/* Make room for, or take out, the rows of a group that has all of its slots or none. */
-static void splice(struct rows *rows, size_t at, size_t len, bool had, bool has)
-{
-	size_t old = had ? SHARE_SLOTS : 0, new = has ? SHARE_SLOTS : 0;
-
-	rows->at = mem_grow(rows->at, &rows->room, rows->n - old + new, len);
-	if (old != new)
-		memmove(rows->at + (at + new) * len, rows->at + (at + old) * len,
-			(rows->n - at - old) * len);
-	rows->n = rows->n - old + new;
-}
-
+/* A group has all of its slots in a family, or none. */
 static void repick(struct plan *plan, const struct plan_group *group, enum family family,
 		   struct regrouping *del, struct regrouping *add)
 {
 	enum set_id set = plan_groups_set(group->pick, family);
+	const struct rows *rows = &plan->sets[set];
 	size_t len = plan_shapes[set].row_len, at;
-	struct rows *rows = &plan->sets[set];
-	uint8_t before[SHARE_SLOTS * KEY_MAX], fresh[KEY_MAX];
+	uint8_t before[SHARE_SLOTS * KEY_MAX], after[SHARE_SLOTS * KEY_MAX], mark[4];
 	struct picked picked;
 	bool had;
 
-	put_host32(fresh, plan->marks[group->binding].host);
-	at = rows_from(plan, set, fresh);
-	had = at < rows->n && memcmp(rows->at + at * len, fresh, sizeof(uint32_t)) == 0;
+	put_host32(mark, plan->marks[group->binding].host);
+	at = plan_rows_place(plan, set, mark, sizeof mark);
+	had = at < rows->n && memcmp(rows->at + at * len, mark, sizeof mark) == 0;
 	if (had)
 		memcpy(before, rows->at + at * len, SHARE_SLOTS * len);
 	pick(plan, group, family, &picked);
-	splice(rows, at, len, had, picked.any);
+	for (uint32_t s = 0; s < SHARE_SLOTS && picked.any; s++)
+		put_pick(plan, group, s, picked.member[s], after + s * len);
+	plan_rows_splice(plan, set, at, had ? SHARE_SLOTS : 0,
+			 &(struct rows){ .at = after, .n = picked.any ? SHARE_SLOTS : 0 });
 	if (had != picked.any && plan->limited[group->binding])
 		relimit(plan, group, family, picked.any, picked.any ? add : del);
-	for (uint32_t s = 0; s < SHARE_SLOTS && (had || picked.any); s++) {
-		const uint8_t *old = before + s * len;
-
-		if (picked.any)
-			put_pick(plan, group, s, picked.member[s], fresh);
-		if (had && picked.any && memcmp(old, fresh, len) == 0)
+	for (size_t i = 0; i < SHARE_SLOTS * len; i += len) {
+		if (had && picked.any && memcmp(before + i, after + i, len) == 0)
 			continue;
-		if (had) {
-			note(del, OP_DELETE, set, old);
-			plan->fingerprint -= plan_row_hash(set, old);
-		}
-		if (picked.any) {
-			note(add, OP_ADD, set, fresh);
-			plan->fingerprint += plan_row_hash(set, fresh);
-			memcpy(rows->at + (at + s) * len, fresh, len);
-		}
+		if (had)
+			note(del, OP_DELETE, set, before + i);
+		if (picked.any)
+			note(add, OP_ADD, set, after + i);
 	}
 }
 

@@ -106,15 +106,15 @@ void plan_rows_finish(struct plan *plan, enum set_id set)
 	rows->room = rows->n;
 }
 
-/* Index of the first row of @rows that is not below @key, rows being keys alone. */
-static size_t place_of(const struct rows *rows, const uint8_t *key, size_t len)
+size_t plan_rows_place(const struct plan *plan, enum set_id set, const uint8_t *key, size_t key_len)
 {
-	size_t low = 0, high = rows->n;
+	const struct rows *rows = &plan->sets[set];
+	size_t len = plan_shapes[set].row_len, low = 0, high = rows->n;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (memcmp(rows->at + middle * len, key, len) < 0)
+		if (memcmp(rows->at + middle * len, key, key_len) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -122,24 +122,39 @@ static size_t place_of(const struct rows *rows, const uint8_t *key, size_t len)
 	return low;
 }
 
-void plan_rows_take_out(struct plan *plan, enum set_id set, const uint8_t *key)
+void plan_rows_splice(struct plan *plan, enum set_id set, size_t first, size_t n,
+		      const struct rows *fresh)
 {
 	struct rows *rows = &plan->sets[set];
-	size_t len = plan_shapes[set].row_len, i = place_of(rows, key, len);
+	size_t len = plan_shapes[set].row_len, sum = rows->n - n + fresh->n;
+	uint8_t *at;
 
-	rows->n--;
-	memmove(rows->at + i * len, rows->at + (i + 1) * len, (rows->n - i) * len);
-	plan->fingerprint -= plan_row_hash(set, key);
+	if (rows->n == 0 && sum == 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		plan->fingerprint -= plan_row_hash(set, rows->at + (first + i) * len);
+	for (size_t i = 0; i < fresh->n; i++)
+		plan->fingerprint += plan_row_hash(set, fresh->at + i * len);
+	rows->at = mem_grow(rows->at, &rows->room, sum, len);
+	at = rows->at + first * len;
+	memmove(at + fresh->n * len, at + n * len, (rows->n - first - n) * len);
+	if (fresh->n > 0)
+		memcpy(at, fresh->at, fresh->n * len);
+	rows->n = sum;
+}
+
+void plan_rows_take_out(struct plan *plan, enum set_id set, const uint8_t *key)
+{
+	size_t at = plan_rows_place(plan, set, key, plan_shapes[set].row_len);
+
+	plan_rows_splice(plan, set, at, 1, &(struct rows){ 0 });
 }
 
 void plan_rows_put_in(struct plan *plan, enum set_id set, const uint8_t *key)
 {
-	struct rows *rows = &plan->sets[set];
-	size_t len = plan_shapes[set].row_len, i = place_of(rows, key, len);
+	size_t len = plan_shapes[set].row_len, at = plan_rows_place(plan, set, key, len);
+	uint8_t row[KEY_MAX];
 
-	rows->at = mem_grow(rows->at, &rows->room, rows->n + 1, len);
-	memmove(rows->at + (i + 1) * len, rows->at + i * len, (rows->n - i) * len);
-	memcpy(rows->at + i * len, key, len);
-	rows->n++;
-	plan->fingerprint += plan_row_hash(set, key);
+	memcpy(row, key, len);
+	plan_rows_splice(plan, set, at, 0, &(struct rows){ row, 1, 1 });
 }

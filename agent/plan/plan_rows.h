@@ -85,6 +85,15 @@ void plan_rows_origin(const struct set_shape *shape, uint8_t *row, uint32_t orig
 /* The conntrack zone of a number, so that conntrack keeps apart what differs only in its client. */
 void plan_rows_zone(struct plan *plan, struct fwmark mark);
 
+/* In a finished plan: index of the first row whose first @key_len octets are not below @key. */
+size_t plan_rows_place(const struct plan *plan, enum set_id set, const uint8_t *key,
+		       size_t key_len);
+
+/* In a finished plan: @fresh, which must be what belongs there, in the place of the @n rows from
+ * @first on. The fingerprint follows. */
+void plan_rows_splice(struct plan *plan, enum set_id set, size_t first, size_t n,
+		      const struct rows *fresh);
+
 /* In a finished plan, a row of a set without data: take it out, put it in where it belongs. The
  * fingerprint follows. */
 void plan_rows_take_out(struct plan *plan, enum set_id set, const uint8_t *key);

@@ -15,7 +15,7 @@ void suspension_drop(struct suspension *suspension);
 /*
  * plan_suspend - make @plan what plan_build() gives with the facts' suspended[@binding] = @on
  * Only for a plan without stand_ins. Takes one copy of the rows of two sets at most, and as many
- * hashes as there are families, and the picks of the groups that the binding is a member of; doing it
+ * hashes as there are families, and the slots of the groups that the binding is a member of; doing it
  * the other way round afterwards takes it back. *@ret is the caller's to drop.
  */
 void plan_suspend(struct plan *plan, uint32_t binding, bool on, struct suspension *ret);

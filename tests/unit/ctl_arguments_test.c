@@ -111,6 +111,8 @@ static const struct {
 	{ "the command of exec is the shell's", "exec acme -- l", "" },
 	{ "verbs to explain", "help b", "binding bypass " },
 	{ "second words to explain", "help policy ''", "list add remove " },
+	{ "what is done with a warm-up", "binding warmup x ''", "start pause resume status " },
+	{ "nothing after it", "binding warmup x start ''", "" },
 	{ "settings after the name", "binding add x e", "ehlo " },
 	{ "no settings where a value belongs", "binding add x ehlo ''", "" },
 	{ "a value that looks like a keyword", "binding add x ehlo interface inter", "interface " },
