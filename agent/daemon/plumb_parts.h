@@ -43,6 +43,7 @@ struct plumb_uplink {
 	uint32_t slot, table;			/* priority of its rules: PLUMB_FIRST + slot */
 	bool wanted, complete;			/* @complete: nothing was missing when last looked at */
 	bool silent[FAMILIES], no_route[FAMILIES];	/* as in struct uplink_state */
+	bool off_link[FAMILIES];		/* the kernel refused the way by this gateway */
 	uint64_t asked;				/* when the gateways were last made to be asked */
 	unsigned findings;			/* that were logged */
 	uint64_t restored;			/* routes and rules that others had deleted */

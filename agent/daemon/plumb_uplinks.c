@@ -387,7 +387,8 @@ static void make_uplink(struct agent *agent, const struct generation *of, size_t
 		state->no_route[f] = plumbed->no_route[f] = making.no_route[f];
 		state->silent[f] = plumbed->silent[f];
 		found |= plumbed->silent[f] ? FINDING_SILENT : 0;
-		found |= making.refused[f] ? FINDING_OFF_LINK : 0;
+		plumbed->off_link[f] = making.refused[f] != 0;
+		found |= plumbed->off_link[f] ? FINDING_OFF_LINK : 0;
 		for (size_t i = 0; i < facts->links.n && link; i++)
 			if (facts->links.at[i].index == first && link->mtu < facts->links.at[i].mtu)
 				found |= FINDING_MTU;

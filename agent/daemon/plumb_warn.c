@@ -17,7 +17,7 @@ static const char *const words[FINDINGS] = { "no-interface", "down", "off-link",
 static const struct ip *a_gateway(const struct uplink *uplink, const bool *which)
 {
 	for (int f = 0; f < FAMILIES; f++)
-		if (uplink->gateways[f].len && (!which || which[f]))
+		if (uplink->gateways[f].len && which[f])
 			return &uplink->gateways[f];
 	return NULL;
 }
@@ -27,7 +27,7 @@ static void say(const struct uplink *uplink, const struct plumb_uplink *plumbed,
 {
 	const char *name = uplink->name, *interface = uplink->interface;
 	const struct ip *gateway = a_gateway(uplink, finding == FINDING_SILENT ? plumbed->silent
-									       : NULL);
+									       : plumbed->off_link);
 	char ip[IP_TEXT] = "-";
 
 	if (gateway)
