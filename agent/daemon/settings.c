@@ -114,18 +114,48 @@ static void read_all(const char *text, struct statements *ret)
 		PUSH(ret, one);
 }
 
+/* Does @statement say something about @keyword? `remove limit` does about all limits. */
+static bool is_about(const struct statement *statement, const char *keyword)
+{
+	size_t len = strlen(statement->keyword);
+
+	if (strcmp(statement->keyword, keyword) == 0)
+		return true;
+	return statement->remove && len > 0 && strncmp(statement->keyword, keyword, len) == 0 &&
+	       keyword[len] == ' ' && !strchr(statement->keyword, ' ');
+}
+
 static bool has(const struct statements *statements, const char *keyword)
 {
 	for (size_t i = 0; i < statements->n; i++)
-		if (strcmp(statements->at[i].keyword, keyword) == 0)
+		if (is_about(&statements->at[i], keyword))
 			return true;
 	return false;
 }
 
-/* @settings, but blanks where something is to be removed. */
+/* Can a setting be about this? `limit` and `allow` alone are all of theirs. */
+static bool is_keyword(const char *keyword)
+{
+	static const char *const keywords[] = {
+		"address", "ehlo", "interface", "uplink", "unusable", "overflow", "warmup", "probe",
+		"member", "pick", "limit", "limit connections", "limit connections per destination",
+		"limit new", "limit new per destination", "allow", "allow user", "allow group",
+		"allow cgroup",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
+		if (strcmp(keywords[i], keyword) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * @settings, but blanks where something is to be removed. Of what no setting can be about only the
+ * word `remove` is blanked, so that the reader finds the misspelt keyword in its place.
+ */
 static void print_new(const char *settings, const struct statements *fresh, FILE *out)
 {
-	const char *at = settings;
+	const char *at = settings, *end;
 
 	for (size_t i = 0; i < fresh->n; i++) {
 		const struct statement *statement = &fresh->at[i];
@@ -133,7 +163,9 @@ static void print_new(const char *settings, const struct statements *fresh, FILE
 		if (!statement->remove)
 			continue;
 		fprintf(out, "%.*s", (int)(statement->start - at), at);
-		for (at = statement->start; at < statement->end; at++)
+		end = is_keyword(statement->keyword) ? statement->end
+						     : statement->start + strlen("remove");
+		for (at = statement->start; at < end; at++)
 			fputc(*at == '\n' ? '\n' : ' ', out);
 	}
 	fprintf(out, "%s\n", at);
