@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* outbindctl apply: a text of the change language as one transaction, or a look at what it would do. */
 #include "base/mem.h"
+#include "base/own.h"
 #include "change.h"
-#include "model/conf.h"
 #include "verbs.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 /* The agent takes no more at once; quoting in JSON needs some room. */
@@ -18,18 +19,19 @@ static const struct option options[] = {
 	{ NULL, NULL, NULL, COMPLETE_NONE },
 };
 
-static int read_input(const struct ctl *ctl, char **ret_text, size_t *ret_len)
+static int read_input(const struct ctl *ctl, int fd, const char *name, char **ret_text,
+		      size_t *ret_len)
 {
 	char *AUTO(mem_drop) text = NULL;
 	size_t len = 0, room = 0;
 	ssize_t n;
 
-	if (isatty(STDIN_FILENO))
+	if (isatty(fd))
 		(void)fputs("outbindctl: reading changes from the terminal; end with Ctrl-D\n",
 			    ctl->err);
 	for (;;) {
 		text = mem_grow(text, &room, len + 4096, 1);
-		n = read(STDIN_FILENO, text + len, room - len - 1);
+		n = read(fd, text + len, room - len - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -39,7 +41,7 @@ static int read_input(const struct ctl *ctl, char **ret_text, size_t *ret_len)
 			break;
 	}
 	if (n < 0) {
-		ctl_complain(ctl, "standard input cannot be read: %s", strerror(errno));
+		ctl_complain(ctl, "%s cannot be read: %s", name, strerror(errno));
 		return CTL_USAGE;
 	}
 	text[len] = '\0';
@@ -49,14 +51,16 @@ static int read_input(const struct ctl *ctl, char **ret_text, size_t *ret_len)
 	return CTL_DONE;
 }
 
+/* Pipes and devices too: `apply <(generate)` is a pipe. */
 static int read_file(const struct ctl *ctl, const char *path, char **ret_text, size_t *ret_len)
 {
-	int r = conf_system.read_file(conf_system.context, path, ret_text, ret_len);
+	AUTO(fd_drop) struct fd fd = { .n = open(path, O_RDONLY | O_CLOEXEC) };
 
-	if (r == 0)
-		return CTL_DONE;
-	ctl_complain(ctl, "%s cannot be read: %s", path, strerror(-r));
-	return CTL_USAGE;
+	if (fd.n < 0) {
+		ctl_complain(ctl, "%s cannot be read: %s", path, strerror(errno));
+		return CTL_USAGE;
+	}
+	return read_input(ctl, fd.n, path, ret_text, ret_len);
 }
 
 static int apply_run(struct ctl *ctl, const struct arguments *args)
@@ -65,7 +69,8 @@ static int apply_run(struct ctl *ctl, const struct arguments *args)
 	const char *name = input ? "standard input" : args->rest[0];
 	char *AUTO(mem_drop) text = NULL;
 	size_t len = 0;
-	int r = input ? read_input(ctl, &text, &len) : read_file(ctl, name, &text, &len);
+	int r = input ? read_input(ctl, STDIN_FILENO, name, &text, &len)
+		      : read_file(ctl, name, &text, &len);
 
 	if (r != CTL_DONE)
 		return r;

@@ -40,7 +40,7 @@ static void add_state(struct table *table, const json_t *binding)
 		table_add(table, "usable", TINT_GOOD);
 }
 
-/* "a, b, c" of all members, malloc'd. */
+/* "a, b, c" of texts, or of the names of objects; malloc'd. */
 static char *join(const json_t *texts)
 {
 	char *AUTO(mem_drop) out = NULL, *taken;
@@ -50,7 +50,9 @@ static char *join(const json_t *texts)
 	if (!file)
 		abort();
 	for (size_t i = 0; i < json_array_size(texts); i++) {
-		const char *text = json_string_value(json_array_get(texts, i));
+		const json_t *one = json_array_get(texts, i);
+		const char *text =
+			json_string_value(json_is_object(one) ? json_object_get(one, "name") : one);
 
 		(void)fprintf(file, "%s%s", i > 0 ? ", " : "", text ? text : "?");
 	}
@@ -63,7 +65,9 @@ static char *join(const json_t *texts)
 
 static void add_binding(struct table *table, const json_t *binding)
 {
-	char *AUTO(mem_drop) addresses = join(reply_member(binding, "addresses"));
+	const json_t *members = reply_member(reply_member(binding, "group"), "members");
+	char *AUTO(mem_drop) addresses = join(members ? members
+						      : reply_member(binding, "addresses"));
 
 	table_add(table, reply_text(binding, "name"), TINT_PLAIN);
 	if (reply_number(binding, "mark") == 0)	/* the implicit default binding */
@@ -73,7 +77,7 @@ static void add_binding(struct table *table, const json_t *binding)
 				 (unsigned long long)reply_number(binding, "mark"));
 	add_state(table, binding);
 	table_add_format(table, "%lld", reply_number(binding, "rules"));
-	table_add(table, addresses, TINT_PLAIN);
+	table_add_format(table, "%s%s", members ? "group of " : "", addresses);
 }
 
 static int binding_list_run(struct ctl *ctl, const struct arguments *args)

@@ -179,10 +179,15 @@ static int add_timeout(const struct ctl *ctl, const struct arguments *args, json
 
 static int add_parameters(struct ctl *ctl, const struct arguments *args, json_t *parameters)
 {
-	int r = agent_add_text(ctl, parameters, "name", args->rest[0]);
+	const char *name = args->rest[0], *other = args->value[OPTION_REASSIGN];
+	int r = agent_add_text(ctl, parameters, "name", name);
 
-	if (r == CTL_DONE && args->value[OPTION_REASSIGN])
-		r = agent_add_text(ctl, parameters, "reassign", args->value[OPTION_REASSIGN]);
+	if (other && strcmp(other, name) == 0) {
+		ctl_complain(ctl, "--reassign: expected another binding than '%s'", name);
+		return CTL_USAGE;
+	}
+	if (r == CTL_DONE && other)
+		r = agent_add_text(ctl, parameters, "reassign", other);
 	if (r == CTL_DONE)
 		r = add_timeout(ctl, args, parameters);
 	if (args->value[OPTION_DRAIN])
@@ -231,7 +236,8 @@ const struct verb binding_remove_verb = {
 		"NAME` ends it. A connection that is ended by --kill is reset from the binding's address,\n"
 		"and its program gets ECONNABORTED; TCP that this host only forwards cannot be ended\n"
 		"here, and is left.\n"
-		"Exit status 1: the binding was not removed and stays suspended; what remains was said.\n",
+		"Exit status 1: the time was up; the binding stays suspended, what remains was said.\n"
+		"Exit status 5: refused, and nothing was changed.\n",
 	.options = binding_remove_options,
 	.least = 1,
 	.most = 1,

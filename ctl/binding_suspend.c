@@ -52,7 +52,9 @@ const struct verb binding_suspend_verb = {
 	.synopsis = "NAME",
 	.summary = "refuse new connections of a binding at once; live ones go on",
 	.text = "connect() fails with ECONNREFUSED, `unusable use` does not apply, and the tag socket\n"
-		"refuses. This outlives reloads and restarts, until `binding resume NAME`.\n",
+		"refuses. This outlives reloads and restarts, until `binding resume NAME`.\n"
+		"NAME may be a group. `default`, if it has no address, stands for what no rule claims:\n"
+		"the same as `default-binding suspended`.\n",
 	.least = 1,
 	.most = 1,
 	.complete = COMPLETE_BINDING,

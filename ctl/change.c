@@ -187,8 +187,10 @@ int change_settings(struct ctl *ctl, const char *kind, const char *name,
 	char *AUTO(mem_drop) shown = stanza(kind, name, text);
 	const struct excerpt excerpt = { .name = "settings", .text = shown, .typed = true };
 	json_t *parameters = json_object();
-	int r = agent_add_text(ctl, parameters, "name", name);
+	int r = change_check_kind(ctl, kind, name, "set");
 
+	if (r == CTL_DONE)
+		r = agent_add_text(ctl, parameters, "name", name);
 	if (r == CTL_DONE)
 		r = agent_add_text(ctl, parameters, "settings", text);
 	if (r != CTL_DONE) {
@@ -198,16 +200,35 @@ int change_settings(struct ctl *ctl, const char *kind, const char *name,
 	return ask(ctl, "SetBinding", parameters, &excerpt, dry_run);
 }
 
-bool change_is_taken(struct ctl *ctl, const char *name)
+/* What the agent says of binding or group @name; NULL if it says nothing. */
+static json_t *shown(struct ctl *ctl, const char *name)
 {
-	AUTO(json_drop) json_t *reply = NULL;
-	json_t *parameters = json_object();
+	json_t *parameters = json_object(), *reply = NULL;
 
 	if (json_object_set_new(parameters, "name", json_string(name)) < 0) {
 		json_decref(parameters);
-		return false;
+		return NULL;
 	}
+	return agent_ask_quietly(ctl, "ShowBinding", parameters, &reply) == CTL_DONE ? reply : NULL;
+}
+
+bool change_is_taken(struct ctl *ctl, const char *name)
+{
+	AUTO(json_drop) json_t *reply = shown(ctl, name);
+
 	/* `default` can be shown without being defined; it is then written nowhere */
-	return agent_ask_quietly(ctl, "ShowBinding", parameters, &reply) == CTL_DONE &&
-	       *reply_text(reply_member(reply, "binding"), "place");
+	return *reply_text(reply_member(reply, "binding"), "place");
+}
+
+int change_check_kind(struct ctl *ctl, const char *kind, const char *name, const char *verb)
+{
+	AUTO(json_drop) json_t *reply = shown(ctl, name);
+	const json_t *binding = reply_member(reply, "binding");
+	const char *is = reply_member(binding, "group") ? "group" : "binding";
+
+	if (!binding || strcmp(is, kind) == 0)
+		return CTL_DONE;
+	ctl_complain(ctl, "'%s' is a %s: `outbindctl %s %s` is for it; nothing was changed", name,
+		     is, is, verb);
+	return CTL_REFUSED;
 }

@@ -31,6 +31,11 @@ MUST_CHECK int change_settings(struct ctl *ctl, const char *kind, const char *na
  * comes next will say so. */
 bool change_is_taken(struct ctl *ctl, const char *name);
 
+/* CTL_REFUSED, said with the verb that does it, if @name is a binding and @kind "group", or the
+ * other way round. CTL_DONE also if there is none, or the agent cannot be asked. */
+MUST_CHECK int change_check_kind(struct ctl *ctl, const char *kind, const char *name,
+				 const char *verb);
+
 /*
  * change_count - how many of @changes are changes
  * What an answer leaves out is counted in a last element, whose number goes to *@ret_left_out.

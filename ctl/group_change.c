@@ -34,8 +34,11 @@ static int group_set_run(struct ctl *ctl, const struct arguments *args)
 
 static int group_remove_run(struct ctl *ctl, const struct arguments *args)
 {
-	return change_typed(ctl, compose_removal("remove group", args->rest[0]),
-			    args->value[CHANGE_DRY_RUN]);
+	/* a binding may have connections, which only its own removal waits for */
+	int r = change_check_kind(ctl, "group", args->rest[0], "remove");
+
+	return r == CTL_DONE ? change_typed(ctl, compose_removal("remove group", args->rest[0]),
+					    args->value[CHANGE_DRY_RUN]) : r;
 }
 
 const struct verb group_add_verb = {

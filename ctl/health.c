@@ -28,6 +28,8 @@ struct health {					/* all rows, before they are put in order */
 	bool unusable;
 };
 
+enum { UNUSABLE, STAND_IN, SUSPENDED, USABLE };	/* rank() */
+
 /* What needs looking at comes first. */
 static int rank(const json_t *row)
 {
@@ -89,7 +91,10 @@ static void add_row(struct table *table, const json_t *row)
 	table_add(table, reply_text(row, "family"), TINT_PLAIN);
 	table_add(table, reply_text(row, "state"), tints[rank(row)]);
 	table_add(table, duration_print(reply_number(row, "for_ms"), since), TINT_PLAIN);
-	table_add(table, rank(row) == 3 ? "" : reply_text(row, "reason"), TINT_PLAIN);
+	if (rank(row) == SUSPENDED && strcmp(reply_text(row, "reason"), "usable") == 0)
+		table_add(table, "by root; `binding resume` ends it", TINT_PLAIN);
+	else
+		table_add(table, rank(row) == USABLE ? "" : reply_text(row, "reason"), TINT_PLAIN);
 }
 
 static void print(const struct ctl *ctl, const struct health *health)

@@ -40,11 +40,11 @@ static void say_in_use(const struct ctl *ctl, const json_t *about)
 	connections -= (long long)json_array_size(remaining);
 	if (connections > 0)
 		ctl_complain(ctl, "and %lld more connections live", connections);
-	ctl_complain(ctl, "'%s' is in use; nothing was changed. %s%s", reply_text(about, "name"),
-		     json_array_size(references) ? "Change what refers to it, or --reassign OTHER. "
+	ctl_complain(ctl, "'%s' is in use; nothing was changed.%s%s", reply_text(about, "name"),
+		     json_array_size(references) ? " Change what refers to it, or --reassign OTHER."
 						 : "",
 		     json_array_size(remaining)
-			     ? "--drain waits for its connections, --kill ends them."
+			     ? " --drain waits for its connections, --kill ends them."
 			     : "");
 }
 
@@ -60,11 +60,13 @@ static void say_invalid(const struct ctl *ctl, const json_t *about)
 
 static void say_kernel(const struct ctl *ctl, const json_t *about)
 {
-	const char *place = reply_text(about, "place");
-
+	static const char no_state[] = "cannot write ";
+	const char *place = reply_text(about, "place"), *why = reply_text(about, "text");
+	bool disk = strncmp(why, no_state, strlen(no_state)) == 0;
 	char *AUTO(mem_drop) text = NULL;
 
-	if (asprintf(&text, "the kernel refused: %s", reply_text(about, "text")) < 0)
+	if (asprintf(&text, "%s%s%s", disk ? "" : "the kernel refused: ", why,
+		     disk ? "; nothing was changed" : "") < 0)
 		abort();
 	if (*place)
 		excerpt_print(ctl, place, text);

@@ -3,6 +3,7 @@
 
 import json
 import os
+import threading
 
 from cases import test
 from lab import FAR, HOST, Lab, PORT, binding, check, pool
@@ -143,6 +144,11 @@ def _():
             ("bypass add 203.0.113.1/24", 1, "^"),
             ("default-binding sometimes", 1, "^"),
             ("apply /nonexistent", 2, "No such file"),
+            ("group remove a", 5, "'a' is a binding: `outbindctl binding remove`"),
+            ("group set a pick random", 5, "'a' is a binding"),
+            ("binding set a remove ehl", 1, "did you mean 'ehlo'?"),
+            ("binding set a address 198.51.100.22 remove limit conections", 1, "did you mean 'connections'?"),
+            ("binding remove a --reassign a", 2, "expected another binding than 'a'"),
         ]
         for line, status, words in rows:
             error = host.do(line, status=status)
@@ -175,6 +181,14 @@ def _():
         command = host.agent.ctl("apply", "-", text="binding b { address %s; }\n" % addresses(14))
         check("standard input", command.stdout.splitlines()[0], "~ binding b")
         host.sees("from standard input", u4002=14)
+        os.mkfifo(host.dir + "/pipe")
+        writer = os.open(host.dir + "/pipe", os.O_RDWR)
+        os.write(writer, ("binding b { address %s; }\n" % addresses(16)).encode())
+        tool = threading.Timer(1, os.close, [writer])
+        tool.start()
+        host.do("apply %s/pipe" % host.dir)
+        tool.join()
+        host.sees("from a pipe", u4002=16)
         host.agent.ctl("apply", "--whole", "-", text=binding("only", 15) + "policy { user 4005 use only; }\n")
         host.sees("whole", u4001=None, u4002=None, u4005=15, u4008=None)
         names = {one["name"] for one in host.agent.json("binding", "list")["bindings"]}
