@@ -127,6 +127,7 @@ const struct set_shape plan_shapes[SETS] = {
 				  FIELD_HOST32, FIELD_PROTOCOL, FIELD_HOST32),
 	[SET_VIA] = HASH_OF("via", ORIGIN_NONE, 24, 0, FIELD_NONE,
 			    FIELD_HOST32, FIELD_PROTOCOL, FIELD_INTERFACE),
+	[SET_UPLINKS] = HASH_OF("uplinks", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
 	[SET_KEPT4] = HASH_OF("kept4", ORIGIN_NONE, 8, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV4),
 	[SET_KEPT6] = HASH_OF("kept6", ORIGIN_NONE, 20, 0, FIELD_NONE, FIELD_HOST32, FIELD_IPV6),
 	[SET_ELSEWHERE] = HASH_OF("elsewhere", ORIGIN_NONE, 8, 0, FIELD_NONE,
@@ -239,6 +240,8 @@ static void emit_bindings(const struct model *model, const struct facts *facts, 
 	for (uint32_t i = 0; i < plan->n_bindings; i++)
 		if (model->bindings.at[i].name)
 			plan_emit_binding(&host, model, plan, i);
+	for (size_t i = 0; i < plan->n_uplinks; i++)
+		put_host32(plan_rows_add(plan, SET_UPLINKS), plan->uplink_marks[i].host);
 }
 
 int plan_build(const struct model *model, const uint32_t *numbers, const struct facts *facts,

@@ -57,6 +57,7 @@ enum set_id {
 	SET_STEER_TO,				/* mark . family -> uplink's mark */
 	SET_STEER_BIT,				/* mark . family . bit of the uplink's mark */
 	SET_VIA,				/* mark . family . interface that it may leave by */
+	SET_UPLINKS,				/* marks of uplinks */
 	SET_KEPT4, SET_KEPT6,			/* mark . address that what is alive may leave from */
 	SET_ELSEWHERE,				/* mark . family: later packets from own addresses only */
 	SET_ANSWER,				/* marks whose replies carry the uplink's, for rp_filter */

@@ -9,6 +9,7 @@ import traffic
 from cases import test
 from lab import FAR, HOST, Lab, PORT, binding, check, pool, wait_for
 from test_reuse import SOCKET_FAMILY, in_sender, name_of, port_socket
+from test_uplinks import number
 
 NEAR_BINDING = binding("near", 12)
 CLOSED = 998
@@ -305,3 +306,32 @@ def _():
         result = fresh()
         check("live ones of its own", (result["sources"], result["unfinished"]), ([pool(12, 4)], 0))
         stop()
+
+
+def mark_later(who, family, mark):
+    """A live connection that gives itself a mark and goes on; what its next read said."""
+    with port_socket(who, family, socket.SOCK_STREAM, None) as sock:
+        sock.settimeout(1)
+        sock.connect((FAR[family], PORT))
+        sock.recv(100)
+        sock.setsockopt(socket.SOL_SOCKET, traffic.SO_MARK, mark)
+        try:
+            sock.send(b"x")
+            return sock.recv(10).decode()
+        except OSError as error:
+            return "!" + name_of(error)
+
+
+@test("an uplink's number that a live connection gives itself is no way out by that uplink")
+def _():
+    with Lab(uplink=True) as lab:
+        agent = lab.agent(UPLINK + FAR_BINDING + NEAR_BINDING + POLICY)
+        mark = number(agent, "uplink:second")
+        second = lab.capture(links=("eth1",))
+        for family in (4, 6):
+            for who in ({}, {"uid": 4002, "mark": agent.mark("near")}):
+                in_sender(lab, mark_later, who, family, mark)
+        check("on the uplink", second.select(), [])
+        check("counted", agent.json("status")["counters"]["dropped_uplink"] > 0, True)
+        for family in (4, 6):
+            check("own", lab.source(FAR[family], uid=4001), OWN[family])

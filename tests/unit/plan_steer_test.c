@@ -43,6 +43,7 @@ static void test_uplinks(void **unused)
 	/* 3 and 4 leave by the address of 1, so by its uplink, over IPv4 only */
 	CHECK_SET(&world, SET_STEER, "1.2 1.10 2.2 2.10 3.2 4.2 5.2 5.10");
 	CHECK_SET(&world, SET_HAS_UPLINK, "1.2 1.10 2.2 2.10 3.2 4.2");
+	CHECK_SET(&world, SET_UPLINKS, "6 7");
 	CHECK_SET(&world, SET_STEER_TO, "1.2=7 1.10=7 2.2=6 2.10=6 3.2=7 4.2=7");
 	CHECK_SET(&world, SET_STEER_BIT, "1.2.1 1.2.2 1.2.4 1.10.1 1.10.2 1.10.4 2.2.2 2.2.4 "
 		  "2.10.2 2.10.4 3.2.1 3.2.2 3.2.4 4.2.1 4.2.2 4.2.4");
