@@ -315,25 +315,6 @@ void plumb_all(struct agent *agent)
 	finish(agent);
 }
 
-void plumb_binding(struct agent *agent, uint32_t binding)
-{
-	struct plumb *plumb = agent->plumb;
-
-	if (!plumb || !agent->now ||
-	    (plumb->addresses.n == 0 && !agent->now->model.bindings.at[binding].interface))
-		return;
-	for (size_t i = 0; i < plumb->addresses.n; i++)
-		if (plumb->addresses.at[i]->binding == binding)
-			plumb->addresses.at[i]->binding = NO_INDEX;
-	if (want(agent, binding))
-		plumb_sort(plumb);
-	tell_protocol(agent);
-	for (size_t i = 0; i < plumb->addresses.n; i++)
-		if (plumb->addresses.at[i]->binding == binding)
-			plumb_look(agent, plumb->addresses.at[i]);
-	finish(agent);
-}
-
 void plumb_facts(struct agent *agent)
 {
 	if (!agent->plumb || !agent->now)

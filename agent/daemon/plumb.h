@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the agent puts on interfaces and into routing for the configuration: addresses of bindings
- * that name an interface (plumb.c, plumb_ask.c), and tables and rules of uplinks (plumb_uplinks.c).
- * Both stay when the agent ends, and are told from what others added (plumb_state.c).
+ * that name an interface (plumb.c, plumb_ask.c), and tables and rules of uplinks (plumb_uplinks.c,
+ * plumb_routes.c). Both stay when the agent ends, and are told from what others added (plumb_state.c).
  *
  * Every function accepts an agent without plumbing and does nothing then.
  */
@@ -27,9 +27,8 @@ void plumb_expect(struct agent *agent, const struct generation *fresh);
  */
 void plumb_prepare(struct agent *agent, const struct generation *fresh);
 
-/* The configuration in force is another one: all of it, or one binding. */
+/* The configuration in force is another one. */
 void plumb_all(struct agent *agent);
-void plumb_binding(struct agent *agent, uint32_t binding);
 
 /* The facts were read: restore what somebody deleted, before anything is judged by them. */
 void plumb_facts(struct agent *agent);

@@ -98,6 +98,24 @@ void plumb_uplinks_run(struct agent *agent);
 void plumb_uplinks_remove(struct agent *agent);
 void plumb_uplinks_drop(struct plumb *plumb);
 
+/* plumb_routes.c */
+struct plumb_making {
+	unsigned made, missing;			/* routes and rules */
+	int refused[FAMILIES];			/* why the default route is not there, or 0 */
+	bool no_route[FAMILIES];
+};
+
+bool plumb_is_our_rule(const struct fwmark_rule *rule);
+struct fwmark plumb_uplink_mark(const struct generation *of, size_t uplink);
+bool plumb_leads_out(const struct uplink *uplink, int family);
+void plumb_make_routes(struct agent *agent, const struct uplink *uplink, uint32_t table,
+		       struct plumb_making *making);
+void plumb_make_rules(struct agent *agent, const struct generation *of, size_t index,
+		      const struct plumb_uplink *uplink, struct plumb_making *making);
+/* Rules of uplinks that are no more, or have another mark or table now; and what they led to. */
+void plumb_remove_rules(struct agent *agent, const struct generation *of);
+void plumb_give_up_table(struct agent *agent, uint32_t table);	/* but for what others put there */
+
 /* plumb_warn.c */
 void plumb_find_faults(struct agent *agent, const struct uplink *uplink,
 		       struct plumb_uplink *plumbed, unsigned found);

@@ -18,6 +18,8 @@
 typedef int numbers_ask(void *context, struct fwmark mask, const struct fwmark *marks, size_t n,
 			bool *ret_carried);
 
+#define NUMBERS_UPLINK	"uplink:"		/* before an uplink's name: no binding has a colon */
+
 struct numbers {
 	struct { char *name; uint32_t number; uint64_t retired; } *at;	/* retired: order, 0 = in use */
 	size_t n, room;
@@ -54,6 +56,10 @@ uint32_t numbers_give(struct numbers *numbers, const char *name, uint32_t capaci
 
 /* The binding was removed, or is there again. */
 void numbers_retire(struct numbers *numbers, const char *name, bool retired);
+
+/* Inside number*.c: an entry as the text has it. False if the name is there already. */
+bool numbers_enter(struct numbers *numbers, const char *name, size_t len, uint32_t number,
+		   uint64_t retired);
 
 /* Text form: a version line, then "number retired name" a line. Read refuses what it cannot trust:
  * -EINVAL with the line in *@reterr_line; an empty text is an empty table. */
