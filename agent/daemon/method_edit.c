@@ -18,7 +18,7 @@ json_t *method_json_differences(const struct differences *differences,
 
 	for (size_t i = 0; i < differences->n; i++) {
 		const struct difference *one = &differences->at[i];
-		bool runtime = overlay && overlay_find(overlay, one->thing, one->name);
+		bool runtime = overlay && overlay_find(overlay, one->thing, one->key);
 
 		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:b}", "what",
 						      one->what, "kind", one->kind, "name",

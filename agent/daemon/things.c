@@ -24,6 +24,7 @@ void things_drop(struct things *things)
 	for (size_t i = 0; i < things->n; i++) {
 		free(things->at[i].key);
 		free(things->at[i].text);
+		free(things->at[i].name);
 	}
 	free(things->at);
 	*things = (struct things){ 0 };
@@ -51,7 +52,7 @@ static bool is_wanted(const struct wanted *wanted, enum item_kind kind, const ch
 /* Takes @text. */
 static void add(struct things *things, enum item_kind kind, const char *key, char *text)
 {
-	struct thing thing = { kind, mem_text(key, strlen(key)), text };
+	struct thing thing = { kind, mem_text(key, strlen(key)), text, NULL };
 
 	PUSH(things, thing);
 }
@@ -110,22 +111,44 @@ static void add_uplinks(const struct model *model, const struct wanted *wanted,
 	}
 }
 
+/* Users and groups by number, as change texts are split by it: they may be written either way. */
+static char *rule_key(const struct model *model, const struct rule *rule)
+{
+	char *key = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&key, &len);
+
+	if (!out)
+		abort();
+	conf_print_key(model, rule, out);
+	if (fclose(out) != 0)
+		abort();
+	return key;
+}
+
+static void add_rule(const struct model *model, const struct rule *rule, const char *key,
+		     struct things *things)
+{
+	AUTO(rule_words_drop) struct rule_words words = listing_words(model, rule);
+	char *name;
+
+	if (asprintf(&name, "%s%s%s", words.client, words.to[0] ? " " : "", words.to) < 0)
+		abort();
+	add(things, ITEM_RULE, key, words.action);
+	words.action = NULL;
+	things->at[things->n - 1].name = name;
+}
+
 static void add_rules(const struct model *model, const struct wanted *wanted,
 		      struct things *things)
 {
 	if (wanted->items && !wanted->kinds[ITEM_RULE])
 		return;
 	for (size_t i = 0; i < model->rules.n; i++) {
-		AUTO(rule_words_drop) struct rule_words words =
-			listing_words(model, &model->rules.at[i]);
-		AUTO(mem_drop) char *name = NULL;
+		AUTO(mem_drop) char *key = rule_key(model, &model->rules.at[i]);
 
-		if (asprintf(&name, "%s%s%s", words.client, words.to[0] ? " " : "", words.to) < 0)
-			abort();
-		if (!is_wanted(wanted, ITEM_RULE, name))
-			continue;
-		add(things, ITEM_RULE, name, words.action);
-		words.action = NULL;
+		if (is_wanted(wanted, ITEM_RULE, key))
+			add_rule(model, &model->rules.at[i], key, things);
 	}
 }
 
@@ -214,6 +237,7 @@ const struct thing *things_find(const struct things *things, enum item_kind kind
 void things_differences_drop(struct differences *differences)
 {
 	for (size_t i = 0; i < differences->n; i++) {
+		free(differences->at[i].key);
 		free(differences->at[i].name);
 		free(differences->at[i].before);
 		free(differences->at[i].after);
@@ -222,10 +246,12 @@ void things_differences_drop(struct differences *differences)
 	*differences = (struct differences){ 0 };
 }
 
-void things_difference_add(struct differences *differences, const char *what, enum item_kind kind,
-			   const char *name, const char *before, const char *after)
+static void push(struct differences *differences, const char *what, const struct thing *thing,
+		 const char *before, const char *after)
 {
-	struct difference one = { .what = what, .thing = kind, .kind = item_kind_name(kind) };
+	struct difference one = { .what = what, .thing = thing->kind,
+				  .kind = item_kind_name(thing->kind) };
+	const char *name = thing->name ? thing->name : thing->key;
 
 	differences->bytes += strlen(name) + (before ? strlen(before) : 0) +
 			      (after ? strlen(after) : 0);
@@ -233,16 +259,18 @@ void things_difference_add(struct differences *differences, const char *what, en
 		differences->left_out++;
 		return;
 	}
+	one.key = mem_text(thing->key, strlen(thing->key));
 	one.name = mem_text(name, strlen(name));
 	one.before = before ? mem_text(before, strlen(before)) : NULL;
 	one.after = after ? mem_text(after, strlen(after)) : NULL;
 	PUSH(differences, one);
 }
 
-static void push(struct differences *differences, const char *what, const struct thing *thing,
-		 const char *before, const char *after)
+void things_difference_add(struct differences *differences, const char *what, enum item_kind kind,
+			   const char *key, const char *before, const char *after)
 {
-	things_difference_add(differences, what, thing->kind, thing->key, before, after);
+	push(differences, what,
+	     &(struct thing){ .kind = kind, .key = (char *)(uintptr_t)key }, before, after);
 }
 
 void things_compare(const struct things *before, const struct things *after,

@@ -13,6 +13,7 @@
 struct thing {
 	enum item_kind kind;
 	char *key, *text;
+	char *name;				/* as people wrote it, or NULL: as the key */
 };
 
 struct things { struct thing *at; size_t n, room; };
@@ -32,7 +33,7 @@ struct difference {
 	const char *what;			/* "added", "removed", "changed" */
 	enum item_kind thing;
 	const char *kind;			/* "binding", "rule", ... */
-	char *name;
+	char *key, *name;			/* for programs, and for people */
 	char *before, *after;			/* canonical text; NULL: not there */
 };
 
@@ -44,7 +45,7 @@ struct differences {
 
 void things_differences_drop(struct differences *differences);
 void things_difference_add(struct differences *differences, const char *what, enum item_kind kind,
-			   const char *name, const char *before, const char *after);
+			   const char *key, const char *before, const char *after);
 
 /* From @before to @after, in order of kind and key. */
 void things_compare(const struct things *before, const struct things *after,

@@ -126,6 +126,36 @@ def _():
         host.sees("unset", u4002=None)
 
 
+@test("a rule whose user has a name is the same rule by name and by number")
+def _():
+    with Lab() as lab:
+        host = Host(lab)
+        host.write("conf.d/20.conf", "policy { user daemon use a; }\n")
+        host.do("reload")
+        stop = lab.stream(FAR[4], 2, uid=1)
+        told = json.loads(host.do("policy add user daemon use z --json"))
+        check("what changed", [(one["what"], one["name"], one["runtime"]) for one in told["changes"]],
+              [("changed", "user daemon", True)])
+        check("live connections", told["affected"], [{"binding": "a", "connections": 2}])
+        stop()
+        host.sees("by name", u1=20)
+        check("marked", [(one["name"], one["runtime"]) for one in host.layer()], [("user daemon", True)])
+        text = host.do("policy add user 1 use x")
+        check("by number: " + text, text.splitlines()[0], "~ rule user 1")
+        host.sees("by number", u1=21)
+        host.do("policy remove user daemon")
+        host.sees("removed by name", u1=None)
+        host.do("policy add user daemon use z")
+        host.write("conf.d/20.conf", "policy { user daemon use z; }\n")
+        host.do("reload")
+        check("the files say it now", host.layer(), [])
+        check("nothing is kept", "daemon" in (open(host.agent.state + "/runtime.conf").read()), False)
+        host.do("policy remove user 1")
+        host.sees("removed by number", u1=None)
+        host.agent.ctl("apply", "--whole", "-", text=binding("only", 15) + "policy { user 4005 use only; }\n")
+        host.sees("whole", u1=None, u4005=15)
+
+
 @test("what is refused changes nothing, and says where")
 def _():
     with Lab() as lab:
