@@ -8,8 +8,8 @@
  * that one of ours is never taken for somebody else's; written down but not added is told by the
  * kernel, which says who added an address (IFA_PROTO, Linux 5.18), and before that by its absence.
  *
- * What is wanted is kept here, sorted, apart from the model: where no binding names an interface
- * there is nothing here, and a change costs nothing.
+ * What is wanted is kept in a list of its own (plumb_list.c), apart from the model: where no binding
+ * names an interface there is nothing in it, and a change costs nothing.
  */
 #include "daemon/plumb.h"
 
@@ -21,82 +21,6 @@
 #include <string.h>
 
 enum { ASKING_MAX = 1000 };			/* at once: three packets each in 0.6 seconds */
-enum { RETRY_USEC = 30 * 1000000 };
-
-static int by_ip(const void *left, const void *right)
-{
-	struct plumb_address *const *a = left, *const *b = right;
-
-	return ip_compare(&(*a)->ip, &(*b)->ip);
-}
-
-static int ip_to_address(const void *key, const void *element)
-{
-	struct plumb_address *const *address = element;
-
-	return ip_compare(key, &(*address)->ip);
-}
-
-struct plumb_address *plumb_find(const struct plumb *plumb, const struct ip *ip)
-{
-	struct plumb_address **found =
-		plumb->n_sorted ? bsearch(ip, plumb->addresses.at, plumb->n_sorted,
-					  sizeof *plumb->addresses.at, ip_to_address)
-				: NULL;
-
-	return found ? *found : NULL;
-}
-
-struct plumb_address *plumb_new(struct plumb *plumb, const struct ip *ip, const char *interface)
-{
-	struct plumb_address *address = mem_zero(1, sizeof *address);
-
-	address->ip = *ip;
-	address->binding = NO_INDEX;
-	snprintf(address->interface, sizeof address->interface, "%s", interface);
-	PUSH(&plumb->addresses, address);
-	return address;
-}
-
-void plumb_sort(struct plumb *plumb)
-{
-	if (plumb->addresses.n)
-		qsort(plumb->addresses.at, plumb->addresses.n, sizeof *plumb->addresses.at, by_ip);
-	plumb->n_sorted = plumb->addresses.n;
-}
-
-const char *plumb_name(const struct agent *agent, const struct plumb_address *address)
-{
-	const struct model *model = agent->now ? &agent->now->model : NULL;
-
-	return model && address->binding < model->bindings.n &&
-			       model->bindings.at[address->binding].name
-		       ? model->bindings.at[address->binding].name
-		       : "-";
-}
-
-static bool is_claim(enum plumb_phase phase)
-{
-	return phase == PLUMB_QUEUED || phase == PLUMB_ASKING;
-}
-
-void plumb_activate(struct plumb *plumb, struct plumb_address *address, enum plumb_phase phase,
-		    uint64_t due)
-{
-	if (address->phase == PLUMB_ASKING)
-		plumb->n_asking--;
-	if (phase == PLUMB_ASKING)
-		plumb->n_asking++;
-	if (is_claim(phase) != is_claim(address->phase))
-		plumb->unpublished = true;
-	address->phase = phase;
-	address->due = due;
-	address->sent = 0;
-	if (phase != PLUMB_IDLE && !address->active) {
-		address->active = true;
-		PUSH(&plumb->active, address);
-	}
-}
 
 /* The host's address @ip on @interface, or NULL; *@ret_elsewhere: it has it on another one. */
 static const struct local_address *find_local(const struct facts *facts, const struct ip *ip,
@@ -122,18 +46,12 @@ static const struct local_address *find_local(const struct facts *facts, const s
 	return NULL;
 }
 
-static void disown(struct plumb *plumb, struct plumb_address *address)
-{
-	plumb->unsaved |= address->owned;
-	address->owned = false;
-}
-
 static void look_at_present(struct plumb *plumb, struct plumb_address *address,
 			    const struct local_address *local, bool came_up)
 {
 	if (plumb->knows_protocol && local->protocol != PROTOCOL_OUTBIND)
-		disown(plumb, address);
-	if (is_claim(address->phase) || address->phase == PLUMB_ADDING ||
+		plumb_disown(plumb, address);
+	if (plumb_is_claim(address->phase) || address->phase == PLUMB_ADDING ||
 	    (address->phase == PLUMB_WAITING && !address->by[0]))
 		plumb_activate(plumb, address, PLUMB_IDLE, 0);
 	/* A switch may have learnt something else meanwhile: RFC 5227 section 2.3. */
@@ -165,7 +83,7 @@ void plumb_look(struct agent *agent, struct plumb_address *address)
 		find_local(&agent->facts, &address->ip, address->interface, &elsewhere);
 
 	if (address->loaded && !local)		/* gone while no agent lived: ask before adding */
-		disown(plumb, address);
+		plumb_disown(plumb, address);
 	address->loaded = false;
 	address->link_up = up;
 	address->there = local != NULL;
@@ -207,20 +125,6 @@ static bool take_away(struct agent *agent, struct plumb_address *address)
 	return true;
 }
 
-static void forget(struct plumb *plumb, struct plumb_address *address)
-{
-	plumb_activate(plumb, address, PLUMB_IDLE, 0);
-	plumb->unsaved |= address->owned;
-	plumb->unpublished |= address->by[0] != '\0';
-	for (size_t i = 0; address->active && i < plumb->active.n; i++) {
-		if (plumb->active.at[i] != address)
-			continue;
-		plumb->active.at[i] = plumb->active.at[--plumb->active.n];
-		break;
-	}
-	free(address);
-}
-
 /* @linger: but what connections leave from. */
 static void drop_unwanted(struct agent *agent, bool linger)
 {
@@ -234,7 +138,7 @@ static void drop_unwanted(struct agent *agent, bool linger)
 
 		if (address->binding == NO_INDEX && !(linger && address->lingering) &&
 		    take_away(agent, address))
-			forget(plumb, address);
+			plumb_forget(plumb, address);
 		else
 			plumb->addresses.at[kept++] = address;
 	}
@@ -258,7 +162,7 @@ static bool want(struct agent *agent, uint32_t index)
 			continue;
 		if (address && strcmp(address->interface, binding->interface) != 0) {
 			(void)!take_away(agent, address);
-			disown(plumb, address);
+			plumb_disown(plumb, address);
 			plumb_activate(plumb, address, PLUMB_IDLE, 0);
 			snprintf(address->interface, sizeof address->interface, "%s",
 				 binding->interface);
@@ -325,99 +229,6 @@ void plumb_facts(struct agent *agent)
 		finish(agent);
 	}
 	agent->plumb->changed = false;		/* they are judged next */
-}
-
-/* Into the facts at once, so that who judges next finds it. */
-static void take_into_facts(struct agent *agent, const struct plumb_address *address)
-{
-	struct local_address local = { .ip = address->ip, .protocol = PROTOCOL_OUTBIND };
-	size_t at;
-
-	snprintf(local.interface, sizeof local.interface, "%s", address->interface);
-	PUSH(&agent->facts.addresses, local);
-	for (at = agent->facts.addresses.n - 1;
-	     at > 0 && ip_compare(&agent->facts.addresses.at[at - 1].ip, &local.ip) > 0; at--)
-		agent->facts.addresses.at[at] = agent->facts.addresses.at[at - 1];
-	agent->facts.addresses.at[at] = local;
-}
-
-static void add(struct agent *agent, struct plumb_address *address, bool restore)
-{
-	const struct link *link = facts_link(&agent->facts, address->interface);
-	int r = link ? agent->kernel->add_address(agent->kernel, &address->ip, link->index)
-		     : -ENODEV;
-	char text[IP_TEXT];
-
-	ip_print(&address->ip, text);
-	if (r == 0) {
-		log_event(restore ? EVENT_ADDRESS_RESTORED : EVENT_ADDRESS_ADDED,
-			  "address=%s interface=%s binding=%s", text, address->interface,
-			  plumb_name(agent, address));
-		address->there = agent->plumb->changed = true;
-		take_into_facts(agent, address);
-		plumb_activate(agent->plumb, address,
-			       link->asks && !agent->plumb->deaf ? PLUMB_ANNOUNCING : PLUMB_IDLE,
-			       agent_clock());
-		return;
-	}
-	if (!restore)				/* of -EEXIST: somebody was quicker */
-		disown(agent->plumb, address);
-	if (r != -EEXIST)
-		log_event(EVENT_ADDRESS_REFUSED, "address=%s interface=%s error=\"%s\" next=retry",
-			  text, address->interface, strerror(-r));
-	plumb_activate(agent->plumb, address, PLUMB_WAITING, agent_clock() + RETRY_USEC);
-}
-
-void plumb_add_due(struct agent *agent)
-{
-	struct plumb *plumb = agent->plumb;
-	size_t n = plumb->active.n, fresh = 0;
-	bool *AUTO(mem_drop) restore = mem_zero(n, sizeof *restore);
-	int r = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		restore[i] = plumb->active.at[i]->owned;
-		if (plumb->active.at[i]->phase != PLUMB_ADDING || restore[i])
-			continue;
-		plumb->active.at[i]->owned = true;
-		fresh++;
-	}
-	if (fresh > 0)
-		r = plumb_save(agent);		/* logs; not written down, it is not added */
-	for (size_t i = 0; i < n; i++) {
-		struct plumb_address *address = plumb->active.at[i];
-
-		if (address->phase != PLUMB_ADDING)
-			continue;
-		if (r < 0 && !restore[i]) {
-			address->owned = false;
-			plumb_activate(plumb, address, PLUMB_WAITING, agent_clock() + RETRY_USEC);
-		} else {
-			add(agent, address, restore[i]);
-		}
-	}
-}
-
-void plumb_publish(struct agent *agent)
-{
-	struct plumb *plumb = agent->plumb;
-	struct facts *facts = &agent->facts;
-
-	if (!plumb->unpublished)
-		return;
-	facts->claiming.n = facts->conflicts.n = 0;
-	for (size_t i = 0; i < plumb->addresses.n; i++) {
-		const struct plumb_address *address = plumb->addresses.at[i];
-		struct foreign_claim claim = { .ip = address->ip };
-
-		memcpy(claim.by, address->by, sizeof claim.by);
-		if (address->by[0])
-			PUSH(&facts->conflicts, claim);
-		else if (is_claim(address->phase))
-			PUSH(&facts->claiming, address->ip);
-	}
-	plumb->unpublished = false;
-	plumb->changed = true;
 }
 
 uint64_t plumb_due(const struct agent *agent)

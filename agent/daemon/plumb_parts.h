@@ -68,13 +68,21 @@ struct plumb {
 };
 
 /* plumb.c */
+void plumb_look(struct agent *agent, struct plumb_address *address);	/* what is to be done? */
+
+/* plumb_list.c */
 struct plumb_address *plumb_find(const struct plumb *plumb, const struct ip *ip);
 struct plumb_address *plumb_new(struct plumb *plumb, const struct ip *ip, const char *interface);
 void plumb_sort(struct plumb *plumb);
+const char *plumb_name(const struct agent *agent, const struct plumb_address *address);
+bool plumb_is_claim(enum plumb_phase phase);	/* being asked for, or about to be */
 void plumb_activate(struct plumb *plumb, struct plumb_address *address, enum plumb_phase phase,
 		    uint64_t due);
-const char *plumb_name(const struct agent *agent, const struct plumb_address *address);
-void plumb_look(struct agent *agent, struct plumb_address *address);	/* what is to be done? */
+void plumb_disown(struct plumb *plumb, struct plumb_address *address);
+/* Free it; the caller takes it out of plumb->addresses. */
+void plumb_forget(struct plumb *plumb, struct plumb_address *address);
+
+/* plumb_add.c */
 void plumb_add_due(struct agent *agent);	/* all that are PLUMB_ADDING */
 void plumb_publish(struct agent *agent);	/* claims and conflicts, into the facts */
 
