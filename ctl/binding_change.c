@@ -39,7 +39,8 @@ const struct verb binding_add_verb = {
 	.summary = "define a binding, at once and without a restart",
 	.text = "Settings are written as in the configuration, without `;` and braces: each of its keywords\n"
 		"begins one. It takes effect in one transaction, wins over the files and outlives restarts;\n"
-		"`outbindctl save` folds it into the files. A name that is taken is refused.\n\n"
+		"`outbindctl save` folds it into the files. A name that is taken is refused. With\n"
+		"`interface`, an address can be used 0.6 s later, if nobody on the link answered for it.\n\n"
 		"  outbindctl binding add acme address 192.0.2.11,2001:db8::11 interface eth0\n"
 		"  outbindctl binding add beta address 192.0.2.12 ehlo mx.beta.example unusable use acme\n"
 		"  outbindctl binding add cold address 192.0.2.13 warmup day 1 200 day 2 500 overflow beta\n",

@@ -168,7 +168,9 @@ static void watch_event(void *context, const json_t *event)
 {
 	static const char *const ours[] = { "binding.unusable", "binding.usable",
 					    "uplink.unusable", "uplink.usable",
-					    "binding.suspended", "binding.resumed" };
+					    "binding.suspended", "binding.resumed",
+					    "binding.draining", "binding.kept",
+					    "binding.removed" };
 	const struct watching *watching = context;
 	const char *what = reply_text(event, "event");
 

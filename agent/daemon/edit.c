@@ -122,14 +122,17 @@ static void add_removals(struct attempt *attempt)
 	}
 }
 
-/* Does @item take away what is not there? */
+/* Does @item take away what is not there? A binding is no group, and is not removed as one. */
 static bool hides_nothing(const struct attempt *attempt, const struct item *item)
 {
+	const struct thing *thing;
+
 	if (!item->remove)
 		return false;
 	if (item->kind == ITEM_SUSPEND)
 		return !overlay_find(&attempt->agent->overlay, item->kind, item->key);
-	return !things_find(&attempt->before, item->kind, item->key);
+	thing = things_find(&attempt->before, item->kind, item->key);
+	return !thing || (item->kind == ITEM_GROUP && thing->kind != ITEM_GROUP);
 }
 
 static int merge(struct attempt *attempt)

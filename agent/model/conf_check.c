@@ -60,11 +60,16 @@ static int compare_addresses(const void *left, const void *right, void *context)
 	return at[a].bits != at[b].bits ? at[a].bits - at[b].bits : a < b ? -1 : a > b;
 }
 
-/* @one and @two have addresses in common: blame the one that comes later in the text. */
+/*
+ * @one and @two have addresses in common: blame the one that comes later in the text, but that of
+ * the first layer, which is read first and is the change that somebody makes now.
+ */
 static void report_twice(struct conf *conf, uint32_t one, uint32_t two)
 {
-	const struct address *a = &conf->model->addresses.at[one > two ? one : two];
-	const struct address *b = &conf->model->addresses.at[one > two ? two : one];
+	const struct address *first = &conf->model->addresses.at[one > two ? two : one];
+	const struct address *last = &conf->model->addresses.at[one > two ? one : two];
+	bool now = conf->layers.n > 0 && first->where.file == 0 && last->where.file != 0;
+	const struct address *a = now ? first : last, *b = now ? last : first;
 	struct prefix prefix[] = { { a->ip, a->bits }, { b->ip, b->bits } };
 	char text[2][PREFIX_TEXT];
 

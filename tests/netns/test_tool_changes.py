@@ -180,6 +180,8 @@ def _():
             ("binding set a address 198.51.100.22 remove limit conections", 1, "did you mean 'connections'?"),
             ("binding remove a --reassign a", 2, "expected another binding than 'a'"),
         ]
+        error = host.agent.ctl("apply", "-", text="remove group x;\n", ok=False).stderr
+        check("not as a group: " + error, "group x is not there" in error, True)
         for line, status, words in rows:
             error = host.do(line, status=status)
             check("%s says %r: %s" % (line, words, error), words in error, True)
