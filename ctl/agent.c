@@ -187,60 +187,57 @@ static void keep_reply(void *context, const json_t *reply)
 	*kept = json_deep_copy(reply);
 }
 
-int agent_ask(struct ctl *ctl, const char *method, json_t *parameters, json_t **ret_reply)
+/* What an answer of one reply comes to. */
+static int take_reply(int r, json_t *reply, json_t **ret_reply)
 {
-	AUTO(json_drop) json_t *reply = NULL;
-	int r = converse(ctl, method, false, parameters, keep_reply, &reply);
-
-	if (r != CTL_DONE)
-		return r;
-	*ret_reply = reply ? json_incref(reply) : json_object();
-	return CTL_DONE;
+	if (r == CTL_DONE)
+		*ret_reply = reply ? reply : json_object();
+	else
+		json_decref(reply);
+	return r;
 }
 
-/* @ctl without a voice. */
-static struct ctl quiet(const struct ctl *ctl, FILE *nowhere)
+int agent_ask(struct ctl *ctl, const char *method, json_t *parameters, json_t **ret_reply)
 {
-	struct ctl copy = *ctl;
+	json_t *reply = NULL;
+	int r = converse(ctl, method, false, parameters, keep_reply, &reply);
 
-	copy.out = copy.err = nowhere;
-	copy.json = copy.progress = false;
-	copy.patience_ms = ctl->patience_ms < QUIET_MS ? ctl->patience_ms : QUIET_MS;
-	return copy;
+	return take_reply(r, reply, ret_reply);
+}
+
+/* Without a voice, and with little patience. */
+static int converse_quietly(const struct ctl *ctl, const char *method, bool more,
+			    json_t *parameters, agent_reply *each, void *context)
+{
+	FILE *nowhere = fopen("/dev/null", "we");
+	struct ctl mute = *ctl;
+	int r;
+
+	if (!nowhere) {
+		json_decref(parameters);
+		return CTL_REFUSED;
+	}
+	mute.out = mute.err = nowhere;
+	mute.json = mute.progress = false;
+	mute.patience_ms = ctl->patience_ms < QUIET_MS ? ctl->patience_ms : QUIET_MS;
+	r = converse(&mute, method, more, parameters, each, context);
+	(void)fclose(nowhere);
+	return r;
 }
 
 int agent_call_quietly(const struct ctl *ctl, const char *method, json_t *parameters,
 		       agent_reply *each, void *context)
 {
-	FILE *nowhere = fopen("/dev/null", "we");
-	struct ctl mute;
-	int r;
-
-	if (!nowhere) {
-		json_decref(parameters);
-		return CTL_REFUSED;
-	}
-	mute = quiet(ctl, nowhere);
-	r = agent_call(&mute, method, parameters, each, context);
-	(void)fclose(nowhere);
-	return r;
+	return converse_quietly(ctl, method, true, parameters, each, context);
 }
 
 int agent_ask_quietly(const struct ctl *ctl, const char *method, json_t *parameters,
 		      json_t **ret_reply)
 {
-	FILE *nowhere = fopen("/dev/null", "we");
-	struct ctl mute;
-	int r;
+	json_t *reply = NULL;
+	int r = converse_quietly(ctl, method, false, parameters, keep_reply, &reply);
 
-	if (!nowhere) {
-		json_decref(parameters);
-		return CTL_REFUSED;
-	}
-	mute = quiet(ctl, nowhere);
-	r = agent_ask(&mute, method, parameters, ret_reply);
-	(void)fclose(nowhere);
-	return r;
+	return take_reply(r, reply, ret_reply);
 }
 
 int agent_add_text(struct ctl *ctl, json_t *parameters, const char *key, const char *text)

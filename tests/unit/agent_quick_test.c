@@ -7,6 +7,7 @@
 #include "daemon/edit.h"
 #include "daemon/quick.h"
 #include "daemon/suspend.h"
+#include "roll.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,18 +22,6 @@ enum { SEEDS = 12, EDITS = 150, NAMES = 24 };
 		"binding f3 { address 2001:db8::f3; ehlo f3.example; }\n" \
 		"binding g1 { address 192.0.2.104; }\nbinding g2 { address 192.0.2.105; unusable use g1; }\n" \
 		"policy { user 1001 use f1; user 1002 use g2; }\n"
-
-static uint64_t state;
-
-/* splitmix64: the same numbers everywhere. */
-static uint32_t roll(uint32_t n)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ z >> 31) % n);
-}
 
 static int setup(void **unused)
 {
@@ -112,7 +101,7 @@ static void run(struct lab *lab, uint64_t seed)
 {
 	unsigned quick = 0;
 
-	state = seed;
+	roll_state = seed;
 	assert_int_equal(lab_start(lab, FILES), 0);
 	for (int i = 0; i < EDITS; i++) {
 		AUTO(edit_report_drop) struct edit_report report = { 0 };

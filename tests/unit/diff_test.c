@@ -4,23 +4,13 @@
 
 #include "base/mem.h"
 #include "plan/plan_rows.h"
+#include "roll.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-static uint64_t state;
-
-static uint32_t roll(uint32_t n)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ z >> 31) % n);
-}
 
 /* Rows with keys from a small space, each octet but the last zero, so that plans share keys. */
 static void random_plan(struct plan *plan)
@@ -78,7 +68,7 @@ static void test_apply(void **unused)
 		AUTO(ops_drop) struct ops ops = { 0 }, none = { 0 };
 		char want[33], got[33];
 
-		state = i;
+		roll_state = i;
 		random_plan(&desired);
 		random_plan(&actual);
 		diff_plans(&desired, &actual, &ops);

@@ -4,6 +4,7 @@
 #include "plan_support.h"
 
 #include "plan/plan_change.h"
+#include "roll.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,18 +12,6 @@
 #include <cmocka.h>
 
 enum { WORLDS = 200, EDITS = 60, KEPT = 3 };	/* KEPT: bindings that rules use */
-
-static uint64_t state;
-
-/* splitmix64: the same numbers everywhere. */
-static uint32_t roll(uint32_t n)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ z >> 31) % n);
-}
 
 static const struct limits limits = { .connections = 7, .new = { 5, 60, 5 } };
 
@@ -54,7 +43,7 @@ static void random_world(struct world *world, uint64_t seed)
 {
 	char name[16];
 
-	state = seed;
+	roll_state = seed;
 	world_init(world);
 	for (uint32_t i = 0; i < 120; i++) {
 		char text[40];

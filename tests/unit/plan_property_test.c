@@ -8,6 +8,7 @@
 #include "plan_support.h"
 
 #include "plan/explain.h"
+#include "roll.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,18 +16,6 @@
 #include <cmocka.h>
 
 enum { MODELS = 4000, PACKETS = 60 };
-
-static uint64_t state;
-
-/* splitmix64: the same numbers everywhere. */
-static uint32_t roll(uint32_t n)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ z >> 31) % n);
-}
 
 static const char *const prefixes[] = {
 	"198.51.100.0/24", "198.51.100.0/25", "198.51.100.64/26", "198.51.0.0/16", "0.0.0.0/0",
@@ -103,7 +92,7 @@ static void random_world(struct world *world, uint64_t seed)
 	char name[8];
 	uint32_t n;
 
-	state = seed;
+	roll_state = seed;
 	world_init(world);
 	world->model.bypass_private = roll(2);
 	cgroup(world, false, "/a.slice", 11);

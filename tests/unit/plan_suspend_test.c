@@ -4,6 +4,7 @@
 #include "plan_support.h"
 
 #include "plan/plan_suspend.h"
+#include "roll.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,18 +12,6 @@
 #include <cmocka.h>
 
 enum { MODELS = 300, CHANGES = 40 };
-
-static uint64_t state;
-
-/* splitmix64: the same numbers everywhere. */
-static uint32_t roll(uint32_t n)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ z >> 31) % n);
-}
 
 /* Limits at random, for about a third of bindings and groups. */
 static void random_limits(struct world *world)
@@ -54,7 +43,7 @@ static void random_world(struct world *world, uint64_t seed)
 {
 	uint32_t n;
 
-	state = seed;
+	roll_state = seed;
 	n = 1 + roll(12);
 	world_init(world);
 	for (uint32_t i = 0; i < n; i++) {

@@ -3,6 +3,7 @@
 #include "plan_support.h"
 
 #include "plan/share.h"
+#include "roll.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,17 +11,6 @@
 #include <cmocka.h>
 
 enum { HISTORIES = 200, STEPS = 30 };
-
-static uint64_t state;
-
-static uint32_t roll(uint32_t n)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ z >> 31) % n);
-}
 
 /* A world with one group of the bindings whose weight is not 0; they are called b0, b1, ... */
 static void weigh(struct world *world, const uint32_t *weights, uint32_t n, enum pick pick)
@@ -82,7 +72,7 @@ static void test_history(void **unused)
 		uint32_t weights[8] = { 1 }, before[SHARE_SLOTS], now[SHARE_SLOTS];
 		bool changed;
 
-		state = seed;
+		roll_state = seed;
 		for (int step = 0; step < STEPS; step++) {
 			uint32_t which = roll(8), was = weights[which], others = 0;
 			struct world world;
