@@ -75,9 +75,10 @@ static char *printed(const struct model *model, uint32_t index,
 static void add_binding(const struct model *model, uint32_t index, struct things *things)
 {
 	const struct binding *binding = &model->bindings.at[index];
+	char *text = binding->dangling ? mem_text("", 0)
+				       : printed(model, index, conf_print_binding);
 
-	add(things, binding->group ? ITEM_GROUP : ITEM_BINDING, binding->name,
-	    printed(model, index, conf_print_binding));
+	add(things, binding->group ? ITEM_GROUP : ITEM_BINDING, binding->name, text);
 }
 
 static void add_bindings(const struct model *model, const struct wanted *wanted,
@@ -129,9 +130,15 @@ static char *rule_key(const struct model *model, const struct rule *rule)
 static void add_rule(const struct model *model, const struct rule *rule, const char *key,
 		     struct things *things)
 {
-	AUTO(rule_words_drop) struct rule_words words = listing_words(model, rule);
+	bool dangling = rule->action == ACTION_USE && rule->binding == NO_INDEX;
+	AUTO(rule_words_drop) struct rule_words words = { 0 };
 	char *name;
 
+	if (dangling) {
+		add(things, ITEM_RULE, key, mem_text("", 0));
+		return;
+	}
+	words = listing_words(model, rule);
 	if (asprintf(&name, "%s%s%s", words.client, words.to[0] ? " " : "", words.to) < 0)
 		abort();
 	add(things, ITEM_RULE, key, words.action);

@@ -12,7 +12,7 @@
 
 struct thing {
 	enum item_kind kind;
-	char *key, *text;
+	char *key, *text;			/* text "": it uses a name that is nobody's */
 	char *name;				/* as people wrote it, or NULL: as the key */
 };
 

@@ -233,8 +233,10 @@ static void close_group(struct conf *conf)
 	for (size_t i = conf->open.first_use; i < conf->uses.n; i++) {
 		struct conf_use *use = &conf->uses.at[i];
 
-		if (use->kind == USE_MEMBER && use->owner < n)
+		if (use->kind == USE_MEMBER && use->owner < n) {
 			use->slot = &members[use->owner].binding;
+			use->owner = conf->open.index;
+		}
 	}
 	if (n == 0)
 		diag_error(conf->diag, conf->open.binding.where,

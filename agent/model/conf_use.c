@@ -99,6 +99,15 @@ static void assign(struct model *model, const struct conf_use *use, uint32_t fou
 	}
 }
 
+/* What says nothing that could be printed or compared. */
+static void leave(struct model *model, const struct conf_use *use)
+{
+	if (use->kind == USE_RULE && use->owner < model->rules.n)
+		model->rules.at[use->owner].binding = NO_INDEX;
+	else if (use->kind != USE_RULE && use->owner < model->bindings.n)
+		model->bindings.at[use->owner].dangling = true;
+}
+
 void conf_use_resolve(struct conf *conf)
 {
 	for (size_t i = 0; i < conf->uses.n; i++) {
@@ -109,7 +118,9 @@ void conf_use_resolve(struct conf *conf)
 
 		if (found == NO_INDEX)
 			report_unknown(conf, use);
-		else if (is_uplink || !is_misplaced(conf, use, found))
+		if (found != NO_INDEX && (is_uplink || !is_misplaced(conf, use, found)))
 			assign(conf->model, use, found);
+		else
+			leave(conf->model, use);
 	}
 }

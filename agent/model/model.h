@@ -109,6 +109,7 @@ struct binding {
 	uint32_t unusable_use;			/* index of OTHER, for UNUSABLE_USE */
 	enum unusable_action unusable;
 	bool implied;				/* `default`, by "default-binding suspended" alone */
+	bool dangling;				/* uses a name that is nobody's: the text had an error */
 	uint32_t uplink;			/* index into model->uplinks, or NO_INDEX */
 	uint32_t overflow;			/* index of who gets what exceeds limits, or NO_INDEX */
 	const struct limits *limits;		/* NULL if none */
@@ -157,7 +158,8 @@ struct rule {
 	struct client client;
 	const struct destination *to;		/* NULL if the rule has no qualifier */
 	enum action action;
-	uint32_t binding;			/* ACTION_USE: index into model->bindings */
+	uint32_t binding;			/* ACTION_USE: index into model->bindings; NO_INDEX:
+						 * of a name that is nobody's, the text had an error */
 	struct where where;
 };
 

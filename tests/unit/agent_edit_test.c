@@ -287,6 +287,36 @@ static void test_reload_conflicts(void **state)
 	assert_false(has(lab, "b"));
 }
 
+/* Files that name what is defined at run time only are not valid alone, and no reason to crash. Nor
+ * is what they say there the same as a statement without the name. */
+static void test_files_lean_on_changes(void **state)
+{
+	static const char lean[] =
+		AB "policy { user 1002 use c; user 1003 use c; }\n"
+		   "group g { member c; }\n"
+		   "binding d { address 192.0.2.4; unusable use c; }\n"
+		   "binding e { address 192.0.2.5; limit connections 2; overflow c; }\n"
+		   "binding f { address 192.0.2.6; uplink u; }\n"
+		   "binding h { address 192.0.2.7; warmup { day 1 5; overflow c; } }\n";
+	static const char changes[] =
+		"uplink u { interface eth0; }\nbinding c { address 192.0.2.3; }\n"
+		"policy { user 1002 use a; }\ngroup g { member a; }\n"
+		"binding d { address 192.0.2.4; }\n"
+		"binding e { address 192.0.2.5; limit connections 2; }\n"
+		"binding f { address 192.0.2.6; }\n"
+		"binding h { address 192.0.2.7; warmup { day 1 5; } }\n";
+	struct lab *lab = *state;
+
+	assert_int_equal(lab_start(lab, AB), 0);
+	assert_int_equal(edit(lab, changes), 0);
+	assert_int_equal(lab_reload(lab, lean), 0);
+	assert_whole(lab, changes);
+	lab_kill(lab);
+	assert_int_equal(lab_start(lab, lean), 0);
+	assert_whole(lab, changes);
+	assert_int_equal(edit(lab, "remove binding c;"), -EINVAL);
+}
+
 static void test_kernel_refuses(void **state)
 {
 	struct lab *lab = *state;
@@ -378,6 +408,7 @@ int main(void)
 		TEST(test_binding), TEST(test_policy), TEST(test_several_at_once),
 		TEST(test_refused), TEST(test_dry_run), TEST(test_files_as_loaded),
 		TEST(test_whole), TEST(test_outlives), TEST(test_reload_conflicts),
+		TEST(test_files_lean_on_changes),
 		TEST(test_kernel_refuses), TEST(test_disk_refuses), TEST(test_damaged_file),
 	};
 
