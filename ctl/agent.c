@@ -17,7 +17,7 @@
 
 /* The agent is trusted with long answers: what it keeps may be a long text. */
 enum { READ_BYTES = 64 * 1024, ANSWER_MAX = 512 << 20 };
-enum { QUIET_MS = 1000, TICK_MS = 100, TICKS_SILENT = 10 };
+enum { QUIET_MS = 1000, SILENCE_MS = 5000, TICK_MS = 100, TICKS_SILENT = 10 };
 
 static int report_connect(const struct ctl *ctl, const char *path, int error)
 {
@@ -94,6 +94,20 @@ static int send_call(const struct ctl *ctl, int fd, const char *method, bool mor
 	return CTL_DONE;
 }
 
+/* Where nobody watches, say once that nothing comes: a stopped agent is silent for long. */
+static int wait_told(const struct ctl *ctl, int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	int r = 0;
+
+	if (ctl->patience_ms > SILENCE_MS)
+		r = poll(&ready, 1, SILENCE_MS);
+	if (r == 0 && ctl->patience_ms > SILENCE_MS)
+		ctl_complain(ctl, "outbindd has been silent for %d s; waiting up to %d s for it",
+			     SILENCE_MS / 1000, ctl->patience_ms / 1000);
+	return r;
+}
+
 /* Wait for bytes from @fd; on a terminal, and after a second, show that time is passing. */
 static int wait_shown(const struct ctl *ctl, int fd)
 {
@@ -101,7 +115,9 @@ static int wait_shown(const struct ctl *ctl, int fd)
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	int ticks = 0, r = 0;
 
-	while (ctl->progress && r == 0 && ticks * TICK_MS < ctl->patience_ms) {
+	if (!ctl->progress)
+		return wait_told(ctl, fd);
+	while (r == 0 && ticks * TICK_MS < ctl->patience_ms) {
 		r = poll(&ready, 1, TICK_MS);
 		if (r != 0 || ++ticks < TICKS_SILENT)
 			continue;
