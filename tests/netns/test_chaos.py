@@ -266,6 +266,10 @@ class Chaos:
         except FileNotFoundError:
             return ""
 
+    def probed(self):
+        """What probes said is not kept over a restart."""
+        return "probe" in "".join(self.files()) + self.runtime()
+
     def look(self):
         begun = time.monotonic()
         check("GetStatus", call(self.agent, "GetStatus")[0], None)
@@ -296,7 +300,13 @@ class Chaos:
                 raise AssertionError("explain %s to %s: %s" % (who, to, json.dumps(answer)))
 
     def compare(self):
-        """A fresh agent with the same files, in the same place, makes the same of them."""
+        """A fresh agent with the same files, in the same place, makes the same of them. What connections
+        by uplinks needed once goes with a restart if there are none, so there is one first."""
+        if self.words.uplinks:
+            self.agent.kill()
+            self.empty()
+            self.agent.start()
+            self.settle()
         shutil.rmtree(self.twin.state)
         shutil.copytree(self.agent.state, self.twin.state, ignore=lambda _, names: [
             name for name in names if name in ("filler", "lock") or name.endswith(".new")])
@@ -400,6 +410,18 @@ class Chaos:
         self.hosts.both(what)
         time.sleep(0.05)
 
+    def send(self):
+        """Live connections, so that numbers are carried and addresses are needed."""
+        user, to = self.random.choice(USERS), self.random.choice(("203.0.113.1", "203.0.113.200"))
+
+        def work():
+            os.setgid(self.random.choice((50, 60)))
+            os.setuid(user)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, contextlib.suppress(OSError):
+                client.sendto(b"x", (to, 25))
+                client.sendto(b"x", (to, 443))
+        self.hosts.reap(self.hosts.fork("first", work))
+
     def kill(self):
         self.settle()
         old = len(self.agent.events("table.written")), len(self.agent.events("facts.applied"))
@@ -409,9 +431,8 @@ class Chaos:
         self.empty()
         self.agent.start()
         unnoted, self.unnoted = self.unnoted, False
-        probed = "probe" in "".join(self.files()) + self.runtime()   # what probes said is not kept
         for line in self.agent.events("table.written")[old[0]:]:
-            if not probed and not (unnoted and "not-watched" in line):
+            if not self.probed() and not self.words.uplinks and not (unnoted and "not-watched" in line):
                 raise AssertionError("not adopted: " + line)
 
     def cut(self):
@@ -457,14 +478,14 @@ class Chaos:
     def step(self, n):
         action = self.random.choices(
             (self.change, self.set_binding, self.suspend, self.remove, self.warmup, self.reload, self.save,
-             self.addresses, self.kill, self.cut, self.fill),
-            (40, 12, 10, 6, 5, 5, 2, 6, 5, 3, 4))[0]
+             self.addresses, self.kill, self.cut, self.fill, self.send),
+            (40, 12, 10, 6, 5, 5, 2, 6, 5, 3, 4, 0 if self.words.uplinks else 8))[0]
         self.story.append("%d %s:" % (n, action.__name__))
         action()
         self.look()
         if n % 3 == 0:
             self.explain()
-        if n % 8 == 0 and not (self.words.uplinks and self.unnoted):
+        if n % 8 == 0 and not self.probed():         # who is suspended is not probed
             self.settle()
             self.compare()
 
