@@ -214,6 +214,15 @@ enum conf_claim {
 /* May what is read now say something about a thing? Reports what contradicts itself. */
 enum conf_claim conf_layer_name(struct conf *conf, char tag, const struct word *word,
 				struct where where, bool removes);
+/* What makes two rules say something about the same: to be compared and hashed as octets. */
+struct conf_rule_key {
+	const struct destination *to;		/* interned */
+	enum client_kind kind;
+	uint32_t first, last;
+	struct prefix source;
+};
+
+struct conf_rule_key conf_rule_key(const struct rule *rule);	/* conf_check.c */
 enum conf_claim conf_layer_rule(struct conf *conf, const struct rule *rule, bool removes);
 /* Who has removed the thing of this name, or NULL. */
 const struct conf_said *conf_layer_removal(const struct conf *conf, char tag, const char *name);

@@ -225,35 +225,12 @@ static void imply_default(struct conf *conf)
 		(void)model_add_binding(conf->model, &implied);
 }
 
-static bool same_client(const struct client *a, const struct client *b)
+struct conf_rule_key conf_rule_key(const struct rule *rule)
 {
-	if (a->kind != b->kind)
-		return false;
-	switch (a->kind) {
-	case CLIENT_CGROUP:
-		return a->cgroup == b->cgroup;
-	case CLIENT_USER:
-	case CLIENT_GROUP:
-		return a->ids.first == b->ids.first && a->ids.last == b->ids.last;
-	case CLIENT_SOURCE:
-		return a->source.bits == b->source.bits && ip_equal(&a->source.ip, &b->source.ip);
-	case CLIENT_OTHERWISE:
-		break;
-	}
-	return true;
-}
+	struct conf_rule_key key;
 
-static uint32_t hash_rule(const struct rule *rule)
-{
-	struct {
-		uint64_t to;
-		uint32_t kind;
-		uint32_t first, last;
-		struct prefix source;
-	} key;
-
-	memset(&key, 0, sizeof key);  /* padding is hashed too */
-	key.to = (uintptr_t)rule->to; /* interned: equal means the same pointer */
+	memset(&key, 0, sizeof key);		/* padding is compared too */
+	key.to = rule->to;			/* interned: equal means the same pointer */
 	key.kind = rule->client.kind;
 	switch (rule->client.kind) {
 	case CLIENT_CGROUP:
@@ -265,12 +242,12 @@ static uint32_t hash_rule(const struct rule *rule)
 		key.last = rule->client.ids.last;
 		break;
 	case CLIENT_SOURCE:
-		memcpy(&key.source, &rule->client.source, sizeof key.source);
+		key.source = rule->client.source;
 		break;
 	case CLIENT_OTHERWISE:
 		break;
 	}
-	return index_hash(&key, sizeof key);
+	return key;
 }
 
 static void check_rules(struct conf *conf)
@@ -279,12 +256,15 @@ static void check_rules(struct conf *conf)
 	AUTO(index_drop) struct index index = { 0 };
 
 	for (uint32_t i = 0; i < conf->model->rules.n; i++) {
-		uint32_t hash = hash_rule(&at[i]), other = NO_INDEX;
+		struct conf_rule_key key = conf_rule_key(&at[i]);
+		uint32_t hash = index_hash(&key, sizeof key), other = NO_INDEX;
 
-		for (size_t step = 0; (other = index_next(&index, hash, &step)) != NO_INDEX;)
-			if (at[other].to == at[i].to &&
-			    same_client(&at[other].client, &at[i].client))
+		for (size_t step = 0; (other = index_next(&index, hash, &step)) != NO_INDEX;) {
+			struct conf_rule_key there = conf_rule_key(&at[other]);
+
+			if (memcmp(&there, &key, sizeof key) == 0)
 				break;
+		}
 		if (other == NO_INDEX)
 			index_add(&index, hash, i);
 		else

@@ -121,30 +121,13 @@ const struct conf_said *conf_layer_removal(const struct conf *conf, char tag, co
 /* The same for rules: client and destination, both as they were interned. */
 enum conf_claim conf_layer_rule(struct conf *conf, const struct rule *rule, bool removes)
 {
-	struct { char tag, kind; uint32_t first, last; struct prefix source;
-		 const struct destination *to; } key;
+	struct { char tag; struct conf_rule_key rule; } key;
 
 	if (conf->layers.n == 0)
 		return CLAIM_COUNTS;
 	memset(&key, 0, sizeof key);
 	key.tag = CONF_TAG_RULE;
-	key.kind = (char)rule->client.kind;
-	key.to = rule->to;
-	switch (rule->client.kind) {
-	case CLIENT_CGROUP:
-		key.first = rule->client.cgroup;
-		break;
-	case CLIENT_USER:
-	case CLIENT_GROUP:
-		key.first = rule->client.ids.first;
-		key.last = rule->client.ids.last;
-		break;
-	case CLIENT_SOURCE:
-		key.source = rule->client.source;
-		break;
-	case CLIENT_OTHERWISE:
-		break;
-	}
+	key.rule = conf_rule_key(rule);
 	return claim(conf, &key, sizeof key, rule->where, removes);
 }
 

@@ -3,13 +3,14 @@
 #include "plan/share.h"
 
 #include "base/mem.h"
+#include "plan/text_lines.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define VERSION_LINE	"outbind-groups 1\n"
 
-enum { NOBODY = 255, LINE_MAX_BYTES = 2048 };
+enum { NOBODY = 255 };
 
 static void write_member(const struct share *share, size_t member, FILE *out)
 {
@@ -103,8 +104,9 @@ static struct share *open_share(struct shares *shares, const char *name)
 	return &shares->at[shares->n - 1];
 }
 
-static bool read_line(struct shares *shares, char *line)
+static bool read_line(void *context, char *line)
 {
+	struct shares *shares = context;
 	const char *name = strsep(&line, " "), *member = strsep(&line, " ");
 	struct share *share;
 	size_t n;
@@ -131,29 +133,10 @@ static bool read_line(struct shares *shares, char *line)
 int shares_read(const char *text, size_t len, struct shares *ret, uint32_t *ret_line)
 {
 	AUTO(shares_drop) struct shares shares = { 0 };
-	const char *at = text, *end = text + len;
-	uint32_t line = 1;
+	int r = text_lines_read(text, len, VERSION_LINE, read_line, &shares, ret_line);
 
-	if (len > 0 && (len < strlen(VERSION_LINE) ||
-			memcmp(text, VERSION_LINE, strlen(VERSION_LINE)) != 0)) {
-		*ret_line = line;
-		return -EINVAL;
-	}
-	for (at += len ? strlen(VERSION_LINE) : 0; at < end;) {
-		const char *newline = memchr(at, '\n', (size_t)(end - at));
-		size_t n = newline ? (size_t)(newline - at) : LINE_MAX_BYTES;
-		char copy[LINE_MAX_BYTES];
-
-		*ret_line = ++line;
-		if (n >= sizeof copy)
-			return -EINVAL;
-		memcpy(copy, at, n);
-		copy[n] = '\0';
-		if (strlen(copy) != n || !read_line(&shares, copy))
-			return -EINVAL;
-		at = newline + 1;
-	}
-	*ret_line = line;
+	if (r < 0)
+		return r;
 	if (shares.n && !is_whole(&shares.at[shares.n - 1]))
 		return -EINVAL;
 	*ret = shares;

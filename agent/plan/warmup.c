@@ -3,14 +3,13 @@
 #include "plan/warmup.h"
 
 #include "base/mem.h"
+#include "plan/text_lines.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define VERSION_LINE	"outbind-warmup 1\n"
-
-enum { LINE_MAX_BYTES = 256 };
 
 void warmups_drop(struct warmups *warmups)
 {
@@ -83,8 +82,9 @@ static bool read_number(const char *text, uint64_t max, uint64_t *ret)
 	return *end == '\0' && errno == 0 && *ret <= max;
 }
 
-static bool read_line(struct warmups *warmups, char *line)
+static bool read_line(void *context, char *line)
 {
+	struct warmups *warmups = context;
 	const char *name = strsep(&line, " "), *day = strsep(&line, " ");
 	const char *word = strsep(&line, " "), *since = strsep(&line, " ");
 	const char *used = strsep(&line, " "), *counted = line;
@@ -110,31 +110,10 @@ static bool read_line(struct warmups *warmups, char *line)
 int warmups_read(const char *text, size_t len, struct warmups *ret, uint32_t *ret_line)
 {
 	AUTO(warmups_drop) struct warmups warmups = { 0 };
-	size_t head = strlen(VERSION_LINE);
-	const char *at = text + head, *end = text + len;
-	uint32_t line = 1;
+	int r = text_lines_read(text, len, VERSION_LINE, read_line, &warmups, ret_line);
 
-	*ret_line = line;
-	if (len == 0) {
-		*ret = warmups;
-		return 0;
-	}
-	if (len < head || memcmp(text, VERSION_LINE, head) != 0)
-		return -EINVAL;
-	while (at < end) {
-		const char *newline = memchr(at, '\n', (size_t)(end - at));
-		size_t n = newline ? (size_t)(newline - at) : LINE_MAX_BYTES;
-		char copy[LINE_MAX_BYTES];
-
-		*ret_line = ++line;
-		if (n >= sizeof copy)
-			return -EINVAL;
-		memcpy(copy, at, n);
-		copy[n] = '\0';
-		if (strlen(copy) != n || !read_line(&warmups, copy))
-			return -EINVAL;
-		at = newline + 1;
-	}
+	if (r < 0)
+		return r;
 	*ret = warmups;
 	warmups = (struct warmups){ 0 };
 	return 0;
