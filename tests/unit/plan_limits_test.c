@@ -34,7 +34,7 @@ static void three(struct world *world)
 	world_binding(world, "b", "192.0.2.2");
 	world_binding(world, "c", "192.0.2.3");
 	for (int i = 1; i <= 3; i++) {
-		char ip[16];
+		char ip[IP_TEXT];
 
 		snprintf(ip, sizeof ip, "192.0.2.%d", i);
 		world_local(world, ip, "eth0");
