@@ -14,7 +14,7 @@ import time
 import traffic
 from cases import test
 from lab import BUILD, FAR, HOST, Lab, PORT, ROOT, binding, check, pool, run, wait_for
-from place import Skip, setns
+from place import setns
 
 CONF = (binding("mine", 11, more="allow user 4001; allow group 6001;") + binding("closed", 12) +
         binding("ranged", 13, more="allow user 5000-5999;") + binding("grouped", 14, more='allow cgroup "/app.slice";') +
@@ -359,9 +359,8 @@ def _():
         os.chmod(agent.runtime + "/org.outbind", 0o666)
         got = attempt(4001, 4001, b"org.outbind.ShowBinding")
         check("credentials count, not the file's mode: %r" % got, b"PermissionDenied" in got, True)
-        result = as_user(lab, [BUILD + "/outbindctl", "--runtime-dir", agent.runtime, "status"], 4001, dict(os.environ))
-        if not result[1] and result[0] not in (3, 4):
-            raise Skip("an unprivileged user cannot reach %s" % BUILD)
+        tool = shutil.copy(BUILD + "/outbindctl", lab.dir)     # the tree may be where no user can go
+        result = as_user(lab, [tool, "--runtime-dir", agent.runtime, "status"], 4001, dict(os.environ))
         check("exit status: " + result[1], result[0], 4)
 
 

@@ -61,6 +61,7 @@ static int run_exec(const char *cgroup, const char *script, char *out, size_t ro
 		(void)dup2(pipes[1], STDOUT_FILENO);
 		(void)close(pipes[0]);
 		(void)close(pipes[1]);
+		(void)signal(SIGHUP, SIG_DFL);	/* a shell cannot trap what was ignored, as by nohup */
 		status = verbs_run(&ctl, argc, argv);
 		(void)fflush(stdout);
 		_exit(status);
