@@ -83,10 +83,15 @@ def _():
         started = time.monotonic()
         wait_for("the first binding while 45 live in the other", first, 5, 0.1)
         check("soon: %.2f s" % (time.monotonic() - started), time.monotonic() - started < 2.5, True)
-        time.sleep(1.5)
-        more = Clients(lab, 10, FAR[4], uid=4001)
-        check("five again", more.seen(), {pool(11, 4): 5, pool(12, 4): 5})
-        more.close()
+        for attempt in range(4):                # never more; fewer if the kernel has not yet forgotten one
+            time.sleep(1.5)
+            more = Clients(lab, 10, FAR[4], uid=4001)
+            seen = more.seen()
+            more.close()
+            check("no more than five: %s" % seen, seen[pool(11, 4)] <= 5 and sum(seen.values()) == 10, True)
+            if seen == {pool(11, 4): 5, pool(12, 4): 5}:
+                break
+        check("five again", seen, {pool(11, 4): 5, pool(12, 4): 5})
         clients.close()
         counters = agent.json("status")["counters"]
         check("counted", counters["overflowed"] >= 50, True)
