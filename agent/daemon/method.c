@@ -104,6 +104,16 @@ void method_fail_outcome(struct call *call, int r, const struct outcome *out)
 				      method_json(out->place[0] ? out->place : NULL)));
 }
 
+void method_reply_outcome(struct call *call, int r, const struct outcome *out)
+{
+	if (r < 0)
+		method_fail_outcome(call, r, out);
+	else
+		method_reply(call, json_pack("{s:I, s:I}", "operations",
+					     (json_int_t)out->operations, "microseconds",
+					     (json_int_t)out->took_usec));
+}
+
 const char *method_text(const struct call *call, const char *name)
 {
 	return json_string_value(json_object_get(call->parameters, name));

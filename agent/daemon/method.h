@@ -50,6 +50,8 @@ void method_stream(struct call *call, struct stream *stream);
 
 void method_fail_unknown(struct call *call, const char *binding);
 void method_fail_outcome(struct call *call, int r, const struct outcome *out);
+/* The same, or if @r is 0 how much work it was: operations and microseconds. */
+void method_reply_outcome(struct call *call, int r, const struct outcome *out);
 void method_fail_parameter(struct call *call, const char *name);
 
 /* A parameter, or NULL / false if it was left out. */

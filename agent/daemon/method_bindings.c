@@ -287,7 +287,6 @@ static void suspend(struct call *call, bool on)
 {
 	AUTO(outcome_drop) struct outcome out = { 0 };
 	uint32_t index;
-	int r;
 
 	if (method_binding(call, method_text(call, "name"), &index) < 0)
 		return;
@@ -295,13 +294,7 @@ static void suspend(struct call *call, bool on)
 		method_suspend_default(call, on);
 		return;
 	}
-	r = suspend_binding(call->agent, index, on, &out);
-	if (r < 0)
-		method_fail_outcome(call, r, &out);
-	else
-		method_reply(call, json_pack("{s:I, s:I}", "operations",
-					     (json_int_t)out.operations, "microseconds",
-					     (json_int_t)out.took_usec));
+	method_reply_outcome(call, suspend_binding(call->agent, index, on, &out), &out);
 }
 
 void method_suspend_binding(struct call *call)

@@ -89,12 +89,7 @@ void method_suspend_default(struct call *call, bool on)
 	int r = is == on ? 0 : edit_apply(call->agent, &(struct edit_request){
 		.name = on ? "suspend" : "resume", .text = text }, &report, &out);
 
-	if (r < 0)
-		method_fail_outcome(call, r, &out);
-	else
-		method_reply(call, json_pack("{s:I, s:I}", "operations",
-					     (json_int_t)out.operations, "microseconds",
-					     (json_int_t)out.took_usec));
+	method_reply_outcome(call, r, &out);
 }
 
 void method_change(struct call *call)

@@ -27,20 +27,12 @@ static const struct local_address *find_local(const struct facts *facts, const s
 					      const char *interface, bool *ret_elsewhere)
 {
 	const struct local_address *at = facts->addresses.at;
-	size_t low = 0, high = facts->addresses.n;
 
 	*ret_elsewhere = false;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ip_compare(&at[middle].ip, ip) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < facts->addresses.n && ip_equal(&at[low].ip, ip); low++) {
-		if (strcmp(at[low].interface, interface) == 0)
-			return &at[low];
+	for (size_t i = facts_address(facts, ip, 0);
+	     i < facts->addresses.n && ip_equal(&at[i].ip, ip); i++) {
+		if (strcmp(at[i].interface, interface) == 0)
+			return &at[i];
 		*ret_elsewhere = true;
 	}
 	return NULL;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "daemon/log.h"
 #include "daemon/seen.h"
+#include "daemon/state_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -78,27 +79,19 @@ void plumb_load(struct agent *agent)
 
 int plumb_save(struct agent *agent)
 {
-	AUTO(mem_drop) char *text = NULL;
 	struct plumb *plumb = agent->plumb;
 	char place[SEEN_PLACE], ip[IP_TEXT];
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
+	struct state_file file;
 	int r;
 
-	if (!file)
-		abort();
 	seen_place(place);
-	fprintf(file, "%s%s", VERSION_LINE, place);
+	state_file_open(&file);
+	fprintf(file.out, "%s%s", VERSION_LINE, place);
 	for (size_t i = 0; i < plumb->addresses.n; i++)
 		if (plumb->addresses.at[i]->owned)
-			fprintf(file, "%s %s\n", ip_print(&plumb->addresses.at[i]->ip, ip),
+			fprintf(file.out, "%s %s\n", ip_print(&plumb->addresses.at[i]->ip, ip),
 				plumb->addresses.at[i]->interface);
-	if (fclose(file) != 0)
-		abort();
-	r = state_note(agent->state, STATE_ADDRESSES, text, len);
+	r = state_file_close(&file, agent->state, STATE_ADDRESSES, state_note, NULL);
 	plumb->unsaved = r < 0;
-	if (r < 0)
-		log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\" next=retry",
-			  agent->state->dir, STATE_ADDRESSES, strerror(-r));
 	return r;
 }

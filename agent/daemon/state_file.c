@@ -48,8 +48,9 @@ int state_file_refuse(const struct state *state, const char *name, unsigned line
 
 int state_file_unwritable(const struct state *state, const char *name, int r, struct outcome *out)
 {
-	outcome_say(out, "cannot write %s/%s: %s", state->dir, name, strerror(-r));
-	log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\"", state->dir, name,
-		  strerror(-r));
+	if (out)
+		outcome_say(out, "cannot write %s/%s: %s", state->dir, name, strerror(-r));
+	log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\"%s", state->dir, name,
+		  strerror(-r), out ? "" : " next=retry");
 	return r;
 }

@@ -21,6 +21,7 @@ void state_file_open(struct state_file *file);
 /*
  * state_file_close - write what was printed to file->out, and forget it
  * @write: state_write, state_append or state_note
+ * @out:   NULL if nobody asked for it: it is tried again
  * Returns what that returns, said.
  */
 MUST_CHECK int state_file_close(struct state_file *file, const struct state *state,
@@ -34,6 +35,7 @@ MUST_CHECK int state_file_read(const struct state *state, const char *name, char
 MUST_CHECK int state_file_refuse(const struct state *state, const char *name, unsigned line,
 				 const char *advice, struct outcome *out);
 
-/* Say that a file could not be written, and why: @r, a negative errno, which is returned. */
+/* Say that a file could not be written, and why: @r, a negative errno, which is returned. @out as
+ * above. */
 MUST_CHECK int state_file_unwritable(const struct state *state, const char *name, int r,
 				     struct outcome *out);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "daemon/log.h"
 #include "daemon/seen.h"
+#include "daemon/state_file.h"
 #include "plan/plan_keep.h"
 
 #include <stdio.h>
@@ -68,8 +69,7 @@ void ways_save(struct agent *agent)
 			: len > strlen(place) || state_has(agent->state, STATE_WAYS))
 		r = state_note(agent->state, STATE_WAYS, text, len);
 	if (r < 0) {
-		log_event(EVENT_STATE_UNWRITABLE, "file=%s/%s error=\"%s\" next=retry",
-			  agent->state->dir, STATE_WAYS, strerror(-r));
+		(void)!state_file_unwritable(agent->state, STATE_WAYS, r, NULL);
 		free(text);
 		return;
 	}

@@ -361,13 +361,11 @@ bool explain_to_local(const struct facts *facts, const struct ip *to)
 	for (size_t i = 0; i < ARRAY_LEN(loopback); i++)
 		if (prefix_contains(&loopback[i], to))
 			return true;
-	for (size_t i = 0; i < facts->addresses.n; i++) {
-		const struct local_address *address = &facts->addresses.at[i];
-
+	for (size_t i = facts_address(facts, to, 0);
+	     i < facts->addresses.n && ip_equal(&facts->addresses.at[i].ip, to); i++)
 		/* the kernel has no local route yet while it looks for duplicates */
-		if (!address->tentative && !address->duplicate && ip_equal(&address->ip, to))
+		if (!facts->addresses.at[i].tentative && !facts->addresses.at[i].duplicate)
 			return true;
-	}
 	for (size_t i = 0; i < facts->local.n; i++)
 		if (prefix_contains(&facts->local.at[i], to))
 			return true;

@@ -50,6 +50,27 @@ const struct link *facts_link(const struct facts *facts, const char *name)
 			      : NULL;
 }
 
+size_t facts_address(const struct facts *facts, const struct ip *ip, size_t near)
+{
+	const struct local_address *at = facts->addresses.at;
+	size_t n = facts->addresses.n, low = 0, high = n;
+
+	if (near < n && ip_compare(&at[near].ip, ip) < 0) {
+		low = near + 1;
+		if (low < n && ip_compare(&at[low].ip, ip) >= 0)
+			high = low;
+	}
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ip_compare(&at[middle].ip, ip) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static int claim_by_ip(const void *key, const void *element)
 {
 	return ip_compare(key, &((const struct foreign_claim *)element)->ip);

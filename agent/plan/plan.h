@@ -210,6 +210,10 @@ const struct link *facts_link(const struct facts *facts, const char *name);
 const struct foreign_claim *facts_conflict(const struct facts *facts, const struct ip *ip);	/* or NULL */
 bool facts_claiming(const struct facts *facts, const struct ip *ip);
 
+/* Index of the first local address that is not below @ip; looks at @near and behind it first, which
+ * helps who asks for one after the other. The host may have the same address on several links. */
+size_t facts_address(const struct facts *facts, const struct ip *ip, size_t near);
+
 struct plan_group {				/* what is needed to pick anew: see plan_groups.h */
 	uint32_t binding;			/* the group's own index */
 	enum pick pick;

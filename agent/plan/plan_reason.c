@@ -83,10 +83,10 @@ static uint32_t find_address(const struct saying *saying, uint32_t index, enum f
 /* Where the host has @ip, or NULL. */
 static const char *interface_of(const struct facts *facts, const struct ip *ip)
 {
-	for (size_t i = 0; i < facts->addresses.n; i++)
-		if (ip_equal(&facts->addresses.at[i].ip, ip))
-			return facts->addresses.at[i].interface;
-	return NULL;
+	size_t i = facts_address(facts, ip, 0);
+	bool has = i < facts->addresses.n && ip_equal(&facts->addresses.at[i].ip, ip);
+
+	return has ? facts->addresses.at[i].interface : NULL;
 }
 
 static void say_address(const struct saying *saying, const struct binding *binding,

@@ -13,28 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Index of the first local address that is not below @ip. */
-static size_t first_address(struct plan_host *host, const struct ip *ip)
-{
-	const struct local_address *at = host->facts->addresses.at;
-	size_t n = host->facts->addresses.n, low = 0, high = n, near = host->near;
-
-	if (near < n && ip_compare(&at[near].ip, ip) < 0) {
-		low = near + 1;
-		if (low < n && ip_compare(&at[low].ip, ip) >= 0)
-			high = low;
-	}
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ip_compare(&at[middle].ip, ip) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return host->near = low;
-}
-
 /* Lower is nearer to being usable: what a binding with several addresses reports. */
 static int reason_rank(enum usable_reason reason)
 {
@@ -96,8 +74,8 @@ enum usable_reason plan_usable_address(struct plan_host *host, const struct mode
 		return UNUSABLE_LINK;
 	if (facts_conflict(host->facts, &address->ip))
 		return UNUSABLE_DUPLICATE;
-	for (size_t i = first_address(host, &address->ip);
-	     i < host->facts->addresses.n && ip_equal(&at[i].ip, &address->ip); i++)
+	host->near = facts_address(host->facts, &address->ip, host->near);
+	for (size_t i = host->near; i < host->facts->addresses.n && ip_equal(&at[i].ip, &address->ip); i++)
 		reason = nearer(reason, judge_local(host, &at[i], interface));
 	if (reason != USABLE && !interface && plan_cover_has(&host->local, &address->ip))
 		return USABLE;

@@ -104,28 +104,27 @@ def _(scene, rng):
 # --- routing and links --------------------------------------------------------------------------
 
 
-@fault("rules of uplinks deleted", may=UPLINKS)
-def _(scene, rng):
-    stopped = rng.random() < 0.5                # then the guard alone stands between them and the main table
-    if stopped:
-        os.kill(scene.agent.pid, signal.SIGSTOP)
-    for family in ("-4", "-6"):
-        scene.lab.run("sender", "ip", family, "rule", "flush", "protocol", "111", ok=False)
-    if stopped:
-        pause(rng, 0.2, 0.8)
-        os.kill(scene.agent.pid, signal.SIGCONT)
-
-
-@fault("routes of an uplink deleted", may=SECOND)
-def _(scene, rng):
+def flush(scene, rng, *what):
+    """Take entries of both families away, half of the times while nobody restores them: then the guard alone
+    stands between the clients and the main table."""
     stopped = rng.random() < 0.5
     if stopped:
         os.kill(scene.agent.pid, signal.SIGSTOP)
     for family in ("-4", "-6"):
-        scene.lab.run("sender", "ip", family, "route", "flush", "table", "102", ok=False)
+        scene.lab.run("sender", "ip", family, what[0], "flush", *what[1:], ok=False)
     if stopped:
         pause(rng, 0.2, 0.8)
         os.kill(scene.agent.pid, signal.SIGCONT)
+
+
+@fault("rules of uplinks deleted", may=UPLINKS)
+def _(scene, rng):
+    flush(scene, rng, "rule", "protocol", "111")
+
+
+@fault("routes of an uplink deleted", may=SECOND)
+def _(scene, rng):
+    flush(scene, rng, "route", "table", "102")
 
 
 @fault("addresses removed", may=EVERYBODY)

@@ -137,3 +137,22 @@ uint32_t lab_mark(const struct lab *lab, const char *binding)
 
 	return index == NO_INDEX ? 0 : lab->agent.now->plan.marks[index].host;
 }
+
+int lab_setup(void **state, const char *addresses, const char *conf)
+{
+	struct lab *lab = mem_zero(1, sizeof *lab);
+	char *AUTO(mem_drop) list = mem_text(addresses, strlen(addresses)), *rest = list;
+
+	lab_init(lab);
+	for (const char *address; (address = strtok_r(rest, " ", &rest));)
+		fake_kernel_address(&lab->fake, address);
+	*state = lab;
+	return conf ? lab_start(lab, conf) : 0;
+}
+
+int lab_teardown(void **state)
+{
+	lab_drop(*state);
+	free(*state);
+	return 0;
+}

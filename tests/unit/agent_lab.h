@@ -21,6 +21,11 @@ struct lab {
 void lab_init(struct lab *lab);
 void lab_drop(struct lab *lab);
 
+/* For cmocka: a lab on the heap, where the host has @addresses ("A B ..."), started with @conf unless
+ * that is NULL; and its end. */
+int lab_setup(void **state, const char *addresses, const char *conf);
+int lab_teardown(void **state);
+
 /* Start or reload with @conf; what came of it is in lab->out. */
 int lab_start(struct lab *lab, const char *conf);
 int lab_reload(struct lab *lab, const char *conf);

@@ -16,20 +16,7 @@
 
 static int setup(void **state)
 {
-	struct lab *lab = calloc(1, sizeof *lab);
-
-	lab_init(lab);
-	fake_kernel_address(&lab->fake, "192.0.2.1");
-	fake_kernel_address(&lab->fake, "192.0.2.3");
-	*state = lab;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	lab_drop(*state);
-	free(*state);
-	return 0;
+	return lab_setup(state, "192.0.2.1 192.0.2.3", NULL);
 }
 
 static void test_adoption_writes_nothing(void **state)
@@ -79,7 +66,7 @@ static void test_not_adopted(void **state)
 		if (lab->fake.n_replaces != 2 || lab->fake.n_adopts != 0)
 			fail_msg("%s: got %u replacements, want 2", rows[i].what,
 				 lab->fake.n_replaces);
-		teardown(&fresh);
+		lab_teardown(&fresh);
 	}
 	(void)state;
 }
@@ -268,7 +255,7 @@ static void test_carried_number_stays(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_adoption_writes_nothing), TEST(test_not_adopted),
 		TEST(test_start_refused), TEST(test_bad_configuration_leaves_table),
