@@ -16,12 +16,14 @@ OBJ      := $(BUILD)/obj
 Q        := $(if $(V),,@)
 
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
-	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev
+	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
+	libev-dev libc-ares-dev libssl-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps strace strace
 PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
+PKGS_RELAY := libsystemd jansson libxxhash libcares openssl
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wcast-qual $(if $(findstring gcc,$(CC)),-Wnull-dereference) $(if $(CI),-Werror)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
@@ -35,6 +37,7 @@ CPPFLAGS_ALL = -D_GNU_SOURCE -DOUTBIND_VERSION='"$(VERSION)"' -Iagent -I$(OBJ)/a
 CFLAGS_ALL = -std=gnu17 $(OPTIMISE) $(WARN) $(HARDEN) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
 LDFLAGS_ALL = $(OPTIMISE) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LIBS     = $(shell pkg-config --libs $(PKGS))
+LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev
 
 # Sources by layer; what each may include is checked by tests/lint.
 BASE     := $(wildcard agent/base/*.c)
@@ -42,6 +45,8 @@ MODEL    := $(wildcard agent/model/*.c)
 PLAN     := $(wildcard agent/plan/*.c)
 KERNEL   := $(wildcard agent/kernel/*.c)
 PROTO    := $(wildcard agent/proto/*.c)
+SMTP     := $(wildcard agent/smtp/*.c)
+RELAY    := $(filter-out agent/relay/main.c,$(wildcard agent/relay/*.c))
 DAEMON   := $(filter-out agent/daemon/main.c,$(wildcard agent/daemon/*.c))
 CTL      := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 GRAMMAR  := $(OBJ)/agent/model/conf_parse.o $(OBJ)/agent/model/conf_scan.o
@@ -51,18 +56,24 @@ CORE_OBJ   := $(call objects,$(BASE) $(MODEL) $(PLAN) $(PROTO)) $(GRAMMAR) \
 	$(OBJ)/agent/proto/description.o
 KERNEL_OBJ := $(call objects,$(KERNEL)) $(OBJ)/nft-templates/embed.o
 DAEMON_OBJ := $(call objects,$(DAEMON))
+SMTP_OBJ   := $(call objects,$(SMTP))
+RELAY_OBJ  := $(call objects,$(RELAY))
 CTL_OBJ    := $(call objects,$(CTL))
 UNIT_TESTS := $(patsubst tests/unit/%_test.c,$(BUILD)/unit/%_test,$(wildcard tests/unit/*_test.c))
 FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .PHONY: all
-all: $(BUILD)/outbindd $(BUILD)/outbindctl $(BUILD)/liboutbind.so $(BUILD)/liboutbind.a
+all: $(BUILD)/outbindd $(BUILD)/outbindctl $(BUILD)/liboutbind.so $(BUILD)/liboutbind.a \
+	$(if $(wildcard agent/relay/main.c),$(BUILD)/outbind-relay)
 
 $(BUILD)/outbindd: $(CORE_OBJ) $(KERNEL_OBJ) $(DAEMON_OBJ) $(OBJ)/agent/daemon/main.o
 $(BUILD)/outbindctl: $(CORE_OBJ) $(KERNEL_OBJ) $(CTL_OBJ) $(OBJ)/ctl/main.o
 $(BUILD)/outbindd $(BUILD)/outbindctl:
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+$(BUILD)/outbind-relay: $(CORE_OBJ) $(SMTP_OBJ) $(RELAY_OBJ) $(OBJ)/agent/relay/main.o
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS_RELAY)
 
 $(OBJ)/%.o: %.c | $(OBJ)/agent/model/conf_parse.h
 	@mkdir -p $(@D); echo "  CC    $<"
@@ -97,14 +108,15 @@ deps:
 
 # Unit tests link what they use: all objects stand in one archive, helpers of tests/unit with them.
 UNIT_HELP := $(call objects,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
-UNIT_OBJ   = $(OBJ)/lib/outbind.o $(CORE_OBJ) $(KERNEL_OBJ) $(DAEMON_OBJ) $(CTL_OBJ) $(UNIT_HELP)
+UNIT_OBJ   = $(OBJ)/lib/outbind.o $(CORE_OBJ) $(KERNEL_OBJ) $(DAEMON_OBJ) $(CTL_OBJ) $(SMTP_OBJ) \
+	$(RELAY_OBJ) $(UNIT_HELP)
 $(OBJ)/tests/unit/%.o: CPPFLAGS_ALL += -Itests/unit
 $(BUILD)/unit/all.a: $(UNIT_OBJ)
 	@mkdir -p $(@D); rm -f $@; echo "  AR    $@"
 	$(Q)$(AR) --thin rcs $@ $^
 $(UNIT_TESTS): $(BUILD)/unit/%_test: $(OBJ)/tests/unit/%_test.o $(BUILD)/unit/all.a
 	@mkdir -p $(@D); echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS) $(LIBS_RELAY) -lcmocka
 .PHONY: unit
 unit: $(UNIT_TESTS)
 
@@ -139,8 +151,8 @@ $(BUILD)/faults/clock.so: tests/faults/clock.c
 # libFuzzer, FUZZ_SECONDS for each target; what it finds is kept below build/fuzz/.
 FUZZ_SECONDS ?= 30
 FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-FUZZ_SOURCES  = $(BASE) $(MODEL) $(PLAN) $(PROTO) $(OBJ)/agent/model/conf_parse.c $(OBJ)/agent/model/conf_scan.c
-$(FUZZERS): build/fuzz/%: tests/fuzz/%.c $(BASE) $(MODEL) $(PLAN) $(PROTO) \
+FUZZ_SOURCES  = $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMTP) $(OBJ)/agent/model/conf_parse.c $(OBJ)/agent/model/conf_scan.c
+$(FUZZERS): build/fuzz/%: tests/fuzz/%.c $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMTP) \
 		$(OBJ)/agent/model/conf_parse.c $(OBJ)/agent/model/conf_scan.c
 	@mkdir -p $(@D); echo "  FUZZ  $@"
 	$(Q)clang $(CPPFLAGS_ALL) -Iagent/model -std=gnu17 -w $(FUZZ_FLAGS) \

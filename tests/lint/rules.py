@@ -23,6 +23,8 @@ LAYERS = {
     "plan": ("base", "model"),
     "kernel": ("base", "model", "plan"),
     "proto": ("base",),
+    "smtp": ("base",),
+    "relay": ("base", "model", "proto", "smtp"),
     "daemon": ("base", "model", "plan", "kernel", "proto"),
     "ctl": ("base", "model", "plan", "proto", "agent/kernel/kernel.h"),
     "lib": ("agent/proto/tag.h",),      # the protocol's words; MIT like the library
@@ -34,8 +36,9 @@ LIBRARIES = {
     "netlink/": ("kernel",), "linux/netlink": ("kernel",), "linux/rtnetlink": ("kernel",),
     "linux/netfilter": ("kernel",), "linux/if_addr": ("kernel",), "linux/fib_rules": ("kernel",),
     "sys/inotify": ("kernel",),
-    "systemd/": ("daemon",),
-    "jansson": ("proto", "daemon", "ctl"),
+    "systemd/": ("daemon", "relay"),
+    "jansson": ("proto", "daemon", "ctl", "relay"),
+    "ev.h": ("relay",), "ares": ("relay",), "openssl/": ("relay",),
     "xxhash": ("base", "model", "plan", "kernel"),
 }
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which binding a message leaves from, and by which next hop: the rules of the relay stanza, as an index
+ * that answers in constant time however many rules there are (but for prefixes, whose lengths are
+ * tried longest first). Pure.
+ */
+#pragma once
+
+#include "model/model.h"
+#include "model/relay.h"
+#include "smtp/session.h"
+
+struct policy;
+
+/* What one decision looks at; NULL or len 0: not known, or not so. Texts as the client said them. */
+struct policy_facts {
+	const struct relay_listener *listener;
+	struct ip client;			/* len 0: a Unix socket */
+	struct ip destination;			/* intercepted or proxied; else len 0 */
+	bool has_peer;				/* Unix socket: */
+	uint32_t peer_uid;
+	const char *peer_cgroup;
+	const char *helo, *user, *sender, *rcpt, *parameter, *header;
+	const char *map;			/* what policy-map answered: a binding's name; NULL: nothing */
+};
+
+struct policy_verdict {
+	const char *binding;			/* NULL: refused; lives as long as facts and policy */
+	const char *reason;			/* of a refusal: for the client, after "4.7.1 " */
+	const struct relay_rule *rule;		/* that decided, or NULL */
+	enum relay_key key;			/* by which it was decided */
+	struct relay_host hop;			/* host NULL: MX of the recipient's domain, or where intercepted */
+	uint32_t hash;				/* for groups: of sender and destination domain */
+};
+
+struct policy *policy_new(const struct model *model);	/* borrows the model */
+void policy_free(struct policy *policy);
+
+/* When can a session on @listener be decided: as early as the rules that may apply there allow. */
+enum point policy_point(const struct policy *policy, const struct relay_listener *listener);
+const char *policy_point_name(enum point point);
+
+void policy_decide(const struct policy *policy, const struct policy_facts *facts,
+		   struct policy_verdict *ret);
+/* TLS that mail to @domain (or to smarthost @domain) asks for: the longest rule, else the relay's. */
+enum relay_tls policy_tls(const struct policy *policy, const char *domain);
