@@ -220,7 +220,7 @@ install: all
 	test ! -e docs/outbind.conf -o -e $(DESTDIR)$(SYSCONFDIR)/outbind/outbind.conf || \
 		install -m 644 docs/outbind.conf $(DESTDIR)$(SYSCONFDIR)/outbind/
 
-$(OBJ)/agent/proto/description.o: agent/proto/description.S agent/proto/org.outbind.varlink
+$(OBJ)/agent/proto/description.o: agent/proto/description.S $(wildcard agent/proto/*.varlink)
 	@mkdir -p $(@D); echo "  AS    $<"
 	$(Q)$(CC) -Iagent/proto -c -o $@ $<
 

@@ -11,9 +11,10 @@
 
 #define VARLINK_SOCKET_NAME	"org.outbind"	/* in the runtime directory */
 #define VARLINK_INTERFACE	"org.outbind"
+#define VARLINK_RELAY_INTERFACE	"org.outbind.relay"	/* the relay's, on its own socket */
 
-/* Text of org.outbind.varlink, as GetInterfaceDescription answers it. */
-extern const char varlink_description[];
+/* Text of org.outbind.varlink and of org.outbind.relay.varlink, as GetInterfaceDescription answers it. */
+extern const char varlink_description[], varlink_relay_description[];
 
 struct varlink_reader {				/* zero is an empty one */
 	char *at;
