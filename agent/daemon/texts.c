@@ -140,7 +140,8 @@ struct texts *texts_new(const struct conf_world *world)
 	struct texts *texts = mem_zero(1, sizeof *texts);
 
 	texts->from = world;
-	texts->world = (struct conf_world){ read_file, expand, user_id, group_id, texts };
+	texts->world = (struct conf_world){ read_file, expand, user_id, group_id, texts,
+					     world->files_only };
 	return texts;
 }
 

@@ -21,6 +21,9 @@ struct conf_world {
 	int (*user_id)(void *context, const char *name, uint32_t *ret_uid);	/* -ESRCH: none such */
 	int (*group_id)(void *context, const char *name, uint32_t *ret_gid);
 	void *context;
+	/* Bindings may have been added at run time that are not in what is read: so one that the
+	 * relay's rules name and that is not found is only warned of. */
+	bool files_only;
 };
 
 /*
@@ -82,6 +85,17 @@ void conf_print_uplink(const struct model *model, uint32_t uplink, FILE *out);
 void conf_print_rule(const struct model *model, const struct rule *rule, FILE *out);	/* no newline */
 /* A rule's client, users and groups by number, and its destination: the same for equal rules. */
 void conf_print_key(const struct model *model, const struct rule *rule, FILE *out);
+
+/* One rule of the relay, without a newline; and its key and value alone, for logs. */
+void conf_print_relay_rule(const struct relay_rule *rule, FILE *out);
+void conf_print_relay_key(const struct relay_rule *rule, FILE *out);
+/* "sender", "peer cgroup", "policy-map", ... */
+const char *conf_relay_key_name(enum relay_key key);
+/* "127.0.0.1:25", "[::1]:25", "*:25" or a path, as the default name of a listener; returns @out. */
+const char *conf_relay_endpoint(const struct relay_endpoint *at, char *out, size_t room);
+/* "smtp", "lmtp", "socks5", "proxy", "intercept"; "none", "may", ... */
+const char *conf_relay_protocol_name(enum relay_protocol protocol);
+const char *conf_relay_tls_name(enum relay_tls level);
 
 /* "second", "minute", "hour" or "day": what a rate's @seconds are called. */
 const char *conf_period_name(uint32_t seconds);

@@ -86,6 +86,50 @@ static void conf_error(const struct where *where, struct conf *conf, const char 
 %token STICKY_CLIENT	"sticky-client"
 %token ROUND_ROBIN	"round-robin"
 %token RANDOM		"random"
+%token RELAY		"relay"
+%token WORKERS		"workers"
+%token HOSTNAME		"hostname"
+%token SIZE		"size"
+%token SESSIONS		"sessions"
+%token CLIENT_SESSIONS	"client-sessions"
+%token FAMILY		"family"
+%token EIGHT_BIT	"8bit"
+%token RESOLVER		"resolver"
+%token ACCESS_LOG	"access-log"
+%token REUSE		"reuse"
+%token MESSAGES		"messages"
+%token AGE		"age"
+%token IDLE		"idle"
+%token OFF		"off"
+%token SMARTHOST	"smarthost"
+%token MX		"mx"
+%token FOR		"for"
+%token TLS		"tls"
+%token TLS_CA		"tls-ca"
+%token POLICY_MAP	"policy-map"
+%token STS_MAP		"sts-map"
+%token LISTEN		"listen"
+%token INTERCEPT	"intercept"
+%token NAME		"name"
+%token MODE		"mode"
+%token CERTIFICATE	"certificate"
+%token KEY		"key"
+%token AUTH		"auth"
+%token FILE		"file"
+%token SOCKET		"socket"
+%token REQUIRED		"required"
+%token PLAIN_TEXT	"plain-text"
+%token TRUST		"trust"
+%token PARAMETER	"parameter"
+%token HEADER		"header"
+%token BARE_NEWLINE	"bare-newline"
+%token RECEIVED		"received"
+%token SENDER		"sender"
+%token RECIPIENT	"recipient"
+%token PEER		"peer"
+%token CLIENT		"client"
+%token LISTENER		"listener"
+%token ON		"on"
 %token COMMA		"','"
 %token SEMICOLON	"';'"
 %token OPEN		"'{'"
@@ -104,6 +148,8 @@ statement:	MARK_MASK want_mask word SEMICOLON	{ conf_set_mask(conf, &$3, @1, @3)
 	|	UPLINK want_uplink word			{ conf_uplink_open(conf, &$3, @3); }
 		open uplink_settings close		{ conf_uplink_close(conf); }
 	|	POLICY open rules close
+	|	RELAY					{ conf_relay_open(conf, @1); }
+		open relay_statements close		{ conf_relay_close(conf); }
 	|	REMOVE BINDING want_name word SEMICOLON
 			{ conf_layer_remove(conf, ITEM_BINDING, &$4, @1, @4); }
 	|	REMOVE GROUP want_pool word SEMICOLON
@@ -141,7 +187,10 @@ removed_bypass:	word SEMICOLON				{ conf_set_bypass(conf, &$1, @1, true); }
 
 settings:	%empty | settings setting ;
 setting:	ADDRESS want_address addresses SEMICOLON
-	|	EHLO want_ehlo word SEMICOLON		{ conf_binding_ehlo(conf, &$3, @1, @3); }
+	|	EHLO want_ehlo word SEMICOLON
+			{ conf_binding_ehlo(conf, &$3, NULL, @1, @3, @3); }
+	|	EHLO want_ehlo word FOR want_family word SEMICOLON
+			{ conf_binding_ehlo(conf, &$3, &$6, @1, @3, @6); }
 	|	INTERFACE want_interface word SEMICOLON
 			{ conf_binding_interface(conf, &$3, @1, @3); }
 	|	UNUSABLE REJECT SEMICOLON
@@ -241,6 +290,118 @@ action:		USE want_name word	{ conf_rule_action(conf, ACTION_USE, &$3, @3); }
 	|	PASS			{ conf_rule_action(conf, ACTION_PASS, NULL, @1); }
 	|	REJECT			{ conf_rule_action(conf, ACTION_REJECT, NULL, @1); } ;
 
+relay_statements: %empty | relay_statements relay_statement ;
+relay_statement: WORKERS want_number word SEMICOLON	{ conf_relay_workers(conf, &$3, @1, @3); }
+	|	HOSTNAME want_ehlo word SEMICOLON	{ conf_relay_hostname(conf, &$3, @1, @3); }
+	|	SIZE want_size word SEMICOLON		{ conf_relay_size(conf, &$3, @1, @3); }
+	|	SESSIONS want_number word SEMICOLON	{ conf_relay_sessions(conf, &$3, @1, @3); }
+	|	CLIENT_SESSIONS want_number word SEMICOLON
+			{ conf_relay_client_sessions(conf, &$3, @1, @3); }
+	|	FAMILY want_first word SEMICOLON	{ conf_relay_family(conf, &$3, @1, @3); }
+	|	EIGHT_BIT want_8bit word SEMICOLON	{ conf_relay_8bit(conf, &$3, @1, @3); }
+	|	RESOLVER want_resolver word SEMICOLON	{ conf_relay_resolver(conf, &$3, @1, @3); }
+	|	ACCESS_LOG want_file word SEMICOLON	{ conf_relay_access_log(conf, &$3, @1, @3); }
+	|	POLICY_MAP want_map word SEMICOLON
+			{ conf_relay_map(conf, "policy-map", &$3, @1, @3); }
+	|	STS_MAP want_map word SEMICOLON
+			{ conf_relay_map(conf, "sts-map", &$3, @1, @3); }
+	|	TLS_CA want_file word SEMICOLON		{ conf_relay_tls_ca(conf, &$3, @1, @3); }
+	|	REUSE			{ conf_relay_reuse(conf, @1); } reuse SEMICOLON
+	|	SMARTHOST want_host hop SEMICOLON	{ conf_relay_smarthost(conf, @1); }
+	|	SMARTHOST want_host hop FOR want_name word SEMICOLON
+			{ conf_relay_smarthost_for(conf, &$6, @1, @6); }
+	|	TLS want_level word SEMICOLON
+			{ conf_relay_tls(conf, &$3, @1, @3, NULL, @3); }
+	|	TLS want_level word TO want_domain word SEMICOLON
+			{ conf_relay_tls(conf, &$3, @1, @3, &$6, @6); }
+	|	LISTEN want_listen word			{ conf_listen_open(conf, &$3, @1, @3); }
+		listen_block				{ conf_listen_close(conf); }
+	|	INTERCEPT want_listener word		{ conf_intercept_open(conf, &$3, @3); }
+		open intercept_settings close		{ conf_listen_close(conf); }
+	|	relay_key relay_on relay_action SEMICOLON { conf_relay_rule_close(conf); }
+	|	error SEMICOLON				{ yyerrok; } ;
+reuse:		OFF			{ conf_relay_reuse_off(conf); }
+	|	reuse_parts ;
+reuse_parts:	reuse_part | reuse_parts reuse_part ;
+reuse_part:	MESSAGES want_number word
+			{ conf_relay_reuse_messages(conf, &$3, @1, @3); }
+	|	AGE want_seconds word	{ conf_relay_reuse_age(conf, &$3, @1, @3); }
+	|	IDLE want_seconds word	{ conf_relay_reuse_idle(conf, &$3, @1, @3); } ;
+hop:		plain			{ conf_relay_hop(conf, &$1, false, @1); }
+	|	MX want_host plain	{ conf_relay_hop(conf, &$3, true, @3); } ;
+
+listen_block:	SEMICOLON | open listen_settings close ;
+listen_settings: %empty | listen_settings listen_setting ;
+listen_setting:	NAME want_listener word SEMICOLON	{ conf_listen_name(conf, &$3, @1, @3); }
+	|	PROTOCOL want_front word SEMICOLON	{ conf_listen_protocol(conf, &$3, @1, @3); }
+	|	MODE want_mode word SEMICOLON		{ conf_listen_mode(conf, &$3, @1, @3); }
+	|	TLS want_front_tls word SEMICOLON	{ conf_listen_tls(conf, &$3, @1, @3); }
+	|	TRUST PARAMETER SEMICOLON
+			{ conf_listen_flag(conf, LISTEN_TRUST_PARAMETER, @1); }
+	|	TRUST HEADER SEMICOLON	{ conf_listen_flag(conf, LISTEN_TRUST_HEADER, @1); }
+	|	RECEIVED want_switch word SEMICOLON	{ conf_listen_received(conf, &$3, @1, @3); }
+	|	SMARTHOST want_host hop SEMICOLON	{ conf_listen_smarthost(conf, @1); }
+	|	AUTH FILE want_file word SEMICOLON
+			{ conf_listen_file(conf, LISTEN_AUTH_FILE, &$4, @1, @4); }
+	|	AUTH SOCKET want_file word SEMICOLON
+			{ conf_listen_file(conf, LISTEN_AUTH_SOCKET, &$4, @1, @4); }
+	|	AUTH REQUIRED SEMICOLON	{ conf_listen_flag(conf, LISTEN_AUTH_REQUIRED, @1); }
+	|	AUTH PLAIN_TEXT SEMICOLON { conf_listen_flag(conf, LISTEN_AUTH_PLAIN_TEXT, @1); }
+	|	front_setting ;
+front_setting:	CERTIFICATE want_file word SEMICOLON
+			{ conf_listen_file(conf, LISTEN_CERTIFICATE, &$3, @1, @3); }
+	|	KEY want_file word SEMICOLON
+			{ conf_listen_file(conf, LISTEN_KEY, &$3, @1, @3); }
+	|	BARE_NEWLINE want_newline word SEMICOLON
+			{ conf_listen_newline(conf, &$3, @1, @3); }
+	|	error SEMICOLON				{ yyerrok; } ;
+intercept_settings: %empty | intercept_settings intercept_setting ;
+intercept_setting: UNIT want_unit units SEMICOLON
+	|	CGROUP want_cgroup cgroups SEMICOLON
+	|	USER want_user users SEMICOLON
+	|	GROUP want_group groups SEMICOLON
+	|	SOURCE want_prefix sources SEMICOLON
+	|	PORT want_port			{ conf_intercept_ports(conf, @1); } ports SEMICOLON
+	|	LISTEN want_tcp word SEMICOLON	{ conf_intercept_listen(conf, &$3, @1, @3); }
+	|	TLS want_through word SEMICOLON	{ conf_intercept_tls(conf, &$3, @1, @3); }
+	|	front_setting ;
+units:		unit | units COMMA unit ;
+unit:		word		{ conf_intercept_unit(conf, &$1, @1); } ;
+cgroups:	cgroup | cgroups COMMA cgroup ;
+cgroup:		word		{ conf_intercept_cgroup(conf, &$1, @1); } ;
+users:		user | users COMMA user ;
+user:		word		{ conf_intercept_ids(conf, true, &$1, @1); } ;
+groups:		group | groups COMMA group ;
+group:		word		{ conf_intercept_ids(conf, false, &$1, @1); } ;
+sources:	source | sources COMMA source ;
+source:		word		{ conf_intercept_source(conf, &$1, @1); } ;
+
+relay_key:	SENDER want_sender word
+			{ conf_relay_rule(conf, RELAY_KEY_SENDER, &$3, @1, @3); }
+	|	RECIPIENT want_domain word
+			{ conf_relay_rule(conf, RELAY_KEY_RECIPIENT, &$3, @1, @3); }
+	|	AUTH want_login word
+			{ conf_relay_rule(conf, RELAY_KEY_USER, &$3, @1, @3); }
+	|	EHLO want_ehlo word
+			{ conf_relay_rule(conf, RELAY_KEY_HELO, &$3, @1, @3); }
+	|	PEER CGROUP want_cgroup word
+			{ conf_relay_rule(conf, RELAY_KEY_PEER_CGROUP, &$4, @1, @4); }
+	|	PEER USER want_user word
+			{ conf_relay_rule(conf, RELAY_KEY_PEER_USER, &$4, @1, @4); }
+	|	CLIENT want_prefix word
+			{ conf_relay_rule(conf, RELAY_KEY_CLIENT, &$3, @1, @3); }
+	|	DESTINATION want_prefix word
+			{ conf_relay_rule(conf, RELAY_KEY_DESTINATION, &$3, @1, @3); }
+	|	LISTENER want_listener word
+			{ conf_relay_rule(conf, RELAY_KEY_LISTENER, &$3, @1, @3); }
+	|	OTHERWISE
+			{ conf_relay_rule(conf, RELAY_KEY_OTHERWISE, &$1, @1, @1); } ;
+relay_on:	%empty | ON want_listener word	{ conf_relay_rule_on(conf, &$3); } ;
+relay_action:	USE want_name word		{ conf_relay_rule_use(conf, &$3, @3); } relay_hop
+	|	REJECT				{ conf_relay_rule_reject(conf, NULL, @1); }
+	|	REJECT STRING			{ conf_relay_rule_reject(conf, &$2, @2); } ;
+relay_hop:	%empty | SMARTHOST want_host hop	{ conf_relay_rule_hop(conf); } ;
+
 want_mask:	%empty	{ WANT("a number such as 0x1fff"); } ;
 want_path:	%empty	{ WANT("a file name or a pattern such as \"conf.d/*.conf\""); } ;
 want_bypass:	%empty	{ WANT("a prefix, 'connected', 'private' or '}'"); } ;
@@ -265,14 +426,45 @@ want_group:	%empty	{ WANT("a group name, a number or a range of numbers"); } ;
 want_prefix:	%empty	{ WANT("a prefix such as 192.0.2.0/24"); } ;
 want_port:	%empty	{ WANT("a port or a range of ports"); } ;
 want_protocol:	%empty	{ WANT("a protocol name or a number from 0 to 255"); } ;
+want_number:	%empty	{ WANT("a number"); } ;
+want_size:	%empty	{ WANT("a size such as 50M"); } ;
+want_first:	%empty	{ WANT("'ipv4-first' or 'ipv6-first'"); } ;
+want_family:	%empty	{ WANT("'ipv4' or 'ipv6'"); } ;
+want_8bit:	%empty	{ WANT("'ignore' or 'refuse'"); } ;
+want_resolver:	%empty	{ WANT("the address of a resolver such as 127.0.0.1"); } ;
+want_file:	%empty	{ WANT("an absolute path"); } ;
+want_map:	%empty	{ WANT("a table such as \"socketmap:unix:/run/map.sock:bindings\""); } ;
+want_seconds:	%empty	{ WANT("a time such as 300s"); } ;
+want_host:	%empty	{ WANT("a host such as \"mail.isp.example:587\""); } ;
+want_level:	%empty	{ WANT("'none', 'may', 'encrypt', 'verify' or 'dane'"); } ;
+want_domain:	%empty	{ WANT("a domain such as example.com or .example.com"); } ;
+want_listen:	%empty	{ WANT("an address and a port such as 127.0.0.1:2525, or a path"); } ;
+want_tcp:	%empty	{ WANT("an address and a port such as 127.0.0.1:2526"); } ;
+want_listener:	%empty	{ WANT("the name of a listener"); } ;
+want_front:	%empty	{ WANT("'smtp', 'lmtp', 'socks5' or 'proxy'"); } ;
+want_mode:	%empty	{ WANT("the mode of a socket such as 0660"); } ;
+want_front_tls:	%empty	{ WANT("'none', 'offered', 'required' or 'implicit'"); } ;
+want_through:	%empty	{ WANT("'blind', 'strip' or 'terminate'"); } ;
+want_switch:	%empty	{ WANT("'on' or 'off'"); } ;
+want_newline:	%empty	{ WANT("'reject' or 'normalise'"); } ;
+want_sender:	%empty	{ WANT("an address, a domain, or \"\" for the null sender"); } ;
+want_login:	%empty	{ WANT("a user name"); } ;
 
-word:		WORD | STRING | MARK_MASK | INCLUDE | BYPASS | BINDING | POLICY | ADDRESS | EHLO
-	|	INTERFACE | UNUSABLE | ALLOW | UNIT | CGROUP | USER | GROUP | SOURCE | OTHERWISE
-	|	TO | PORT | PROTOCOL | USE | PASS | REJECT | DEFAULT | DEFAULT_BINDING | UPLINK
-	|	GATEWAY | TABLE | MEMBER | PICK | LIMIT | OVERFLOW | WARMUP | DAY | PROBE | NORMAL
-	|	SUSPENDED | ROUTED | CONNECTIONS | NEW | BURST | PER | DESTINATION | TCP | ICMP
-	|	EVERY | DOWN | UP | WEIGHT | STICKY_DESTINATION | STICKY_CLIENT | ROUND_ROBIN
-	|	RANDOM | REMOVE | SUSPEND | RESUME ;
+word:		plain | MX | FOR ;
+plain:		WORD | STRING | MARK_MASK | INCLUDE | BYPASS | BINDING | POLICY | ADDRESS
+	|	EHLO | INTERFACE | UNUSABLE | ALLOW | UNIT | CGROUP | USER | GROUP | SOURCE
+	|	OTHERWISE | TO | PORT | PROTOCOL | USE | PASS | REJECT | DEFAULT
+	|	DEFAULT_BINDING | UPLINK | GATEWAY | TABLE | MEMBER | PICK | LIMIT
+	|	OVERFLOW | WARMUP | DAY | PROBE | NORMAL | SUSPENDED | ROUTED | CONNECTIONS
+	|	NEW | BURST | PER | DESTINATION | TCP | ICMP | EVERY | DOWN | UP | WEIGHT
+	|	STICKY_DESTINATION | STICKY_CLIENT | ROUND_ROBIN | RANDOM | REMOVE
+	|	SUSPEND | RESUME | RELAY | WORKERS | HOSTNAME | SIZE | SESSIONS
+	|	CLIENT_SESSIONS | FAMILY | EIGHT_BIT | RESOLVER | ACCESS_LOG | REUSE
+	|	MESSAGES | AGE | IDLE | OFF | SMARTHOST | TLS | TLS_CA | POLICY_MAP
+	|	STS_MAP | LISTEN | INTERCEPT | NAME | MODE | CERTIFICATE | KEY | AUTH
+	|	FILE | SOCKET | REQUIRED | PLAIN_TEXT | TRUST | PARAMETER | HEADER
+	|	BARE_NEWLINE | RECEIVED | SENDER | RECIPIENT | PEER | CLIENT | LISTENER
+	|	ON ;
 %%
 static int yyreport_syntax_error(const yypcontext_t *context, struct conf *conf)
 {

@@ -24,8 +24,9 @@ void conf_binding_uplink(struct conf *conf, const struct word *word, struct wher
 			 struct where where);
 void conf_binding_probe(struct conf *conf, struct where key);
 void conf_binding_address(struct conf *conf, const struct word *word, struct where where);
-void conf_binding_ehlo(struct conf *conf, const struct word *word, struct where key,
-		       struct where where);
+/* @family: "ipv4" or "ipv6", or NULL for both. */
+void conf_binding_ehlo(struct conf *conf, const struct word *word, const struct word *family,
+		       struct where key, struct where where, struct where where_family);
 void conf_binding_interface(struct conf *conf, const struct word *word, struct where key,
 			    struct where where);
 /* @other: NULL for `reject`. */
@@ -101,6 +102,92 @@ void conf_rule_action(struct conf *conf, enum action action, const struct word *
 		      struct where where);
 void conf_rule_close(struct conf *conf);
 void conf_rule_remove(struct conf *conf);
+
+/* conf_relay.c: the relay stanza, and its settings that are no blocks. */
+void conf_relay_open(struct conf *conf, struct where key);
+void conf_relay_close(struct conf *conf);
+void conf_relay_workers(struct conf *conf, const struct word *word, struct where key,
+			struct where where);
+void conf_relay_hostname(struct conf *conf, const struct word *word, struct where key,
+			 struct where where);
+void conf_relay_size(struct conf *conf, const struct word *word, struct where key,
+		     struct where where);
+void conf_relay_sessions(struct conf *conf, const struct word *word, struct where key,
+			 struct where where);
+void conf_relay_client_sessions(struct conf *conf, const struct word *word, struct where key,
+				struct where where);
+void conf_relay_family(struct conf *conf, const struct word *word, struct where key,
+		       struct where where);
+void conf_relay_8bit(struct conf *conf, const struct word *word, struct where key,
+		     struct where where);
+void conf_relay_resolver(struct conf *conf, const struct word *word, struct where key,
+			 struct where where);
+void conf_relay_access_log(struct conf *conf, const struct word *word, struct where key,
+			   struct where where);
+void conf_relay_tls_ca(struct conf *conf, const struct word *word, struct where key,
+		       struct where where);
+/* @which: "policy-map" or "sts-map". */
+void conf_relay_map(struct conf *conf, const char *which, const struct word *word, struct where key,
+		    struct where where);
+void conf_relay_reuse(struct conf *conf, struct where key);
+void conf_relay_reuse_off(struct conf *conf);
+void conf_relay_reuse_messages(struct conf *conf, const struct word *word, struct where key,
+			       struct where where);
+void conf_relay_reuse_age(struct conf *conf, const struct word *word, struct where key,
+			  struct where where);
+void conf_relay_reuse_idle(struct conf *conf, const struct word *word, struct where key,
+			   struct where where);
+
+/* conf_relay_rule.c: next hops, TLS by destination, rules. A hop is read before what it is of. */
+void conf_relay_hop(struct conf *conf, const struct word *word, bool mx, struct where where);
+void conf_relay_smarthost(struct conf *conf, struct where key);
+void conf_relay_smarthost_for(struct conf *conf, const struct word *binding, struct where key,
+			      struct where where);
+/* @domain: NULL for all that no other statement is about. */
+void conf_relay_tls(struct conf *conf, const struct word *level, struct where key,
+		    struct where where, const struct word *domain, struct where where_domain);
+void conf_relay_rule(struct conf *conf, enum relay_key kind, const struct word *word,
+		     struct where key, struct where where);
+void conf_relay_rule_on(struct conf *conf, const struct word *listener);
+void conf_relay_rule_use(struct conf *conf, const struct word *binding, struct where where);
+void conf_relay_rule_hop(struct conf *conf);
+/* @text: NULL if none was given. */
+void conf_relay_rule_reject(struct conf *conf, const struct word *text, struct where where);
+void conf_relay_rule_close(struct conf *conf);
+
+/* conf_relay_listen.c: `listen` blocks, and what they have in common with `intercept`. */
+void conf_listen_open(struct conf *conf, const struct word *word, struct where key,
+		      struct where where);
+void conf_listen_name(struct conf *conf, const struct word *word, struct where key,
+		      struct where where);
+void conf_listen_protocol(struct conf *conf, const struct word *word, struct where key,
+			  struct where where);
+void conf_listen_mode(struct conf *conf, const struct word *word, struct where key,
+		      struct where where);
+void conf_listen_tls(struct conf *conf, const struct word *word, struct where key,
+		     struct where where);
+void conf_listen_received(struct conf *conf, const struct word *word, struct where key,
+			  struct where where);
+void conf_listen_newline(struct conf *conf, const struct word *word, struct where key,
+			 struct where where);
+void conf_listen_smarthost(struct conf *conf, struct where key);
+void conf_listen_flag(struct conf *conf, enum listen_setting which, struct where key);
+void conf_listen_file(struct conf *conf, enum listen_setting which, const struct word *word,
+		      struct where key, struct where where);
+void conf_listen_close(struct conf *conf);
+
+/* conf_relay_intercept.c: whose connections are turned to the relay. */
+void conf_intercept_open(struct conf *conf, const struct word *name, struct where where);
+void conf_intercept_listen(struct conf *conf, const struct word *word, struct where key,
+			   struct where where);
+void conf_intercept_tls(struct conf *conf, const struct word *word, struct where key,
+			struct where where);
+void conf_intercept_ports(struct conf *conf, struct where key);
+void conf_intercept_unit(struct conf *conf, const struct word *word, struct where where);
+void conf_intercept_cgroup(struct conf *conf, const struct word *word, struct where where);
+void conf_intercept_ids(struct conf *conf, bool is_user, const struct word *word,
+			struct where where);
+void conf_intercept_source(struct conf *conf, const struct word *word, struct where where);
 
 /* conf_file.c: which files. */
 void conf_file_include(struct conf *conf, const struct word *word, struct where where);

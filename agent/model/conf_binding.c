@@ -141,12 +141,32 @@ void conf_binding_routed(struct conf *conf, const struct word *word, struct wher
 	add_address(conf, &prefix, true, where);
 }
 
-void conf_binding_ehlo(struct conf *conf, const struct word *word, struct where key,
-		       struct where where)
+void conf_binding_ehlo(struct conf *conf, const struct word *word, const struct word *family,
+		       struct where key, struct where where, struct where where_family)
 {
-	if (!conf_given_twice(conf, "ehlo", key, &conf->open.ehlo) &&
+	static const char *const families[] = { "ipv4", "ipv6" }, *const keys[] = {
+		"ehlo ... for ipv4", "ehlo ... for ipv6", "ehlo" };
+	unsigned which = FAMILIES;
+
+	if (family && !conf_form_choice(conf, "a family", family, where_family, families,
+					ARRAY_LEN(families), &which))
+		return;
+	if (!conf_given_twice(conf, keys[which], key, &conf->open.ehlo[which]) &&
 	    conf_form_ehlo(conf, word, where))
-		conf->open.binding.ehlo = conf_word_keep(conf, word);
+		conf->open.ehlo_names[which] = conf_word_keep(conf, word);
+}
+
+/* A name for one family only serves the other as well. */
+static void close_ehlo(struct conf *conf)
+{
+	const char *const *names = conf->open.ehlo_names, *both = names[FAMILIES];
+	const char *ipv4 = names[FAMILY_IPV4], *ipv6 = names[FAMILY_IPV6];
+
+	both = both ? both : ipv4 ? ipv4 : ipv6;
+	ipv4 = ipv4 ? ipv4 : both;
+	ipv6 = ipv6 ? ipv6 : both;
+	conf->open.binding.ehlo = ipv4;
+	conf->open.binding.ehlo6 = ipv6 && strcmp(ipv4, ipv6) != 0 ? ipv6 : NULL;
 }
 
 void conf_binding_interface(struct conf *conf, const struct word *word, struct where key,
@@ -259,6 +279,7 @@ void conf_binding_close(struct conf *conf)
 
 	if (conf->open.is_group)
 		close_group(conf);
+	close_ehlo(conf);
 	check_routed(conf);
 	conf_split_note(conf, conf->open.is_group ? ITEM_GROUP : ITEM_BINDING, false,
 			&(struct word){ .at = binding->name, .len = strlen(binding->name) },

@@ -67,6 +67,27 @@ struct conf_layers {
 struct conf_split;				/* conf_items.c */
 struct conf_include { char *path; struct where where; };
 
+/* What may be said once in a relay stanza, and once in each of its blocks. */
+enum relay_setting { SET_WORKERS, SET_HOSTNAME, SET_SIZE, SET_SESSIONS, SET_CLIENT_SESSIONS, SET_FAMILY,
+		     SET_8BIT, SET_RESOLVER, SET_ACCESS_LOG, SET_REUSE, SET_REUSE_MESSAGES, SET_REUSE_AGE,
+		     SET_REUSE_IDLE, SET_SMARTHOST, SET_TLS, SET_TLS_CA, SET_POLICY_MAP, SET_STS_MAP,
+		     RELAY_SETTINGS };
+enum listen_setting { LISTEN_NAME, LISTEN_PROTOCOL, LISTEN_MODE, LISTEN_TLS, LISTEN_CERTIFICATE, LISTEN_KEY,
+		      LISTEN_AUTH_FILE, LISTEN_AUTH_SOCKET, LISTEN_AUTH_REQUIRED, LISTEN_AUTH_PLAIN_TEXT,
+		      LISTEN_TRUST_PARAMETER, LISTEN_TRUST_HEADER, LISTEN_NEWLINE, LISTEN_RECEIVED,
+		      LISTEN_SMARTHOST, LISTEN_PORTS, LISTEN_AT, LISTEN_SETTINGS };
+
+struct conf_relay {				/* the relay stanza, as it is read */
+	struct where seen[RELAY_SETTINGS];
+	struct relay_host hop;			/* the last that was read; host NULL: it was broken */
+	struct relay_rule rule;
+	bool rule_broken;
+	struct relay_listener listener;
+	bool listener_broken, hop_broken;
+	struct where listen_seen[LISTEN_SETTINGS];
+	struct { struct relay_client *at; size_t n, room; } clients;
+};
+
 struct conf {
 	const struct conf_world *world;
 	struct model *model;
@@ -85,7 +106,9 @@ struct conf {
 		uint32_t n_by_family[FAMILIES];
 		bool hidden;			/* a layer has said something else about it */
 		size_t first_use;		/* in uses */
-		struct where ehlo, interface, uplink, probe, where_pick;	/* line 0: not given yet */
+		struct where interface, uplink, probe, where_pick;	/* line 0: not given yet */
+		struct where ehlo[FAMILIES + 1];	/* the last: of both */
+		const char *ehlo_names[FAMILIES + 1];
 		struct where connections, connections_to, new, new_to, day_overflow;
 		struct where routed;		/* the first routed prefix */
 		struct where routed_of[FAMILIES];
@@ -113,6 +136,7 @@ struct conf {
 		struct destination_lists lists;
 		bool broken;			/* reported; not for the model */
 	} rule;
+	struct conf_relay relay;
 	struct { struct conf_use *at; size_t n, room; } uses;
 	struct conf_use no_use;			/* of what is hidden: never looked at */
 	struct where default_seen;		/* in this layer, or in the files */
@@ -182,6 +206,44 @@ extern const char *const conf_protocol_names[256];	/* NULL where there is none *
 bool conf_form_ids(struct conf *conf, bool is_user, const struct word *word, struct where where,
 		   struct id_range *ret, const char **ret_text);
 
+/* conf_form.c: a word out of @n; @what begins the message. */
+bool conf_form_choice(struct conf *conf, const char *what, const struct word *word,
+		      struct where where, const char *const *names, size_t n, unsigned *ret);
+bool conf_form_host_name(const struct word *word);	/* RFC 5321 section 4.1.2; reports nothing */
+
+/* conf_relay_form.c: values of the relay stanza; false after having reported what is wrong. */
+enum endpoint_kind { ENDPOINT_LISTEN, ENDPOINT_TCP, ENDPOINT_RESOLVER };
+bool conf_form_endpoint(struct conf *conf, enum endpoint_kind kind, const struct word *word,
+			struct where where, struct relay_endpoint *ret);
+bool conf_form_next_hop(struct conf *conf, const struct word *word, bool mx, struct where where,
+			struct relay_host *ret);
+bool conf_form_map(struct conf *conf, const struct word *word, struct where where,
+		   struct relay_map *ret);
+bool conf_form_size(struct conf *conf, const struct word *word, struct where where, uint64_t *ret);
+bool conf_form_seconds(struct conf *conf, const char *what, const struct word *word,
+		       struct where where, uint32_t *ret);
+/* An absolute path of a file, or of a Unix socket. */
+bool conf_form_file(struct conf *conf, const char *what, const struct word *word, bool is_socket,
+		    struct where where, const char **ret);
+/* Lower case, in the arena. */
+bool conf_form_domain(struct conf *conf, const struct word *word, struct where where,
+		      const char **ret);
+/* "user@domain", a domain, or "" for the null sender. */
+bool conf_form_sender(struct conf *conf, const struct word *word, struct where where,
+		      const char **ret);
+
+/* conf_relay_listen.c: forget the block before. */
+void conf_relay_listener_start(struct conf *conf, struct where where);
+
+/* conf_relay_intercept.c: what is left to do with its `}`. */
+void conf_intercept_close(struct conf *conf);
+
+/* conf_relay_check.c: what can be said of the relay only when everything is read. */
+void conf_relay_check(struct conf *conf);
+
+/* conf_print_relay.c: the stanza, if there is one. */
+void conf_print_relay(const struct model *model, FILE *out);
+
 /* conf_binding.c: @what of this name is defined twice, first at @before. */
 void conf_binding_repeated(struct conf *conf, const char *what, const struct word *name,
 			   struct where where, struct where before);
@@ -201,6 +263,8 @@ struct conf_use *conf_use_name(struct conf *conf, enum use_kind kind, const stru
 void conf_use_resolve(struct conf *conf);
 /* Report that nothing is called @name; only whether @kind is USE_UPLINK counts. */
 void conf_use_unknown(struct conf *conf, enum use_kind kind, const char *name, struct where where);
+/* The same, or that somebody removed it. */
+void conf_use_missing(struct conf *conf, enum use_kind kind, const char *name, struct where where);
 
 /* conf_layer.c: run-time texts over the files. */
 enum { CONF_TAG_NAME = 'n', CONF_TAG_UPLINK = 'u', CONF_TAG_BYPASS = 'b', CONF_TAG_DEFAULT = 'd',
@@ -249,6 +313,8 @@ bool conf_given_twice(struct conf *conf, const char *key, struct where where, st
 
 /* conf_rule.c: a rule equals another, first at @before. */
 void conf_rule_repeated(struct conf *conf, struct where where, struct where before);
+/* Index of the cgroup called so in the model; it enters if it is new. */
+uint32_t conf_rule_cgroup_index(struct conf *conf, const struct word *word, bool is_unit);
 
 /* conf_file.c: index of the file @path if it was read before, or NO_INDEX. */
 uint32_t conf_file_find(const struct conf *conf, const char *path);

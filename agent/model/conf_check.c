@@ -364,6 +364,7 @@ void conf_check(struct conf *conf)
 	check_ids(conf, CLIENT_USER);
 	check_ids(conf, CLIENT_GROUP);
 	check_capacity(conf);
+	conf_relay_check(conf);
 	if (conf->diag->n_errors == 0)
 		warn_empty(conf); /* else it may only be what was not understood */
 }

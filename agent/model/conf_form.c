@@ -145,7 +145,7 @@ bool conf_form_cgroup(struct conf *conf, const struct word *word, struct where w
 }
 
 /* RFC 5321 section 4.1.2: letters, digits and inner hyphens, labels of at most 63 octets. */
-static bool is_host_name(const struct word *word)
+bool conf_form_host_name(const struct word *word)
 {
 	size_t start = 0;
 
@@ -185,7 +185,7 @@ static bool is_literal(const struct word *word)
 
 bool conf_form_ehlo(struct conf *conf, const struct word *word, struct where where)
 {
-	if (is_host_name(word) || is_literal(word))
+	if (conf_form_host_name(word) || is_literal(word))
 		return true;
 	diag_error(conf->diag, where,
 		   "%s is not an EHLO name: expected a host name such as "
@@ -210,4 +210,24 @@ bool conf_form_interface(struct conf *conf, const struct word *word, struct wher
 			   "bytes without '/', ':' and spaces",
 			   SHOW(word));
 	return good;
+}
+
+bool conf_form_choice(struct conf *conf, const char *what, const struct word *word,
+		      struct where where, const char *const *names, size_t n, unsigned *ret)
+{
+	const char *near = conf_near(word, names, n);
+	char wanted[128] = "";
+	size_t used = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (conf_word_is(word, names[i])) {
+			*ret = i;
+			return true;
+		}
+		used += (size_t)snprintf(wanted + used, sizeof wanted - used, "%s'%s'",
+					 i == 0 ? "" : i + 1 == n ? " or " : ", ", names[i]);
+	}
+	diag_error(conf->diag, where, "%s is not %s: expected %s%s%s%s", SHOW(word), what, wanted,
+		   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return false;
 }

@@ -216,6 +216,28 @@ static void add_suspensions(struct conf *conf)
 	}
 }
 
+static void each_relay_cgroup(struct model *model,
+			      void (*call)(uint32_t *cgroup, uint32_t *moved), uint32_t *moved)
+{
+	for (size_t i = 0; i < model->relay.listeners.n; i++) {
+		struct relay_intercept *intercept = &model->relay.listeners.at[i].intercept;
+
+		for (uint32_t k = 0; k < intercept->n_clients; k++)
+			if (intercept->clients[k].kind == RELAY_BY_CGROUP)
+				call(&intercept->clients[k].cgroup, moved);
+	}
+}
+
+static void mark_cgroup(uint32_t *cgroup, uint32_t *moved)
+{
+	moved[*cgroup] = 1;
+}
+
+static void move_cgroup(uint32_t *cgroup, uint32_t *moved)
+{
+	*cgroup = moved[*cgroup];
+}
+
 /* Only rules that count keep their cgroups: what no rule speaks of need not be watched. */
 static void drop_cgroups(struct model *model)
 {
@@ -225,6 +247,7 @@ static void drop_cgroups(struct model *model)
 	for (size_t i = 0; i < model->rules.n; i++)
 		if (model->rules.at[i].client.kind == CLIENT_CGROUP)
 			moved[model->rules.at[i].client.cgroup] = 1;
+	each_relay_cgroup(model, mark_cgroup, moved);
 	for (uint32_t i = 0; i < model->cgroups.n; i++) {
 		if (!moved[i])
 			continue;
@@ -235,6 +258,7 @@ static void drop_cgroups(struct model *model)
 	for (size_t i = 0; i < model->rules.n; i++)
 		if (model->rules.at[i].client.kind == CLIENT_CGROUP)
 			model->rules.at[i].client.cgroup = moved[model->rules.at[i].client.cgroup];
+	each_relay_cgroup(model, move_cgroup, moved);
 }
 
 void conf_layers_check(struct conf *conf)

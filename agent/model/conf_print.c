@@ -219,11 +219,27 @@ static void print_default(const struct model *model, FILE *out)
 	}
 }
 
-void conf_print(const struct model *model, FILE *out)
+static void print_policy(const struct model *model, FILE *out)
 {
 	uint32_t *AUTO(mem_drop) order = mem_zero(model->rules.n, sizeof *order);
 	struct model view = *model; /* for qsort_r, which knows no const */
 
+	if (model->rules.n == 0)
+		return;
+	for (uint32_t i = 0; i < model->rules.n; i++)
+		order[i] = i;
+	qsort_r(order, model->rules.n, sizeof *order, compare_rules, &view);
+	fputs("\npolicy {\n", out);
+	for (size_t i = 0; i < model->rules.n; i++) {
+		fputs("    ", out);
+		conf_print_rule(model, &model->rules.at[order[i]], out);
+		fputc('\n', out);
+	}
+	fputs("}\n", out);
+}
+
+void conf_print(const struct model *model, FILE *out)
+{
 	fprintf(out, "mark-mask 0x%x;\n", model->mask.host);
 	print_bypass(model, out);
 	print_default(model, out);
@@ -237,16 +253,6 @@ void conf_print(const struct model *model, FILE *out)
 		fputc('\n', out);
 		conf_print_binding(model, i, out);
 	}
-	if (model->rules.n == 0)
-		return;
-	for (uint32_t i = 0; i < model->rules.n; i++)
-		order[i] = i;
-	qsort_r(order, model->rules.n, sizeof *order, compare_rules, &view);
-	fputs("\npolicy {\n", out);
-	for (size_t i = 0; i < model->rules.n; i++) {
-		fputs("    ", out);
-		conf_print_rule(model, &model->rules.at[order[i]], out);
-		fputc('\n', out);
-	}
-	fputs("}\n", out);
+	print_policy(model, out);
+	conf_print_relay(model, out);
 }

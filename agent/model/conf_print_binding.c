@@ -165,6 +165,11 @@ void conf_print_binding(const struct model *model, uint32_t index, FILE *out)
 		print_group(model, binding->group, out);
 	print_addresses(model, binding, out);
 	print_setting("ehlo", binding->ehlo, out);
+	if (binding->ehlo6) {
+		fputs("    ehlo ", out);
+		conf_print_word(binding->ehlo6, out);
+		fputs(" for ipv6;\n", out);
+	}
 	print_setting("interface", binding->interface, out);
 	if (binding->uplink != NO_INDEX)
 		print_setting("uplink", model->uplinks.at[binding->uplink].name, out);

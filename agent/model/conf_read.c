@@ -286,6 +286,7 @@ static void conf_drop(struct conf *conf)
 	free(conf->open.allows.at);
 	free(conf->open.members.at);
 	free(conf->open.days.at);
+	free(conf->relay.clients.at);
 	destination_lists_drop(&conf->rule.lists);
 	free(conf->uses.at);
 	free(conf->includes.at);
@@ -303,7 +304,8 @@ int conf_read_layers(const char *path, const struct conf_world *world,
 	AUTO(conf_drop) struct conf conf = { .world = world, .model = ret_model, .diag = diag,
 					     .layers.n = (uint32_t)n };
 
-	*ret_model = (struct model){ .mask.host = DEFAULT_MASK, .n_layers = (uint32_t)n };
+	*ret_model = (struct model){ .mask.host = DEFAULT_MASK, .n_layers = (uint32_t)n,
+				     .relay = RELAY_DEFAULTS };
 	for (size_t i = 0; i < n; i++)
 		read_layer(&conf, &layers[i]);
 	conf.default_seen = (struct where){ 0 };
@@ -326,7 +328,8 @@ void conf_read_split(const struct conf_layer *layer, const struct conf_world *wo
 	AUTO(conf_drop) struct conf conf = { .world = world, .model = model, .diag = diag,
 					     .layers.n = 1, .split = split };
 
-	*model = (struct model){ .mask.host = DEFAULT_MASK, .n_layers = 1 };
+	*model = (struct model){ .mask.host = DEFAULT_MASK, .n_layers = 1,
+				 .relay = RELAY_DEFAULTS };
 	read_layer(&conf, layer);
 	diag_sort(diag);
 }

@@ -37,7 +37,7 @@ static struct client *rule_start(struct conf *conf, enum client_kind kind, struc
 	return &conf->rule.rule.client;
 }
 
-static uint32_t intern_cgroup(struct conf *conf, const struct word *word, bool is_unit)
+uint32_t conf_rule_cgroup_index(struct conf *conf, const struct word *word, bool is_unit)
 {
 	struct model *model = conf->model;
 	uint32_t hash = index_hash(word->at, word->len), item;
@@ -60,7 +60,7 @@ void conf_rule_unit(struct conf *conf, const struct word *word, struct where key
 
 	conf->rule.broken = !conf_form_unit(conf, word, where);
 	if (!conf->rule.broken)
-		client->cgroup = intern_cgroup(conf, word, true);
+		client->cgroup = conf_rule_cgroup_index(conf, word, true);
 }
 
 void conf_rule_cgroup(struct conf *conf, const struct word *word, struct where key,
@@ -70,7 +70,7 @@ void conf_rule_cgroup(struct conf *conf, const struct word *word, struct where k
 
 	conf->rule.broken = !conf_form_cgroup(conf, word, where);
 	if (!conf->rule.broken)
-		client->cgroup = intern_cgroup(conf, word, false);
+		client->cgroup = conf_rule_cgroup_index(conf, word, false);
 }
 
 void conf_rule_ids(struct conf *conf, enum client_kind kind, const struct word *word,

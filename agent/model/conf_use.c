@@ -41,20 +41,20 @@ void conf_use_unknown(struct conf *conf, enum use_kind kind, const char *name, s
 			   SHOW_TEXT(name));
 }
 
-static void report_unknown(struct conf *conf, const struct conf_use *use)
+void conf_use_missing(struct conf *conf, enum use_kind kind, const char *name, struct where where)
 {
-	bool is_uplink = use->kind == USE_UPLINK;
+	bool is_uplink = kind == USE_UPLINK;
 	char tag = is_uplink ? CONF_TAG_UPLINK : CONF_TAG_NAME;
-	const struct conf_said *removal = conf_layer_removal(conf, tag, use->name);
+	const struct conf_said *removal = conf_layer_removal(conf, tag, name);
 
 	if (removal)
-		diag_error(conf->diag, use->where,
+		diag_error(conf->diag, where,
 			   "%s %s is used here, but removed at %s: expected "
 			   "something else to be used first",
-			   is_uplink ? "uplink" : "binding", SHOW_TEXT(use->name),
+			   is_uplink ? "uplink" : "binding", SHOW_TEXT(name),
 			   PLACE(conf, removal->where));
 	else
-		conf_use_unknown(conf, use->kind, use->name, use->where);
+		conf_use_unknown(conf, kind, name, where);
 }
 
 /* A group where a binding must be. */
@@ -117,7 +117,7 @@ void conf_use_resolve(struct conf *conf)
 					   : model_find(conf->model, use->name);
 
 		if (found == NO_INDEX)
-			report_unknown(conf, use);
+			conf_use_missing(conf, use->kind, use->name, use->where);
 		if (found != NO_INDEX && (is_uplink || !is_misplaced(conf, use, found)))
 			assign(conf->model, use, found);
 		else

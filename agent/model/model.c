@@ -23,6 +23,10 @@ void model_drop(struct model *model)
 	free(model->bypasses.at);
 	free(model->cgroups.at);
 	free(model->rules.at);
+	free(model->relay.listeners.at);
+	free(model->relay.rules.at);
+	free(model->relay.hops.at);
+	free(model->relay.tls_rules.at);
 	free(model->names);
 	*model = (struct model){ 0 };
 }

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/types.h"
+#include "model/relay.h"
 
 enum { NAME_MAX_BYTES = 63 };			/* of a binding name */
 enum { ADDRESSES_MAX = 64 };			/* of one family in one binding: see plan/spread.h */
@@ -102,6 +103,7 @@ struct allow {					/* who may tag a socket with this binding */
 struct binding {
 	const char *name;			/* NULL: removed at run time; the slot is to be skipped */
 	const char *ehlo;			/* NULL if not given */
+	const char *ehlo6;			/* of connections by IPv6, if that is another one; or NULL */
 	const char *interface;			/* NULL if not given; else addresses are added there */
 	const struct allow *allows;
 	uint32_t n_allows;
@@ -186,6 +188,7 @@ struct model {
 	struct { struct bypass *at; size_t n, room; } bypasses;
 	struct { struct cgroup_client *at; size_t n, room; } cgroups;
 	struct { struct rule *at; size_t n, room; } rules;
+	struct relay relay;
 	uint32_t *names;			/* hash index of binding names; see model_find */
 	size_t names_room;
 };

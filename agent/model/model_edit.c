@@ -46,6 +46,7 @@ void model_edit_put(struct model *to, uint32_t slot, const struct model *from, u
 		ret->before = to->bindings.at[slot];
 	binding.name = ret->before.name ? ret->before.name : keep(to, binding.name);
 	binding.ehlo = keep(to, binding.ehlo);
+	binding.ehlo6 = keep(to, binding.ehlo6);
 	binding.interface = keep(to, binding.interface);
 	binding.allows = keep_allows(to, &binding);
 	binding.where = move(binding.where, file, lines);

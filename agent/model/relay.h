@@ -10,8 +10,6 @@
 #include "base/diag.h"
 #include "base/types.h"
 
-struct cgroup_client;
-
 enum relay_protocol { RELAY_SMTP, RELAY_LMTP, RELAY_SOCKS5, RELAY_PROXY, RELAY_INTERCEPT };
 enum relay_front_tls { RELAY_TLS_NONE, RELAY_TLS_OFFERED, RELAY_TLS_REQUIRED, RELAY_TLS_IMPLICIT };
 enum relay_intercept_tls { RELAY_BLIND, RELAY_STRIP, RELAY_TERMINATE };
@@ -37,21 +35,29 @@ struct relay_map {
 	const char *name;			/* of the table */
 };
 
-struct relay_intercept {			/* whose connections are turned to us: RELAY_INTERCEPT */
-	struct { enum { RELAY_BY_CGROUP, RELAY_BY_USER, RELAY_BY_GROUP, RELAY_BY_SOURCE } kind;
-		 uint32_t cgroup;		/* index into model->cgroups */
-		 struct id_range ids;
-		 const char *text;		/* of ids, as written, or NULL */
-		 struct prefix source;
-		 struct where where; } *clients;
+enum relay_by { RELAY_BY_CGROUP, RELAY_BY_USER, RELAY_BY_GROUP, RELAY_BY_SOURCE };
+
+struct relay_client {				/* whose connections are turned to us */
+	enum relay_by kind;
+	union {
+		uint32_t cgroup;		/* index into model->cgroups */
+		struct id_range ids;
+		struct prefix source;
+	};
+	const char *text;			/* of ids, as written, or NULL */
+	struct where where;
+};
+
+struct relay_intercept {			/* RELAY_INTERCEPT */
+	struct relay_client *clients;
 	uint32_t n_clients;
-	struct port_range *ports;
+	const struct port_range *ports;
 	uint32_t n_ports;			/* at least one; default 25 */
 	enum relay_intercept_tls tls;
 };
 
 struct relay_listener {
-	const char *name;			/* of the `listen` or `intercept` block: what rules call it */
+	const char *name;			/* what rules call it; if none is given, the address, canonical */
 	struct relay_endpoint at;
 	enum relay_protocol protocol;
 	struct relay_intercept intercept;	/* RELAY_INTERCEPT */
@@ -62,7 +68,7 @@ struct relay_listener {
 	const char *auth_file, *auth_socket;	/* NULL: none */
 	enum relay_front_tls tls;
 	const char *certificate, *key;		/* files, or NULL */
-	uint32_t mode;				/* of a Unix socket; 0: 0660 */
+	uint32_t mode;				/* of a Unix socket; 0: 0660; bits of 0777 */
 	struct relay_host smarthost;		/* host NULL: the relay's */
 	struct where where;
 };
@@ -84,8 +90,10 @@ enum relay_key {				/* in order of specificity: the first that has a rule decide
 struct relay_rule {
 	enum relay_key key;
 	const char *text;			/* canonical: domains in lower case; "" for OTHERWISE */
-	struct prefix prefix;			/* CLIENT, DESTINATION */
-	struct id_range ids;			/* PEER_USER */
+	union {
+		struct prefix prefix;		/* CLIENT, DESTINATION */
+		struct id_range ids;		/* PEER_USER */
+	};
 	const char *listener;			/* `on NAME`: only there, and before a rule without; or NULL */
 	const char *binding;			/* NULL: reject */
 	const char *reject;			/* text of `reject "..."`, or NULL */
@@ -118,3 +126,8 @@ struct relay {					/* zero but for defaults: no relay stanza */
 	struct { struct relay_tls_rule *at; size_t n, room; } tls_rules;
 	struct where where;
 };
+
+/* What a stanza that says nothing means. */
+#define RELAY_DEFAULTS ((struct relay){ .size_max = UINT64_C(100) << 20, .sessions_max = 20000, \
+					 .tls = RELAY_UPSTREAM_MAY, .reuse_messages = 100, \
+					 .reuse_age_s = 300, .reuse_idle_s = 15 })

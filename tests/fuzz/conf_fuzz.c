@@ -45,7 +45,7 @@ static int name_id(void *context, const char *name, uint32_t *ret_id)
 	return 0;
 }
 
-static const struct conf_world world = { read_file, expand, name_id, name_id, NULL };
+static const struct conf_world world = { read_file, expand, name_id, name_id, NULL, false };
 
 static void must(bool true_here)
 {

@@ -63,7 +63,7 @@ void lab_init(struct lab *lab)
 	lab->state.context = lab;
 	lab->options = (struct options){ .config = "test.conf", .runtime_dir = lab->dir,
 					 .state_dir = lab->dir, .kernel = { .table = "outbind" } };
-	lab->world = (struct conf_world){ read_file, expand, no_id, no_id, lab };
+	lab->world = (struct conf_world){ read_file, expand, no_id, no_id, lab, false };
 	lab->monitor = monitor_new();
 	log_listen(monitor_hear, lab->monitor);
 	agent_init(lab);

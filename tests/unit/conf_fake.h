@@ -64,7 +64,7 @@ static inline int fake_id(void *context, const char *name, uint32_t *ret_id)
 /* Read files->at[0] and what it includes. */
 static inline int fake_read(struct fake_files *files, struct model *ret_model, struct diag *diag)
 {
-	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, files };
+	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, files, false };
 
 	return conf_read(files->at[0].path, &world, ret_model, diag);
 }
@@ -73,7 +73,7 @@ static inline int fake_read(struct fake_files *files, struct model *ret_model, s
 static inline int fake_read_layers(struct fake_files *files, const struct conf_layer *layers,
 				   size_t n, struct model *ret_model, struct diag *diag)
 {
-	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, files };
+	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, files, false };
 
 	return conf_read_layers(files ? files->at[0].path : NULL, &world, layers, n, ret_model,
 				diag);
@@ -81,7 +81,7 @@ static inline int fake_read_layers(struct fake_files *files, const struct conf_l
 
 static inline int fake_items(const char *text, struct items *ret, struct diag *diag)
 {
-	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, NULL };
+	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, NULL, false };
 
 	return conf_items("change", text, strlen(text), &world, ret, diag);
 }
