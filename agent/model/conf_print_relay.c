@@ -89,7 +89,8 @@ static void print_reuse(const struct relay *relay, const struct relay *unless, F
 		return;
 	}
 	if (relay->reuse_messages == unless->reuse_messages &&
-	    relay->reuse_age_s == unless->reuse_age_s && relay->reuse_idle_s == unless->reuse_idle_s)
+	    relay->reuse_age_s == unless->reuse_age_s &&
+	    relay->reuse_idle_s == unless->reuse_idle_s)
 		return;
 	fprintf(out, "    reuse messages %u age %us idle %us;\n", relay->reuse_messages,
 		relay->reuse_age_s, relay->reuse_idle_s);

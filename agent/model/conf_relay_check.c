@@ -381,8 +381,8 @@ void conf_relay_check(struct conf *conf)
 	if (conf->diag->n_errors)
 		return;			/* the rest may only be what was not understood */
 	if (relay->listeners.n == 0)
-		diag_warning(conf->diag, relay->where, "the relay has no listener: expected 'listen' "
-			     "or 'intercept'");
+		diag_warning(conf->diag, relay->where,
+			     "the relay has no listener: expected 'listen' or 'intercept'");
 	else
 		warn_useless(conf);
 	warn_dane(conf);

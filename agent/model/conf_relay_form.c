@@ -56,7 +56,8 @@ static bool split_port(const struct word *word, struct word *ret_host, uint16_t 
 		len = word->len;
 	if (len < word->len &&
 	    (word->at[len] != ':' ||
-	     conf_word_number(&(struct word){ .at = word->at + len + 1, .len = word->len - len - 1 },
+	     conf_word_number(&(struct word){ .at = word->at + len + 1,
+					      .len = word->len - len - 1 },
 			      UINT16_MAX, &port) < 0 || port == 0))
 		return false;
 	*ret_host = bracketed ? (struct word){ .at = word->at + 1, .len = len - 2 }

@@ -11,11 +11,12 @@
 #include "base/types.h"
 
 enum relay_protocol { RELAY_SMTP, RELAY_LMTP, RELAY_SOCKS5, RELAY_PROXY, RELAY_INTERCEPT };
-enum relay_front_tls { RELAY_TLS_NONE, RELAY_TLS_OFFERED, RELAY_TLS_REQUIRED, RELAY_TLS_IMPLICIT };
+enum relay_front_tls { RELAY_TLS_NONE, RELAY_TLS_OFFERED, RELAY_TLS_REQUIRED,
+		       RELAY_TLS_IMPLICIT };
 enum relay_intercept_tls { RELAY_BLIND, RELAY_STRIP, RELAY_TERMINATE };
 /* Upstream: never; if offered, unverified; always, unverified; always and verified; as DNSSEC says. */
-enum relay_tls { RELAY_UPSTREAM_UNSAID, RELAY_UPSTREAM_NONE, RELAY_UPSTREAM_MAY, RELAY_UPSTREAM_ENCRYPT,
-		 RELAY_UPSTREAM_VERIFY, RELAY_UPSTREAM_DANE };
+enum relay_tls { RELAY_UPSTREAM_UNSAID, RELAY_UPSTREAM_NONE, RELAY_UPSTREAM_MAY,
+		 RELAY_UPSTREAM_ENCRYPT, RELAY_UPSTREAM_VERIFY, RELAY_UPSTREAM_DANE };
 
 struct relay_host {				/* a next hop: smarthost */
 	const char *host;			/* name or address; NULL: by MX */
@@ -29,7 +30,7 @@ struct relay_endpoint {
 	uint16_t port;
 };
 
-/* A table in another program, by Postfix's socketmap protocol: "socketmap:unix:PATH:NAME" or "socketmap:inet:HOST:PORT:NAME". */
+/* A table in another program, by Postfix's socketmap protocol, socketmap_table(5). */
 struct relay_map {
 	struct relay_endpoint at;
 	const char *name;			/* of the table */
@@ -57,7 +58,7 @@ struct relay_intercept {			/* RELAY_INTERCEPT */
 };
 
 struct relay_listener {
-	const char *name;			/* what rules call it; if none is given, the address, canonical */
+	const char *name;			/* what rules call it; by default the address, canonical */
 	struct relay_endpoint at;
 	enum relay_protocol protocol;
 	struct relay_intercept intercept;	/* RELAY_INTERCEPT */
@@ -74,7 +75,7 @@ struct relay_listener {
 };
 
 enum relay_key {				/* in order of specificity: the first that has a rule decides */
-	RELAY_KEY_PARAMETER, RELAY_KEY_HEADER, RELAY_KEY_MAP,	/* their value is the binding: rules only allow them */
+	RELAY_KEY_PARAMETER, RELAY_KEY_HEADER, RELAY_KEY_MAP,	/* their value is the binding: no rules */
 	RELAY_KEY_SENDER,			/* user@domain, then domain, then .domain, longest first */
 	RELAY_KEY_RECIPIENT,			/* of the first recipient: domain, .domain */
 	RELAY_KEY_USER,				/* AUTH */
@@ -102,7 +103,11 @@ struct relay_rule {
 };
 
 struct relay_binding_hop { const char *binding; struct relay_host host; struct where where; };
-struct relay_tls_rule { const char *domain; enum relay_tls level; struct where where; };	/* ".domain" too */
+struct relay_tls_rule {
+	const char *domain;			/* folded; ".domain" too */
+	enum relay_tls level;
+	struct where where;
+};
 
 struct relay {					/* zero but for defaults: no relay stanza */
 	bool given;
@@ -115,7 +120,8 @@ struct relay {					/* zero but for defaults: no relay stanza */
 	enum relay_tls tls;			/* default MAY */
 	const char *tls_ca;			/* file of CAs for `verify`; NULL: the system's */
 	struct relay_host smarthost;
-	uint32_t reuse_messages, reuse_age_s, reuse_idle_s;	/* defaults 100, 300, 15; messages 0 or 1: no reuse */
+	uint32_t reuse_messages;		/* default 100; 0 or 1: no reuse */
+	uint32_t reuse_age_s, reuse_idle_s;	/* default 300, 15 */
 	struct relay_endpoint resolver;		/* ip.len 0: as resolv.conf says */
 	struct relay_map policy_map, sts_map;	/* at.path NULL and port 0: none */
 	bool prefer_ipv6;			/* `family ipv6-first`; default ipv4-first */

@@ -29,14 +29,24 @@ struct policy_verdict {
 	const char *reason;			/* of a refusal: for the client, after "4.7.1 " */
 	const struct relay_rule *rule;		/* that decided, or NULL */
 	enum relay_key key;			/* by which it was decided */
-	struct relay_host hop;			/* host NULL: MX of the recipient's domain, or where intercepted */
-	uint32_t hash;				/* for groups: of sender and destination domain */
+	bool permanent;				/* a refusal by `reject`: 550 5.7.1; else 451, try again */
+	struct relay_host hop;			/* host NULL: by MX, or where the client was going */
+	uint32_t hash;				/* for groups: the same whenever the message is tried again */
+	unsigned lookups;			/* how often the index was asked */
 };
 
 struct policy *policy_new(const struct model *model);	/* borrows the model */
 void policy_free(struct policy *policy);
+size_t policy_memory(const struct policy *policy);	/* octets, beside the model */
 
-/* When can a session on @listener be decided: as early as the rules that may apply there allow. */
+/*
+ * policy_point - when can a session on @listener be decided: as early as what may apply there allows
+ *
+ * A key that a rule looks at must be known, and so must the destination: without a smarthost an
+ * SMTP or LMTP front has it from the first RCPT. A group wants the sender, for its hash; LMTP is never
+ * earlier than RCPT, since each recipient may go elsewhere. What names a binding itself (parameter, map,
+ * header) may name a group. AUTH counts as MAIL: whether a client logs in is known only then.
+ */
 enum point policy_point(const struct policy *policy, const struct relay_listener *listener);
 const char *policy_point_name(enum point point);
 

@@ -61,10 +61,13 @@ static inline int fake_id(void *context, const char *name, uint32_t *ret_id)
 	return 0;
 }
 
+#define FAKE_WORLD(files) \
+	{ fake_read_file, fake_expand, fake_id, fake_id, (files), false }
+
 /* Read files->at[0] and what it includes. */
 static inline int fake_read(struct fake_files *files, struct model *ret_model, struct diag *diag)
 {
-	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, files, false };
+	const struct conf_world world = FAKE_WORLD(files);
 
 	return conf_read(files->at[0].path, &world, ret_model, diag);
 }
@@ -73,7 +76,7 @@ static inline int fake_read(struct fake_files *files, struct model *ret_model, s
 static inline int fake_read_layers(struct fake_files *files, const struct conf_layer *layers,
 				   size_t n, struct model *ret_model, struct diag *diag)
 {
-	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, files, false };
+	const struct conf_world world = FAKE_WORLD(files);
 
 	return conf_read_layers(files ? files->at[0].path : NULL, &world, layers, n, ret_model,
 				diag);
@@ -81,7 +84,7 @@ static inline int fake_read_layers(struct fake_files *files, const struct conf_l
 
 static inline int fake_items(const char *text, struct items *ret, struct diag *diag)
 {
-	const struct conf_world world = { fake_read_file, fake_expand, fake_id, fake_id, NULL, false };
+	const struct conf_world world = FAKE_WORLD(NULL);
 
 	return conf_items("change", text, strlen(text), &world, ret, diag);
 }
