@@ -13,7 +13,8 @@
 #include "smtp/caps.h"
 #include "smtp/reply.h"
 
-enum back_tls { BACK_TLS_NEVER, BACK_TLS_MAY, BACK_TLS_MUST };	/* STARTTLS: not, if offered, or no mail */
+/* STARTTLS: not, if offered, or else no mail. */
+enum back_tls { BACK_TLS_NEVER, BACK_TLS_MAY, BACK_TLS_MUST };
 
 /* Seconds, RFC 5321 section 4.5.3.2, shortened where real clients give up earlier (Postfix: 120 for DATA). */
 enum { BACK_WAIT_GREETING = 20, BACK_WAIT_HELLO = 20, BACK_WAIT_MAIL = 270, BACK_WAIT_RCPT = 270,
@@ -34,7 +35,7 @@ enum back_event {
 struct back_news {
 	enum back_event event;
 	enum back_verb verb;			/* BACK_REPLY; BACK_DOWN: what was waited for */
-	struct reply reply;			/* owned; BACK_DOWN: what the destination said (421, 4xx), or none */
+	struct reply reply;			/* owned; BACK_DOWN: what it said (421, 4xx), or none */
 	bool tls_failed;			/* BACK_DOWN: STARTTLS was refused or its handshake failed */
 	bool timed_out;
 	char why[160];

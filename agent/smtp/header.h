@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The header block of a message as it streams by (RFC 5322 section 2.2): counts Received fields and those
- * that name ourselves, for loops (RFC 5321 section 6.3); takes one field out and keeps its value. Everything else passes
- * octet by octet, in order, whatever it looks like.
+ * that name ourselves, for loops (RFC 5321 section 6.3); takes one field out and keeps its value.
+ * Everything else passes octet by octet, in order, whatever it looks like.
  */
 #pragma once
 

@@ -8,7 +8,7 @@ struct received {
 	const char *helo;			/* as the client said it */
 	const char *client;			/* its address, or "local" for a Unix socket */
 	const char *by;				/* our host name */
-	const char *with;			/* SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, LMTP, LMTPS..., UTF8...: RFC 3848, 6531 */
+	const char *with;			/* SMTP, ESMTP, ESMTPS, LMTP, UTF8SMTP...: RFC 3848, RFC 6531 */
 	const char *id;				/* of the session and transaction */
 	const char *rcpt;			/* "for" the one recipient, or NULL */
 	int64_t when;				/* seconds since the epoch; printed in UTC */

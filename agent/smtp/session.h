@@ -20,12 +20,12 @@
 
 enum front { FRONT_SMTP, FRONT_LMTP, FRONT_INTERCEPT };
 
-/* When the route is decided and the upstream opened: the earliest at which all that rules ask is known. */
+/* When the route is decided and the upstream opened: as soon as all that rules ask is known. */
 enum point { POINT_ACCEPT, POINT_HELLO, POINT_AUTH, POINT_MAIL, POINT_RCPT, POINT_HEADER, POINTS };
 
 enum front_tls { FRONT_TLS_NONE, FRONT_TLS_OFFERED, FRONT_TLS_REQUIRED, FRONT_TLS_IMPLICIT };
 
-/* Intercepted STARTTLS: passed through blind, hidden from the client, or answered by ourselves. */
+/* Intercepted STARTTLS: passed through, hidden from the client, or answered by ourselves. */
 enum intercept_tls { INTERCEPT_BLIND, INTERCEPT_STRIP, INTERCEPT_TERMINATE };
 
 struct session_kind {				/* what a listener is like; borrowed, outlives the session */
@@ -37,7 +37,7 @@ struct session_kind {				/* what a listener is like; borrowed, outlives the sess
 	const char *header;			/* name of the field that names a binding, or NULL: not trusted */
 	bool parameter;				/* XOUTBIND= is trusted here */
 	bool normalise;				/* bare CR and LF are mended, not refused */
-	bool auth, auth_required;		/* AUTH is offered (over TLS, or where plain text is allowed) */
+	bool auth, auth_required;		/* AUTH is offered (in TLS, or auth_plain_text) */
 	bool auth_plain_text;			/* also without TLS */
 	bool received;				/* add the trace field */
 	bool ignore_8bit;			/* send 8BITMIME text also to who did not offer it */
@@ -75,7 +75,8 @@ enum ask_kind {
 	ASK_RESET,				/* close by a reset, now: the client shall try another host */
 };
 
-enum outcome_kind { OUTCOME_DELIVERED, OUTCOME_REFUSED, OUTCOME_LOST, OUTCOME_SPARED, OUTCOME_ABORTED };
+enum outcome_kind { OUTCOME_DELIVERED, OUTCOME_REFUSED, OUTCOME_LOST, OUTCOME_SPARED,
+		    OUTCOME_ABORTED };
 
 struct record {					/* texts are good until the next call into the session */
 	int leg;				/* -1: there was none */
@@ -98,7 +99,7 @@ struct ask {
 	const struct record *record;
 };
 
-/* What policy may look at, as far as it is known. Texts NUL-terminated, owned by the session; NULL: not known. */
+/* What policy may look at. Texts are NUL-terminated and the session's; NULL: not known. */
 struct session_facts {
 	const char *helo, *user;
 	const char *sender;			/* "" is the null sender */
