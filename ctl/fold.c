@@ -107,7 +107,8 @@ static char *without_settings(const struct fold_file *file, const struct pieces 
 		const struct piece *piece = &pieces->at[i];
 
 		if (piece->parent != PIECES_NONE || !(pieces_is(file->text, piece, "include") ||
-						      pieces_is(file->text, piece, "mark-mask")))
+						      pieces_is(file->text, piece, "mark-mask") ||
+						      pieces_is(file->text, piece, "relay")))
 			continue;
 		for (size_t at = piece->start; at < piece->end; at++)
 			text[at] = text[at] == '\n' ? '\n' : ' ';

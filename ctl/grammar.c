@@ -39,7 +39,10 @@ static const struct grammar warmup[] = {
 #define BINDING \
 	{ "address", STARTS | LIST, 1, COMPLETE_NONE, "routed", NULL }, \
 	{ "routed", LIST, 0, COMPLETE_NONE, NULL, NULL }, \
-	{ "ehlo", STARTS, 1, COMPLETE_NONE, NULL, NULL }, \
+	{ "ehlo", STARTS, 1, COMPLETE_NONE, "for", NULL }, \
+	{ "for", NEEDS, 0, COMPLETE_NONE, "ipv4 ipv6", NULL }, \
+	PLAIN("ipv4"), \
+	PLAIN("ipv6"), \
 	{ "interface", STARTS, 1, COMPLETE_NONE, NULL, NULL }, \
 	{ "uplink", STARTS, 1, COMPLETE_NONE, NULL, NULL }, \
 	{ "unusable", STARTS | NEEDS, 0, COMPLETE_NONE, "reject default use", NULL }, \

@@ -26,10 +26,15 @@ static void say_in_use(const struct ctl *ctl, const json_t *about)
 	const json_t *remaining = reply_member(about, "remaining");
 	long long connections = reply_number(about, "connections");
 	long long left_out = reply_number(about, "left_out");
+	const char *hint = json_array_size(references) ? " Change what refers to it, or --reassign "
+							 "OTHER." : "";
 
 	for (size_t i = 0; i < json_array_size(references); i++) {
 		const json_t *one = json_array_get(references, i);
 
+		if (strcmp(reply_text(one, "what"), "relay") == 0)
+			hint = " The relay stanza is changed in the files only: edit it, and "
+			       "`outbindctl reload`.";
 		ctl_complain(ctl, "%s: %s '%s' refers to it", reply_text(one, "place"),
 			     reply_text(one, "what"), reply_text(one, "name"));
 	}
@@ -41,8 +46,7 @@ static void say_in_use(const struct ctl *ctl, const json_t *about)
 	if (connections > 0)
 		ctl_complain(ctl, "and %lld more connections live", connections);
 	ctl_complain(ctl, "'%s' is in use; nothing was changed.%s%s", reply_text(about, "name"),
-		     json_array_size(references) ? " Change what refers to it, or --reassign OTHER."
-						 : "",
+		     hint,
 		     json_array_size(remaining)
 			     ? " --drain waits for its connections, --kill ends them."
 			     : "");

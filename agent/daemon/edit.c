@@ -111,7 +111,8 @@ static void add_removals(struct attempt *attempt)
 		overlay_put(&said, overlay_item_copy(&attempt->items.at[i]), false);
 	things_all(&attempt->agent->now->model, &now);
 	for (size_t i = 0; i < now.n; i++)
-		if (!overlay_find(&said, now.at[i].kind, now.at[i].key))
+		if (now.at[i].kind != ITEM_RELAY &&
+		    !overlay_find(&said, now.at[i].kind, now.at[i].key))
 			PUSH(&attempt->items, overlay_removal(now.at[i].kind, now.at[i].key));
 	for (size_t i = 0; i < overlay->n; i++) {
 		const struct item *item = &overlay->at[i].item;

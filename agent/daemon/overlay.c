@@ -86,6 +86,7 @@ struct item overlay_removal(enum item_kind kind, const char *key)
 	case ITEM_DEFAULT:
 		return make(kind, true, key, "remove default-binding", "", ";");
 	case ITEM_SUSPEND:
+	case ITEM_RELAY:
 		break;
 	}
 	return make(kind, true, key, "resume ", word, ";");

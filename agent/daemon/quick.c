@@ -68,11 +68,24 @@ static void give_role(struct quick *quick, uint32_t binding, enum role role)
 		quick->roles[binding] |= (uint8_t)role;
 }
 
+/* The relay's rules name bindings by text; those of this generation all exist. */
+static void find_relay_roles(const struct model *model, struct quick *quick)
+{
+	const struct relay *relay = &model->relay;
+
+	for (size_t i = 0; i < relay->rules.n; i++)
+		if (relay->rules.at[i].binding)
+			give_role(quick, model_find(model, relay->rules.at[i].binding), ROLE_RULE);
+	for (size_t i = 0; i < relay->hops.n; i++)
+		give_role(quick, model_find(model, relay->hops.at[i].binding), ROLE_RULE);
+}
+
 static void find_roles(const struct model *model, struct quick *quick)
 {
 	for (size_t i = 0; i < model->rules.n; i++)
 		if (model->rules.at[i].action == ACTION_USE)
 			give_role(quick, model->rules.at[i].binding, ROLE_RULE);
+	find_relay_roles(model, quick);
 	for (size_t i = 0; i < model->bindings.n; i++) {
 		const struct binding *binding = &model->bindings.at[i];
 

@@ -82,6 +82,48 @@ static void find_in_binding(struct finding *finding, const struct binding *from)
 		found(finding, "warmup", mem_text(from->name, len), from->warmup->where_overflow);
 }
 
+static char *relay_rule_name(const struct relay_rule *rule)
+{
+	char *name = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&name, &len);
+
+	if (!out)
+		abort();
+	conf_print_relay_key(rule, out);
+	if (fclose(out) != 0)
+		abort();
+	return name;
+}
+
+static void find_in_relay(struct finding *finding)
+{
+	const struct relay *relay = &finding->model->relay;
+	const char *binding = finding->model->bindings.at[finding->binding].name;
+
+	for (size_t i = 0; i < relay->rules.n; i++) {
+		const struct relay_rule *rule = &relay->rules.at[i];
+
+		if (rule->binding && strcmp(rule->binding, binding) == 0)
+			found(finding, "relay",
+			      finding->out->n < finding->max ? relay_rule_name(rule) : NULL,
+			      rule->where);
+	}
+	for (size_t i = 0; i < relay->hops.n; i++)
+		if (strcmp(relay->hops.at[i].binding, binding) == 0)
+			found(finding, "relay", mem_text("smarthost", strlen("smarthost")),
+			      relay->hops.at[i].where);
+}
+
+void references_find_relay(const struct model *model, uint32_t binding, size_t max,
+			   struct references *ret)
+{
+	struct finding finding = { model, binding, max, ret };
+
+	*ret = (struct references){ 0 };
+	find_in_relay(&finding);
+}
+
 void references_find(const struct model *model, uint32_t binding, size_t max,
 		     struct references *ret)
 {
@@ -93,6 +135,7 @@ void references_find(const struct model *model, uint32_t binding, size_t max,
 	for (uint32_t i = 0; i < model->bindings.n; i++)
 		if (i != binding && model->bindings.at[i].name)
 			find_in_binding(&finding, &model->bindings.at[i]);
+	find_in_relay(&finding);
 	if (model->default_binding == DEFAULT_NORMAL && strcmp(name, DEFAULT_BINDING) == 0)
 		found(&finding, "default-binding", mem_text("normal", strlen("normal")),
 		      model->where_default);

@@ -27,6 +27,10 @@ void references_drop(struct references *references);
 void references_find(const struct model *model, uint32_t binding, size_t max,
 		     struct references *ret);
 
+/* The same of the relay stanza only, which no change at run time can move to another binding. */
+void references_find_relay(const struct model *model, uint32_t binding, size_t max,
+			   struct references *ret);
+
 /*
  * references_move - write statements of the change language that refer to @other instead
  * Rules keep client and destination. A member of a group gives @other its weight, and just leaves

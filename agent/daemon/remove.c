@@ -296,7 +296,9 @@ static bool refuse(struct agent *agent, const struct remove_request *request, ui
 	AUTO(references_drop) struct references references = { 0 };
 	bool lives = removal->connections > 0 && !request->drain && !request->kill;
 
-	if (!request->reassign)
+	if (request->reassign)
+		references_find_relay(&agent->now->model, binding, REMOVE_NAMED, &references);
+	else
 		references_find(&agent->now->model, binding, REMOVE_NAMED, &references);
 	if (references.n_all == 0 && !lives)
 		return false;

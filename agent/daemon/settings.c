@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEYWORD_ROOM = 64, WORDS_MAX = 3 };
+enum { KEYWORD_ROOM = 64, WORDS_MAX = 4 };
 
 struct statement {
 	const char *start, *end;		/* with its `;` or `}` */
@@ -73,6 +73,11 @@ static void name(struct statement *statement, const char *const *words, const si
 		more = 2;
 	for (size_t i = first; i < n && i < first + more; i++)
 		extend(statement->keyword, words[i], lens[i]);
+	/* "ehlo NAME for ipv6", "remove ehlo for ipv6" */
+	if (n == 4 && strcmp(statement->keyword, "ehlo") == 0 && is_word(words[2], lens[2], "for")) {
+		extend(statement->keyword, words[2], lens[2]);
+		extend(statement->keyword, words[3], lens[3]);
+	}
 }
 
 /* One statement from @at on, or false at the end of the text or of the stanza. */
@@ -137,7 +142,7 @@ static bool has(const struct statements *statements, const char *keyword)
 static bool is_keyword(const char *keyword)
 {
 	static const char *const keywords[] = {
-		"address", "ehlo", "interface", "uplink", "unusable", "overflow", "warmup", "probe",
+		"address", "ehlo", "ehlo for ipv4", "ehlo for ipv6", "interface", "uplink", "unusable", "overflow", "warmup", "probe",
 		"member", "pick", "limit", "limit connections", "limit connections per destination",
 		"limit new", "limit new per destination", "allow", "allow user", "allow group",
 		"allow cgroup",

@@ -16,7 +16,7 @@ enum { DIFFERENCES_MAX = 1000, DIFFERENCES_BYTES_MAX = 512 * 1024 };
 struct wanted {					/* which things; items NULL: all */
 	const struct items *items;
 	struct index index;			/* of items, by kind and key */
-	bool kinds[ITEM_SUSPEND + 1];
+	bool kinds[ITEM_RELAY + 1];
 };
 
 void things_drop(struct things *things)
@@ -70,6 +70,22 @@ static char *printed(const struct model *model, uint32_t index,
 	if (fclose(out) != 0)
 		abort();
 	return text;
+}
+
+static void print_relay_settings(const struct model *model, uint32_t unused, FILE *out)
+{
+	(void)unused;
+	conf_print_relay_settings(model, out);
+}
+
+static void print_relay_key(const struct model *model, uint32_t rule, FILE *out)
+{
+	conf_print_relay_key(&model->relay.rules.at[rule], out);
+}
+
+static void print_relay_rule(const struct model *model, uint32_t rule, FILE *out)
+{
+	conf_print_relay_rule(&model->relay.rules.at[rule], out);
 }
 
 static void add_binding(const struct model *model, uint32_t index, struct things *things)
@@ -191,6 +207,31 @@ static void add_default(const struct model *model, const struct wanted *wanted,
 		add(things, ITEM_DEFAULT, DEFAULT_KEY, mem_text(word, strlen(word)));
 }
 
+/* Settings, each listener and each rule by themselves: a difference names what is different. */
+static void add_relay(const struct model *model, const struct wanted *wanted,
+		      struct things *things)
+{
+	const struct relay *relay = &model->relay;
+
+	if (!relay->given || wanted->items)
+		return;
+	add(things, ITEM_RELAY, "settings", printed(model, 0, print_relay_settings));
+	for (uint32_t i = 0; i < relay->listeners.n; i++) {
+		bool intercepts = relay->listeners.at[i].protocol == RELAY_INTERCEPT;
+		AUTO(mem_drop) char *key = NULL;
+
+		if (asprintf(&key, "%s %s", intercepts ? "intercept" : "listen",
+			     relay->listeners.at[i].name) < 0)
+			abort();
+		add(things, ITEM_RELAY, key, printed(model, i, conf_print_relay_listener));
+	}
+	for (uint32_t i = 0; i < relay->rules.n; i++) {
+		AUTO(mem_drop) char *key = printed(model, i, print_relay_key);
+
+		add(things, ITEM_RELAY, key, printed(model, i, print_relay_rule));
+	}
+}
+
 static int compare(const struct thing *a, const struct thing *b)
 {
 	int x = (int)item_space(a->kind), y = (int)item_space(b->kind);
@@ -210,6 +251,7 @@ static void collect(const struct model *model, const struct wanted *wanted, stru
 	add_uplinks(model, wanted, things);
 	add_bindings(model, wanted, things);
 	add_rules(model, wanted, things);
+	add_relay(model, wanted, things);
 	if (things->n > 0)
 		qsort(things->at, things->n, sizeof *things->at, by_key);
 }

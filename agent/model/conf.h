@@ -86,6 +86,10 @@ void conf_print_rule(const struct model *model, const struct rule *rule, FILE *o
 /* A rule's client, users and groups by number, and its destination: the same for equal rules. */
 void conf_print_key(const struct model *model, const struct rule *rule, FILE *out);
 
+/* The relay stanza, and its parts: all that is no listener and no rule; one listener. */
+void conf_print_relay(const struct model *model, FILE *out);
+void conf_print_relay_settings(const struct model *model, FILE *out);
+void conf_print_relay_listener(const struct model *model, uint32_t listener, FILE *out);
 /* One rule of the relay, without a newline; and its key and value alone, for logs. */
 void conf_print_relay_rule(const struct relay_rule *rule, FILE *out);
 void conf_print_relay_key(const struct relay_rule *rule, FILE *out);

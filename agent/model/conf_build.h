@@ -246,9 +246,6 @@ void conf_intercept_close(struct conf *conf);
 /* conf_relay_check.c: what can be said of the relay only when everything is read. */
 void conf_relay_check(struct conf *conf);
 
-/* conf_print_relay.c: the stanza, if there is one. */
-void conf_print_relay(const struct model *model, FILE *out);
-
 /* conf_binding.c: @what of this name is defined twice, first at @before. */
 void conf_binding_repeated(struct conf *conf, const char *what, const struct word *name,
 			   struct where where, struct where before);

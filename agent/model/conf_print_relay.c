@@ -166,6 +166,12 @@ static void print_hops(const struct relay *relay, FILE *out)
 	}
 }
 
+void conf_print_relay_settings(const struct model *model, FILE *out)
+{
+	print_settings(&model->relay, out);
+	print_hops(&model->relay, out);
+}
+
 static void print_front(const struct relay_listener *listener, FILE *out)
 {
 	static const char *const tls[] = { "none", "offered", "required", "implicit" };
@@ -271,6 +277,16 @@ static void print_intercept(const struct model *model, const struct relay_listen
 	fputs("    }\n", out);
 }
 
+void conf_print_relay_listener(const struct model *model, uint32_t listener, FILE *out)
+{
+	const struct relay_listener *one = &model->relay.listeners.at[listener];
+
+	if (one->protocol == RELAY_INTERCEPT)
+		print_intercept(model, one, out);
+	else
+		print_listen(one, out);
+}
+
 void conf_print_relay_key(const struct relay_rule *rule, FILE *out)
 {
 	fputs(conf_relay_key_name(rule->key), out);
@@ -339,13 +355,9 @@ void conf_print_relay(const struct model *model, FILE *out)
 	if (!relay->given)
 		return;
 	fputs("\nrelay {\n", out);
-	print_settings(relay, out);
-	print_hops(relay, out);
-	for (size_t i = 0; i < relay->listeners.n; i++)
-		if (relay->listeners.at[i].protocol == RELAY_INTERCEPT)
-			print_intercept(model, &relay->listeners.at[i], out);
-		else
-			print_listen(&relay->listeners.at[i], out);
+	conf_print_relay_settings(model, out);
+	for (uint32_t i = 0; i < relay->listeners.n; i++)
+		conf_print_relay_listener(model, i, out);
 	for (size_t i = 0; i < relay->rules.n; i++)
 		order[i] = &relay->rules.at[i];
 	qsort(order, relay->rules.n, sizeof *order, compare_rules);

@@ -60,6 +60,11 @@ static const struct {
 	{ "a group in the place of a binding", INCLUDE A "binding g { address 192.0.2.9; }\n", NULL, "group g { member a; }\n", 0,
 	  INCLUDE A "group g { member a; }\n", NULL, NULL, "" },
 
+	{ "a relay is left alone", INCLUDE A "relay { # {\n\tlisten 127.0.0.1:25 { name x; } # }\n\tsender a.example on x use a; }\nbinding b { } # b\n", NULL,
+	  "binding b { address 192.0.2.7; }\nbinding c { address 192.0.2.8; }\n", 0,
+	  INCLUDE A "relay { # {\n\tlisten 127.0.0.1:25 { name x; } # }\n\tsender a.example on x use a; }\nbinding b { address 192.0.2.7; } # b\n",
+	  NULL, "binding c { address 192.0.2.8; }\n", "" },
+
 	{ "a main file that includes nothing", A, NULL, "binding b { }\n", 5, NULL, NULL, NULL, "    include \"conf.d/*.conf\";\nnothing was changed\n" },
 	{ "but what it says itself can be saved", A, NULL, "binding a { address 192.0.2.2; }\n", 0, "binding a { address 192.0.2.2; }\n", NULL, NULL, "" },
 	{ "files that are not valid", INCLUDE A "frob;\n", NULL, "binding b { }\n", 1, NULL, NULL, NULL, "the files are not valid; nothing was changed\n" },

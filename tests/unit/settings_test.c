@@ -31,6 +31,8 @@ static const struct {
 	  "    limit connections 20;\n" WARMUP ALLOW "}\n" },
 	{ "another kind of it stays", "limit new 3/second;",
 	  "binding a { limit new 3/second;\n" ADDRESS EHLO LIMITS WARMUP ALLOW "}\n" },
+	{ "a name for one family", "ehlo c.example for ipv6; remove ehlo for ipv4;",
+	  "binding a { ehlo c.example for ipv6;                      \n" ADDRESS EHLO LIMITS WARMUP ALLOW "}\n" },
 	{ "a block", "warmup { day 1 9; }", "binding a { warmup { day 1 9; }\n" ADDRESS EHLO LIMITS ALLOW "}\n" },
 	{ "one taken away", "remove ehlo;", "binding a {             \n" ADDRESS LIMITS WARMUP ALLOW "}\n" },
 	{ "a block taken away", "remove warmup;", "binding a {               \n" ADDRESS EHLO LIMITS ALLOW "}\n" },
