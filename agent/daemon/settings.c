@@ -74,7 +74,8 @@ static void name(struct statement *statement, const char *const *words, const si
 	for (size_t i = first; i < n && i < first + more; i++)
 		extend(statement->keyword, words[i], lens[i]);
 	/* "ehlo NAME for ipv6", "remove ehlo for ipv6" */
-	if (n == 4 && strcmp(statement->keyword, "ehlo") == 0 && is_word(words[2], lens[2], "for")) {
+	if (n == 4 && strcmp(statement->keyword, "ehlo") == 0 &&
+	    is_word(words[2], lens[2], "for")) {
 		extend(statement->keyword, words[2], lens[2]);
 		extend(statement->keyword, words[3], lens[3]);
 	}
@@ -142,7 +143,8 @@ static bool has(const struct statements *statements, const char *keyword)
 static bool is_keyword(const char *keyword)
 {
 	static const char *const keywords[] = {
-		"address", "ehlo", "ehlo for ipv4", "ehlo for ipv6", "interface", "uplink", "unusable", "overflow", "warmup", "probe",
+		"address", "ehlo", "ehlo for ipv4", "ehlo for ipv6", "interface", "uplink",
+		"unusable", "overflow", "warmup", "probe",
 		"member", "pick", "limit", "limit connections", "limit connections per destination",
 		"limit new", "limit new per destination", "allow", "allow user", "allow group",
 		"allow cgroup",

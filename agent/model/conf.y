@@ -291,7 +291,7 @@ action:		USE want_name word	{ conf_rule_action(conf, ACTION_USE, &$3, @3); }
 	|	REJECT			{ conf_rule_action(conf, ACTION_REJECT, NULL, @1); } ;
 
 relay_statements: %empty | relay_statements relay_statement ;
-relay_statement: WORKERS want_number word SEMICOLON	{ conf_relay_workers(conf, &$3, @1, @3); }
+relay_statement: WORKERS want_number word SEMICOLON { conf_relay_workers(conf, &$3, @1, @3); }
 	|	HOSTNAME want_ehlo word SEMICOLON	{ conf_relay_hostname(conf, &$3, @1, @3); }
 	|	SIZE want_size word SEMICOLON		{ conf_relay_size(conf, &$3, @1, @3); }
 	|	SESSIONS want_number word SEMICOLON	{ conf_relay_sessions(conf, &$3, @1, @3); }
@@ -300,7 +300,8 @@ relay_statement: WORKERS want_number word SEMICOLON	{ conf_relay_workers(conf, &
 	|	FAMILY want_first word SEMICOLON	{ conf_relay_family(conf, &$3, @1, @3); }
 	|	EIGHT_BIT want_8bit word SEMICOLON	{ conf_relay_8bit(conf, &$3, @1, @3); }
 	|	RESOLVER want_resolver word SEMICOLON	{ conf_relay_resolver(conf, &$3, @1, @3); }
-	|	ACCESS_LOG want_file word SEMICOLON	{ conf_relay_access_log(conf, &$3, @1, @3); }
+	|	ACCESS_LOG want_file word SEMICOLON
+			{ conf_relay_access_log(conf, &$3, @1, @3); }
 	|	POLICY_MAP want_map word SEMICOLON
 			{ conf_relay_map(conf, "policy-map", &$3, @1, @3); }
 	|	STS_MAP want_map word SEMICOLON

@@ -89,6 +89,7 @@ struct conf_relay {				/* the relay stanza, as it is read */
 	bool rule_broken;
 	struct relay_listener listener;
 	bool listener_broken, hop_broken;
+	bool has_client;			/* of an intercept, though it may be broken */
 	struct where listen_seen[LISTEN_SETTINGS];
 	struct { struct relay_client *at; size_t n, room; } clients;
 };

@@ -17,7 +17,7 @@ bool conf_form_name(struct conf *conf, const char *what, const struct word *word
 {
 	if (word->len == 0) {
 		diag_error(conf->diag, where, "the name of %s %s is empty: expected 1 to %d bytes",
-			   *what == 'u' ? "an" : "a", what, NAME_MAX_BYTES);
+			   strchr("iu", *what) ? "an" : "a", what, NAME_MAX_BYTES);
 		return false;
 	}
 	if (word->len > NAME_MAX_BYTES) {

@@ -210,7 +210,7 @@ bool conf_form_sender(struct conf *conf, const struct word *word, struct where w
 	domain = without_end_dot((struct word){ .at = at + 1, .len = word->len - local.len - 1 });
 	fault = local_fault(&local);
 	if (!fault)
-		fault = domain_fault(&domain);
+		fault = domain.len == 0 ? "has nothing after its '@'" : domain_fault(&domain);
 	if (fault) {
 		diag_error(conf->diag, where,
 			   "%s is not a sender, it %s: expected user@example.com, example.com, "

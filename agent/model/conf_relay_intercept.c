@@ -54,6 +54,7 @@ void conf_intercept_unit(struct conf *conf, const struct word *word, struct wher
 {
 	struct relay_client client = { .kind = RELAY_BY_CGROUP, .where = where };
 
+	conf->relay.has_client = true;
 	if (!conf_form_unit(conf, word, where))
 		return;
 	client.cgroup = conf_rule_cgroup_index(conf, word, true);
@@ -64,6 +65,7 @@ void conf_intercept_cgroup(struct conf *conf, const struct word *word, struct wh
 {
 	struct relay_client client = { .kind = RELAY_BY_CGROUP, .where = where };
 
+	conf->relay.has_client = true;
 	if (!conf_form_cgroup(conf, word, where))
 		return;
 	client.cgroup = conf_rule_cgroup_index(conf, word, false);
@@ -77,6 +79,7 @@ void conf_intercept_ids(struct conf *conf, bool is_user, const struct word *word
 				       .where = where };
 	struct id_range ids;
 
+	conf->relay.has_client = true;
 	if (!conf_form_ids(conf, is_user, word, where, &ids, &client.text))
 		return;
 	client.ids = ids;
@@ -88,6 +91,7 @@ void conf_intercept_source(struct conf *conf, const struct word *word, struct wh
 	struct relay_client client = { .kind = RELAY_BY_SOURCE, .where = where };
 	struct prefix source;
 
+	conf->relay.has_client = true;
 	if (!conf_form_prefix(conf, word, where, "one such as 10.88.0.0/16", &source))
 		return;
 	client.source = source;
@@ -144,11 +148,11 @@ void conf_intercept_close(struct conf *conf)
 
 	close_ports(conf);
 	check_sources(conf);
-	if (n == 0)
+	if (!conf->relay.has_client)
 		diag_error(conf->diag, listener->where,
 			   "intercept %s has no client: expected 'unit', 'cgroup', 'user', 'group' or "
 			   "'source'", SHOW_TEXT(listener->name));
-	else
+	if (n)
 		listener->intercept.clients = memcpy(arena_alloc(&conf->model->arena, size),
 						     conf->relay.clients.at, size);
 	listener->intercept.n_clients = (uint32_t)n;

@@ -48,7 +48,7 @@ void conf_relay_listener_start(struct conf *conf, struct where where)
 	memset(conf->relay.listen_seen, 0, sizeof conf->relay.listen_seen);
 	conf->relay.clients.n = 0;
 	conf->relay.listener = (struct relay_listener){ .where = where };
-	conf->relay.listener_broken = false;
+	conf->relay.listener_broken = conf->relay.has_client = false;
 }
 
 void conf_listen_open(struct conf *conf, const struct word *word, struct where key,
@@ -252,7 +252,8 @@ void conf_listen_close(struct conf *conf)
 		conf_intercept_close(conf);
 	check_fitting(conf);
 	check_tls(conf);
-	check_auth(conf);
+	if (listener->protocol == RELAY_SMTP || listener->protocol == RELAY_LMTP)
+		check_auth(conf);
 	if (!conf->relay.listener_broken)
 		PUSH(&conf->model->relay.listeners, *listener);
 }

@@ -73,7 +73,7 @@ static void test_a_whole_change_leaves_it(void **state)
 	assert_int_equal(lab->agent.now->model.relay.rules.n, 1);
 }
 
-static void test_what_it_uses_cannot_be_removed(void **state)
+static void test_what_it_uses_stays(void **state)
 {
 	static const char *const texts[] = { "remove binding a;", "remove binding b;",
 					     "remove binding a; remove binding c;" };
@@ -174,7 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_change_cannot_say_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_whole_change_leaves_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_it_uses_cannot_be_removed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_it_uses_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_references, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removal_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_differences_have_a_name, setup, teardown),
