@@ -19,7 +19,12 @@ PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-de
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
 	libev-dev libc-ares-dev libssl-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
-PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps strace strace
+PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
+	libidn12 libgnutls-dane0
+PACKAGES_BENCH := liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0
+# Mail programs and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
+PEERS    := postfix exim4-daemon-light swaks npm:nodemailer
+PEERS_BENCH := postfix haproxy nginx libnginx-mod-stream npm:Haraka
 PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
@@ -125,6 +130,7 @@ RUN_TESTS = tests/run --build $(BUILD) $(if $(JOBS),--jobs $(JOBS)) $(addprefix 
 .PHONY: check demo asan fuzz check-vm
 check:
 	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) $(PACKAGES_TEST)'
+	@tests/peers.sh build/peers $(PEERS)
 	@$(MAKE) --no-print-directory all unit
 	@$(RUN_TESTS)
 asan:
@@ -230,13 +236,20 @@ bench:
 	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) $(PACKAGES_DEMO)'
 	@$(MAKE) --no-print-directory all
 	@python3 tests/bench/bench.py $(BENCH)
+# The relay beside other ways through; BENCH="--rounds 2 --sessions 10 --only haproxy" runs a part.
+.PHONY: bench-relay
+bench-relay:
+	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) $(PACKAGES_TEST) $(PACKAGES_BENCH)'
+	@tests/peers.sh build/peers $(PEERS_BENCH)
+	@$(MAKE) --no-print-directory all
+	@python3 tests/bench/relay.py $(BENCH)
 # One binary package in build/.
 deb:
 	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) dpkg-dev binutils'
 	@$(MAKE) --no-print-directory all
 	@systemd/deb.sh $(VERSION) build
 help:
-	@printf '%-10s %s\n' \
+	@printf '%-11s %s\n' \
 		all 'the programs and the library, in build/' \
 		demo 'the main job on real traffic, in network namespaces of its own' \
 		check 'every test that needs no virtual machine; TESTS=WORD for some of them' \
@@ -244,6 +257,7 @@ help:
 		fuzz 'every fuzzer for FUZZ_SECONDS=30' \
 		faults 'faults under live traffic for SECONDS=60, in the order of SEED=N' \
 		bench 'ratios to the bare kernel and to nft; BENCH=OPTIONS' \
+		bench-relay 'the relay beside haproxy, nginx, Postfix, Haraka; BENCH=OPTIONS' \
 		lint 'layers, names, lengths, manuals; fmt mends blanks' \
 		check-vm 'tests that need a virtual machine' \
 		deb 'a binary package in build/' \

@@ -232,6 +232,7 @@ class Place:
                 os.setgid(gid)
             if uid is not None:
                 os.setuid(uid)
+                end_with_parent()               # a change of user has cleared it
 
         child = subprocess.Popen([str(word) for word in command], preexec_fn=before,
                                  stdin=subprocess.DEVNULL, stdout=out, stderr=out,
