@@ -63,7 +63,7 @@ struct back {					/* opaque but for what is marked so */
 	struct body_encoder encoder;
 	uint64_t now, since;			/* usec; of the oldest pending one */
 	unsigned phase;
-	bool in_body, said_mail;
+	bool in_body, said_helo;
 };
 
 void back_start(struct back *back, uint64_t now);
@@ -83,6 +83,8 @@ void back_news_drop(struct back_news *news);
 
 /* Ready for a transaction, with nothing pending. */
 bool back_is_idle(const struct back *back);
+/* BACK_DOWN was told, or will be. */
+bool back_is_down(const struct back *back);
 
 /* Commands. @line without CRLF, e.g. "MAIL FROM:<a@b> SIZE=1"; each gets one BACK_REPLY, in order. */
 void back_command(struct back *back, enum back_verb verb, const char *line, uint64_t now);

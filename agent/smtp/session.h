@@ -50,37 +50,18 @@ struct session_kind {				/* what a listener is like; borrowed, outlives the sess
 struct route;					/* the driver's: binding, next hop. Compared by pointer */
 struct session;
 
-struct fingerprint { uint8_t octet[16]; };	/* of route, envelope and text of one delivery */
-
-/* Called by the session, at once; must not call back into it. */
-struct session_host {
-	/* Was this delivered, and its acknowledgement lost? Forgets it if so. */
-	bool (*was_delivered)(void *context, const struct fingerprint *fingerprint);
-	void (*remember)(void *context, const struct fingerprint *fingerprint);
-	/* Bytes that say which route this is, the same in every session: part of the fingerprint. */
-	struct text (*route_key)(void *context, const struct route *route);
-	void *context;
+enum outcome_kind {
+	OUTCOME_DELIVERED,
+	OUTCOME_REFUSED,			/* by the destination, or by us: see the reply */
+	OUTCOME_LOST,				/* the destination's verdict never came */
+	OUTCOME_SPARED,				/* a duplicate, answered from memory */
+	OUTCOME_ABORTED,			/* the client gave up before the final dot */
+	OUTCOME_UNACKED,			/* one that was DELIVERED: the client did not get to read that */
 };
 
-enum ask_kind {
-	ASK_NOTHING,
-	ASK_ROUTE,				/* session_routed() or session_unrouted(), now or later */
-	ASK_DIAL,				/* an upstream for ask.leg: session_leg_up() or _refused() */
-	ASK_RELEASE,				/* ask.leg's upstream is yours again; see ask.reusable */
-	ASK_AUTH,				/* session_authenticated() */
-	ASK_TLS,				/* write all output, then be a TLS server; session_tls_done() */
-	ASK_PIPE,				/* write all output, then copy bytes both ways till both end: leg 0 */
-	ASK_RECORD,				/* ask.record: one delivery, or refusal, has ended; log it */
-	ASK_CLOSE,				/* write all output, then close */
-	ASK_RESET,				/* close by a reset, now: the client shall try another host */
-};
-
-enum outcome_kind { OUTCOME_DELIVERED, OUTCOME_REFUSED, OUTCOME_LOST, OUTCOME_SPARED,
-		    OUTCOME_ABORTED };
-
-struct record {					/* texts are good until the next call into the session */
-	int leg;				/* -1: there was none */
-	enum outcome_kind outcome;		/* SPARED: a duplicate, answered from memory */
+struct record {
+	int leg;				/* -1: there was none; else session_leg_route() tells more */
+	enum outcome_kind outcome;
 	bool ack_lost;				/* delivered, but the client was gone */
 	const char *sender, *first_rcpt;	/* "" if there was none */
 	const char *helo, *user, *header;	/* or NULL */
@@ -91,12 +72,39 @@ struct record {					/* texts are good until the next call into the session */
 	uint64_t began, body_began, ended;	/* usec; 0: not come to */
 };
 
+struct fingerprint { uint8_t octet[16]; };	/* of route, envelope and text of one delivery */
+
+/* Called by the session, at once; must not call back into it. */
+struct session_host {
+	/* Was this delivered, and its acknowledgement lost? Forgets it if so. */
+	bool (*was_delivered)(void *context, const struct fingerprint *fingerprint);
+	void (*remember)(void *context, const struct fingerprint *fingerprint);
+	/* Bytes that say which route this is, the same in every session: part of the fingerprint. */
+	struct text (*route_key)(void *context, const struct route *route);
+	/* One delivery, or refusal, has ended: for the log. Texts are good until it returns. */
+	void (*record)(void *context, const struct record *record);
+	uint64_t key;				/* random: of the digests in fingerprints */
+	void *context;
+};
+
+enum ask_kind {
+	ASK_NOTHING,
+	ASK_ROUTE,				/* session_routed() or session_unrouted(), now or later */
+	ASK_DIAL,				/* an upstream for ask.leg: session_leg_up() or _refused() */
+	ASK_RELEASE,				/* ask.leg's upstream is yours again, or is not wanted any more */
+	ASK_AUTH,				/* session_authenticated() */
+	ASK_TLS,				/* write all output, then be a TLS server; session_tls_done() */
+	ASK_PIPE,				/* write all output, then copy bytes both ways till both end: leg 0 */
+	ASK_CLOSE,				/* write all output, then close */
+	ASK_RESET,				/* close by a reset, now: the client shall try another host */
+};
+
 struct ask {
 	enum ask_kind kind;
 	int leg;
-	bool reusable;				/* ASK_RELEASE: idle, after RSET or a whole transaction */
+	bool reusable;				/* ASK_RELEASE: idle, or will be when its RSET is answered;
+						   ASK_DIAL: one that was used before will do */
 	const char *user, *password;		/* ASK_AUTH; wiped at the answer */
-	const struct record *record;
 };
 
 /* What policy may look at. Texts are NUL-terminated and the session's; NULL: not known. */
@@ -137,7 +145,7 @@ void session_routed(struct session *session, const struct route *route, uint64_t
 void session_unrouted(struct session *session, const struct reply *reply, uint64_t now);
 const struct route *session_leg_route(const struct session *session, int leg);
 /* @back is idle and stays the driver's; @reused: it has served before, so that one that dies before
- * MAIL is answered is dialled again, once, by a new ASK_DIAL with ask.reusable false. */
+ * MAIL is answered is released and dialled again, once, with ask.reusable false. */
 void session_leg_up(struct session *session, int leg, struct back *back, bool reused, uint64_t now);
 void session_leg_refused(struct session *session, int leg, const struct reply *reply, uint64_t now);
 /* Something came from or happened to the upstream: takes the news out of its back. */
