@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The control connection: one per call, blocking, and given up when the agent stays silent for
+ * The control connection: one per call, blocking, and given up when agent or relay stays silent for
  * ctl->patience_ms. Varlink: a call is one object, replies come until one without `continues`.
  */
 #include "agent.h"
 
+#include "base/mem.h"
 #include "proto/varlink.h"
 #include "refusal.h"
 #include "reply.h"
@@ -30,8 +31,8 @@ static int report_connect(const struct ctl *ctl, const char *path, int error)
 	if (error == ENAMETOOLONG)
 		ctl_complain(ctl, "%s: path too long for a socket", path);
 	else
-		ctl_complain(ctl, "cannot reach outbindd at %s: %s; is it running?", path,
-			     strerror(error));
+		ctl_complain(ctl, "cannot reach %s at %s: %s; is it running?", ctl_server(ctl),
+			     path, strerror(error));
 	return CTL_UNREACHABLE;
 }
 
@@ -42,7 +43,9 @@ static int connect_to(const struct ctl *ctl, struct fd *ret_socket)
 	AUTO(fd_drop) struct fd fd = FD_NONE;
 	char *AUTO(mem_drop) path = NULL;
 
-	if (asprintf(&path, "%s/%s", ctl->runtime_dir, VARLINK_SOCKET_NAME) < 0)
+	if (ctl->relay_socket)
+		path = mem_text(ctl->relay_socket, strlen(ctl->relay_socket));
+	else if (asprintf(&path, "%s/%s", ctl->runtime_dir, VARLINK_SOCKET_NAME) < 0)
 		abort();
 	if (strlen(path) >= sizeof to.sun_path)
 		return report_connect(ctl, path, ENAMETOOLONG);
@@ -63,11 +66,12 @@ static int connect_to(const struct ctl *ctl, struct fd *ret_socket)
 static int report_lost(const struct ctl *ctl, int error)
 {
 	if (error == EAGAIN)
-		ctl_complain(ctl, "outbindd does not answer");
+		ctl_complain(ctl, "%s does not answer", ctl_server(ctl));
 	else if (error == 0)
-		ctl_complain(ctl, "outbindd closed the connection before it answered");
+		ctl_complain(ctl, "%s closed the connection before it answered", ctl_server(ctl));
 	else
-		ctl_complain(ctl, "lost the connection to outbindd: %s", strerror(error));
+		ctl_complain(ctl, "lost the connection to %s: %s", ctl_server(ctl),
+			     strerror(error));
 	return CTL_UNREACHABLE;
 }
 
@@ -78,7 +82,8 @@ static int send_call(const struct ctl *ctl, int fd, const char *method, bool mor
 	AUTO(json_drop) json_t *call = json_object();
 	size_t n, sent = 0;
 
-	(void)snprintf(name, sizeof name, "%s.%s", VARLINK_INTERFACE, method);
+	(void)snprintf(name, sizeof name, "%s.%s",
+		       ctl->relay_socket ? VARLINK_RELAY_INTERFACE : VARLINK_INTERFACE, method);
 	if (json_object_set_new(call, "method", json_string(name)) < 0 ||
 	    json_object_set_new(call, "parameters", parameters ? parameters : json_object()) < 0 ||
 	    (more && json_object_set_new(call, "more", json_true()) < 0))
@@ -103,8 +108,8 @@ static int wait_told(const struct ctl *ctl, int fd)
 	if (ctl->patience_ms > SILENCE_MS)
 		r = poll(&ready, 1, SILENCE_MS);
 	if (r == 0 && ctl->patience_ms > SILENCE_MS)
-		ctl_complain(ctl, "outbindd has been silent for %d s; waiting up to %d s for it",
-			     SILENCE_MS / 1000, ctl->patience_ms / 1000);
+		ctl_complain(ctl, "%s has been silent for %d s; waiting up to %d s for it",
+			     ctl_server(ctl), SILENCE_MS / 1000, ctl->patience_ms / 1000);
 	return r;
 }
 
@@ -121,8 +126,8 @@ static int wait_shown(const struct ctl *ctl, int fd)
 		r = poll(&ready, 1, TICK_MS);
 		if (r != 0 || ++ticks < TICKS_SILENT)
 			continue;
-		(void)fprintf(ctl->err, "\r%c outbindd is at it, %d s", wheel[ticks % 4],
-			      ticks * TICK_MS / 1000);
+		(void)fprintf(ctl->err, "\r%c %s is at it, %d s", wheel[ticks % 4],
+			      ctl_server(ctl), ticks * TICK_MS / 1000);
 		(void)fflush(ctl->err);
 	}
 	if (ticks >= TICKS_SILENT)
@@ -154,8 +159,8 @@ static int next_message(const struct ctl *ctl, int fd, struct varlink_reader *re
 			r = varlink_feed(reader, bytes, (size_t)n);
 		}
 		if (r < 0) {
-			ctl_complain(ctl, "outbindd answered something that is not varlink: %s",
-				     strerror(-r));
+			ctl_complain(ctl, "%s answered something that is not varlink: %s",
+				     ctl_server(ctl), strerror(-r));
 			return CTL_UNREACHABLE;
 		}
 	}

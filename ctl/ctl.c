@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The one way in which verbs complain: on stderr, with the program's name, whatever --json says. */
+/* Who is called, and the one way in which verbs complain: on stderr, whatever --json says. */
 #include "ctl.h"
 
 #include <stdarg.h>
+
+const char *ctl_server(const struct ctl *ctl)
+{
+	return ctl->relay_socket ? "outbind-relay" : "outbindd";
+}
 
 void ctl_complain(const struct ctl *ctl, const char *format, ...)
 {

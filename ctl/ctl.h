@@ -17,6 +17,7 @@
 #define CTL_CONFIGURATION	"/etc/outbind/outbind.conf"
 #endif
 #define CTL_RUNTIME_DIR		"/run/outbind"
+#define CTL_RELAY_DIR		"/run/outbind-relay"
 
 /* Exit codes; help.c documents them in the same words. */
 enum ctl_status {
@@ -30,7 +31,8 @@ enum ctl_status {
 
 struct ctl {					/* one run of the program */
 	FILE *out, *err;
-	const char *runtime_dir;
+	const char *runtime_dir, *relay_dir;
+	const char *relay_socket;	/* the relay is called there; NULL: the agent is called */
 	int patience_ms;  /* silence of the agent that is taken for "not there" */
 	bool json, color; /* of @out */
 	unsigned width;	  /* columns of the terminal; 0: not a terminal */
@@ -73,6 +75,9 @@ struct verb {
 	bool command;		      /* what follows the first argument is not ours to read */
 	int (*run)(struct ctl *ctl, const struct arguments *args); /* enum ctl_status */
 };
+
+/* Who is called: "outbindd" or "outbind-relay". */
+const char *ctl_server(const struct ctl *ctl);
 
 /* "outbindctl: ...\n" on ctl->err. */
 void ctl_complain(const struct ctl *ctl, const char *format, ...) PRINTF(2, 3);

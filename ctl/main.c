@@ -36,10 +36,12 @@ static bool wants_color(void)
 int main(int argc, char **argv)
 {
 	const char *runtime_dir = getenv("OUTBIND_RUNTIME_DIR");
+	const char *relay_dir = getenv("OUTBIND_RELAY_RUNTIME_DIR");
 	struct ctl ctl = {
 		.out = stdout,
 		.err = stderr,
 		.runtime_dir = runtime_dir && *runtime_dir ? runtime_dir : CTL_RUNTIME_DIR,
+		.relay_dir = relay_dir && *relay_dir ? relay_dir : CTL_RELAY_DIR,
 		.patience_ms = CTL_PATIENCE_MS,
 		.color = wants_color(),
 		.width = terminal_width(),

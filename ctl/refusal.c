@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One row per error of proto/org.outbind.varlink and of org.varlink.service, with the exit code it
- * leads to. An error that is not in the table is printed with its parameters as they came.
+ * One row per error of proto/org.outbind.varlink, of org.outbind.relay.varlink and of
+ * org.varlink.service, with the exit code it leads to. An error that is not in the table is
+ * printed with its parameters as they came.
  */
 #include "refusal.h"
 
@@ -98,21 +99,22 @@ static void say_denied(const struct ctl *ctl, const json_t *about)
 
 static void say_busy(const struct ctl *ctl, const json_t *about)
 {
-	ctl_complain(ctl, "the agent is busy: %s; try again", reply_text(about, "text"));
+	ctl_complain(ctl, "%s is busy: %s; try again",
+		     ctl->relay_socket ? "the relay" : "the agent", reply_text(about, "text"));
 }
 
 static void say_parameter(const struct ctl *ctl, const json_t *about)
 {
-	ctl_complain(ctl, "the agent does not accept this value of '%s'",
+	ctl_complain(ctl, "%s does not accept this value of '%s'",
+		     ctl->relay_socket ? "the relay" : "the agent",
 		     reply_text(about, "parameter"));
 }
 
 static void say_method(const struct ctl *ctl, const json_t *about)
 {
-	ctl_complain(
-		ctl,
-		"the agent does not know %s: outbindd and outbindctl are of different versions",
-		reply_text(about, "method"));
+	ctl_complain(ctl, "%s does not know %s: %s and outbindctl are of different versions",
+		     ctl->relay_socket ? "the relay" : "the agent", reply_text(about, "method"),
+		     ctl_server(ctl));
 }
 
 static const struct {
@@ -128,6 +130,10 @@ static const struct {
 	{ "org.outbind.NotFound", CTL_REFUSED, say_not_found },
 	{ "org.outbind.PermissionDenied", CTL_DENIED, say_denied },
 	{ "org.outbind.Busy", CTL_REFUSED, say_busy },
+	{ "org.outbind.relay.NotPossible", CTL_REFUSED, say_not_possible },
+	{ "org.outbind.relay.NotFound", CTL_REFUSED, say_not_found },
+	{ "org.outbind.relay.PermissionDenied", CTL_DENIED, say_denied },
+	{ "org.outbind.relay.Busy", CTL_REFUSED, say_busy },
 	{ "org.varlink.service.InvalidParameter", CTL_USAGE, say_parameter },
 	{ "org.varlink.service.MethodNotFound", CTL_REFUSED, say_method },
 	{ "org.varlink.service.MethodNotImplemented", CTL_REFUSED, say_method },
@@ -169,7 +175,8 @@ int refusal_report(const struct ctl *ctl, const char *error, const json_t *param
 		return refusals[i].status;
 	}
 	text = json_dumps(parameters, JSON_COMPACT);
-	ctl_complain(ctl, "the agent refused: %s %s", error, text ? text : "");
+	ctl_complain(ctl, "%s refused: %s %s", ctl->relay_socket ? "the relay" : "the agent",
+		     error, text ? text : "");
 	free(text);
 	return CTL_REFUSED;
 }

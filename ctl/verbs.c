@@ -38,6 +38,10 @@ const struct verb *const verbs[] = {
 	&bypass_remove_verb,
 	&default_binding_verb,
 
+	&relay_explain_verb,
+	&relay_status_verb,
+	&relay_metrics_verb,
+
 	&apply_verb,
 	&diff_verb,
 	&save_verb,
@@ -57,6 +61,7 @@ static const struct {
 	{ &status_verb, "Look and try" },
 	{ &binding_list_verb, "Bindings and groups" },
 	{ &policy_list_verb, "Who gets which" },
+	{ &relay_explain_verb, "The relay" },
 	{ &apply_verb, "Whole configurations" },
 	{ &help_verb, "Help" },
 };

@@ -120,7 +120,7 @@ DESCRIBED = (
     ("docs/outbindd.8", "LOG", r"^\.It Li (\S+)", "agent/daemon/log_events.def", '"{}"'),
     ("docs/outbindd.8", "DESCRIPTION", r"^\.It Fl -(\S+)", "agent/daemon/options.c", '{{ "{}"'),
     ("docs/outbindctl.1", "VERBS",
-     r"^\.(?:It )?Cm ((?:binding|group|policy|bypass) [a-z-]+|(?<=It Cm )[a-z-]+)", "ctl",
+     r"^\.(?:It )?Cm ((?:binding|group|policy|bypass|relay) [a-z-]+|(?<=It Cm )[a-z-]+)", "ctl",
      '.name = "{}"'),
 )
 

@@ -31,7 +31,7 @@ static const struct {
 	{ "misspelt verb", "staus", "! unknown verb 'staus'; did you mean 'status'?" },
 	{ "misspelt first word", "bindng list", "! unknown verb 'bindng'; did you mean 'binding list'?" },
 	{ "misspelt second word", "binding lst", "! unknown verb 'binding lst'; did you mean 'binding list'?" },
-	{ "abbreviated verb", "rel", "! unknown verb 'rel'; did you mean 'reload'?" },
+	{ "abbreviated verb", "relo", "! unknown verb 'relo'; did you mean 'reload'?" },
 	{ "unknown option", "status --frob", "! unknown option --frob of status" },
 	{ "misspelt global option", "--jsn status", "! unknown option --jsn; did you mean --json?" },
 	{ "misspelt option of the verb", "explain --uint x", "! unknown option --uint of explain; did you mean --unit?" },
@@ -100,8 +100,8 @@ static const struct {
 	const char *what, *line, *want;
 } completions[] = {
 	{ "all verbs, each first word once", "''",
-	  "status health monitor explain exec binding group policy bypass default-binding apply diff save reload check render help " },
-	{ "verbs by prefix", "re", "reload render " },
+	  "status health monitor explain exec binding group policy bypass default-binding relay apply diff save reload check render help " },
+	{ "verbs by prefix", "re", "relay reload render " },
 	{ "second words", "binding ''", "list show add set suspend resume warmup remove " },
 	{ "options", "check --p", "--print " },
 	{ "options without a verb", "--j", "--json " },

@@ -113,7 +113,8 @@ static inline struct run run_ctl(const char *runtime_dir, const char *line)
 {
 	struct run run = { 0 };
 	size_t out_size, err_size;
-	struct ctl ctl = { .runtime_dir = runtime_dir, .patience_ms = PATIENCE_MS };
+	struct ctl ctl = { .runtime_dir = runtime_dir, .relay_dir = runtime_dir,
+			   .patience_ms = PATIENCE_MS };
 	char *AUTO(mem_drop) words = strdup(line), *rest = words, *argv[32] = { NULL }, *word;
 	char name[] = "outbindctl";
 	int argc = 1;
