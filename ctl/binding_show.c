@@ -85,6 +85,7 @@ static void binding_text(const struct ctl *ctl, const json_t *reply)
 	add_mark(&block, reply_number(binding, "mark"));
 	add_texts(&block, "addresses", reply_member(binding, "addresses"));
 	answer_line(&block, "ehlo", reply_text(binding, "ehlo"), TINT_PLAIN);
+	answer_line(&block, "ehlo for IPv6", reply_text(binding, "ehlo6"), TINT_PLAIN);
 	answer_line(&block, "interface", reply_text(binding, "interface"), TINT_PLAIN);
 	add_family(&block, "IPv4", reply_member(usable, "ipv4"));
 	add_family(&block, "IPv6", reply_member(usable, "ipv6"));

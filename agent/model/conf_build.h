@@ -244,6 +244,16 @@ void conf_relay_listener_start(struct conf *conf, struct where where);
 /* conf_relay_intercept.c: what is left to do with its `}`. */
 void conf_intercept_close(struct conf *conf);
 
+/* conf_relay_names.c: listeners when everything is read, and how rules find them. */
+struct relay_names { struct index by_name, by_place; };
+
+void conf_relay_listeners_check(struct conf *conf, struct relay_names *names);
+void conf_relay_names_drop(struct relay_names *names);
+const struct relay_listener *conf_relay_listener(const struct conf *conf,
+						 const struct relay_names *names,
+						 const char *name);
+void conf_relay_unknown_listener(struct conf *conf, const char *name, struct where where);
+
 /* conf_relay_check.c: what can be said of the relay only when everything is read. */
 void conf_relay_check(struct conf *conf);
 

@@ -13,105 +13,6 @@
 
 enum { WARNINGS_MAX = 20 };
 
-struct relay_names { struct index by_name, by_place; };
-
-static void names_drop(struct relay_names *names)
-{
-	index_drop(&names->by_name);
-	index_drop(&names->by_place);
-}
-
-static struct relay_listener *find_listener(struct conf *conf, const struct relay_names *names,
-					    const char *name)
-{
-	struct relay_listener *at = conf->model->relay.listeners.at;
-	uint32_t hash = index_hash(name, strlen(name)), item;
-
-	for (size_t step = 0; (item = index_next(&names->by_name, hash, &step)) != UINT32_MAX;)
-		if (strcmp(at[item].name, name) == 0)
-			return &at[item];
-	return NULL;
-}
-
-/* Would two sockets want the same connections? `*` stands for every address. */
-static bool is_same_place(const struct relay_endpoint *a, const struct relay_endpoint *b)
-{
-	static const struct ip any[FAMILIES] = { { .len = 4 }, { .len = 16 } };
-
-	if (a->path || b->path)
-		return a->path && b->path && strcmp(a->path, b->path) == 0;
-	if (a->port != b->port)
-		return false;
-	if (a->ip.len == 0 || b->ip.len == 0 || ip_equal(&a->ip, &b->ip))
-		return true;
-	return a->ip.len == b->ip.len && (ip_equal(&a->ip, &any[ip_family(&a->ip)]) ||
-					  ip_equal(&b->ip, &any[ip_family(&a->ip)]));
-}
-
-static uint32_t place_hash(const struct relay_endpoint *at)
-{
-	return at->path ? index_hash(at->path, strlen(at->path)) : at->port;
-}
-
-static bool check_place(struct conf *conf, struct relay_names *names, uint32_t index)
-{
-	const struct relay_listener *at = conf->model->relay.listeners.at, *listener = &at[index];
-	uint32_t hash = place_hash(&listener->at), item;
-	char text[2][128];
-
-	for (size_t step = 0; (item = index_next(&names->by_place, hash, &step)) != UINT32_MAX;) {
-		if (!is_same_place(&at[item].at, &listener->at))
-			continue;
-		diag_error(conf->diag, listener->where,
-			   "%s takes the same connections as %s at %s: expected an endpoint for "
-			   "each", conf_relay_endpoint(&listener->at, text[0], sizeof text[0]),
-			   conf_relay_endpoint(&at[item].at, text[1], sizeof text[1]),
-			   PLACE(conf, at[item].where));
-		return false;
-	}
-	index_add(&names->by_place, hash, index);
-	return true;
-}
-
-static void check_listeners(struct conf *conf, struct relay_names *names)
-{
-	struct relay *relay = &conf->model->relay;
-
-	for (uint32_t i = 0; i < relay->listeners.n; i++) {
-		const struct relay_listener *listener = &relay->listeners.at[i], *other;
-		bool alone = check_place(conf, names, i);
-
-		other = find_listener(conf, names, listener->name);
-		if (other && alone)
-			diag_error(conf->diag, listener->where,
-				   "listener %s is defined twice: expected a name other than that at "
-				   "%s", SHOW_TEXT(listener->name), PLACE(conf, other->where));
-		if (!other)
-			index_add(&names->by_name,
-				  index_hash(listener->name, strlen(listener->name)), i);
-	}
-}
-
-static void report_listener(struct conf *conf, const char *name, struct where where)
-{
-	const struct relay *relay = &conf->model->relay;
-	const struct word word = { .at = name, .len = strlen(name) };
-	enum { FEW = 256 };
-	const char *known[FEW], *near;
-	size_t n = 0;
-
-	for (; n < relay->listeners.n && n < FEW; n++)
-		known[n] = relay->listeners.at[n].name;
-	near = conf_near(&word, known, n);
-	if (near)
-		diag_error(conf->diag, where, "unknown listener %s: did you mean %s?",
-			   SHOW_TEXT(name), SHOW_TEXT(near));
-	else
-		diag_error(conf->diag, where,
-			   "unknown listener %s: expected the name of a 'listen' or 'intercept' "
-			   "block", SHOW_TEXT(name));
-}
-
 /* Can a session at @listener ever have what rules of @key look at? */
 static bool is_known_at(const struct relay_listener *listener, enum relay_key key)
 {
@@ -150,13 +51,13 @@ static void resolve_listeners(struct conf *conf, const struct relay_names *names
 	const struct relay_listener *on = NULL, *named = NULL;
 
 	if (rule->listener)
-		on = find_listener(conf, names, rule->listener);
+		on = conf_relay_listener(conf, names, rule->listener);
 	if (by_listener)
-		named = find_listener(conf, names, rule->text);
+		named = conf_relay_listener(conf, names, rule->text);
 	if (rule->listener && !on)
-		report_listener(conf, rule->listener, rule->where);
+		conf_relay_unknown_listener(conf, rule->listener, rule->where);
 	if (by_listener && !named)
-		report_listener(conf, rule->text, rule->where);
+		conf_relay_unknown_listener(conf, rule->text, rule->where);
 	if (by_listener && rule->listener)
 		diag_error(conf->diag, rule->where,
 			   "'on' in a rule of a listener: expected it without, since it names the "
@@ -366,11 +267,11 @@ static void warn_dane(struct conf *conf)
 void conf_relay_check(struct conf *conf)
 {
 	struct relay *relay = &conf->model->relay;
-	AUTO(names_drop) struct relay_names names = { 0 };
+	AUTO(conf_relay_names_drop) struct relay_names names = { 0 };
 
 	if (!relay->given)
 		return;
-	check_listeners(conf, &names);
+	conf_relay_listeners_check(conf, &names);
 	for (size_t i = 0; i < relay->rules.n; i++)
 		resolve_listeners(conf, &names, &relay->rules.at[i]);
 	check_twice(conf);

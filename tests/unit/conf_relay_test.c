@@ -151,6 +151,13 @@ static const struct row listener_rows[] = {
 		"2:98: 'port' is given twice: expected once, as at main.conf:2:86\n"
 		"2:113: '/x' is not an endpoint: expected an address and a port such as 127.0.0.1:2526, [::1]:2526 or *:2526\n"
 		"2:117: found 'protocol', expected 'unit', 'cgroup', 'user', 'group', 'source', 'port', 'tls', 'listen', 'certificate', 'key', 'bare-newline' or '}'" },
+	{ .what = "clients intercepted twice", .text =
+	  "relay { intercept a { user 5; user 5, 6; unit x.service; }\n"
+	  "intercept b { user 6; port 20-30; listen *:1; } intercept c { user 6; port 587; unit x.service; listen *:2; }\n"
+	  "intercept d { source 10.0.0.0/8; listen *:3; } intercept e { source 10.0.0.0/8; listen *:4; } }",
+	  .want = "1:36: this client's connections are intercepted already at main.conf:1:28: expected it once, or with other ports\n"
+		"2:20: this client's connections are intercepted already at main.conf:1:39: expected it once, or with other ports\n"
+		"3:69: this client's connections are intercepted already at main.conf:3:22: expected it once, or with other ports" },
 };
 
 static const struct row rule_rows[] = {
