@@ -48,6 +48,12 @@ static json_t *problems_json(const struct offline *offline)
 	return problems;
 }
 
+static json_t *relay_json(const struct relay *relay)
+{
+	return json_pack("{s:I, s:I}", "listeners", (json_int_t)relay->listeners.n, "rules",
+			 (json_int_t)relay->rules.n);
+}
+
 static void print_json(const struct ctl *ctl, const char *path, const struct offline *offline,
 		       bool valid)
 {
@@ -59,6 +65,8 @@ static void print_json(const struct ctl *ctl, const char *path, const struct off
 				  json_integer((json_int_t)offline->model.bindings.n));
 	(void)json_object_set_new(answer, "rules",
 				  json_integer((json_int_t)offline->model.rules.n));
+	if (offline->model.relay.given)
+		(void)json_object_set_new(answer, "relay", relay_json(&offline->model.relay));
 	(void)json_object_set_new(answer, "problems", problems_json(offline));
 	(void)json_object_set_new(answer, "left_out",
 				  json_integer((json_int_t)offline->diag.n_left_out));
@@ -70,16 +78,28 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
+static void print_counts(const struct ctl *ctl, const char *path, const struct model *model)
+{
+	size_t bindings = model->bindings.n, rules = model->rules.n;
+	const struct relay *relay = &model->relay;
+
+	(void)fprintf(ctl->out, "%s: %zu binding%s, %zu rule%s", path, bindings, plural(bindings),
+		      rules, plural(rules));
+	if (relay->given)
+		(void)fprintf(ctl->out, ", a relay with %zu listener%s and %zu rule%s",
+			      relay->listeners.n, plural(relay->listeners.n), relay->rules.n,
+			      plural(relay->rules.n));
+	(void)fputs(": valid\n", ctl->out);
+}
+
 static void print_text(const struct ctl *ctl, const char *path, const struct offline *offline,
 		       bool valid)
 {
-	size_t bindings = offline->model.bindings.n, rules = offline->model.rules.n;
 	size_t errors = offline->diag.n_errors + offline->diag.n_left_out;
 
 	print_problems(ctl, offline);
 	if (valid)
-		(void)fprintf(ctl->out, "%s: %zu binding%s, %zu rule%s: valid\n", path, bindings,
-			      plural(bindings), rules, plural(rules));
+		print_counts(ctl, path, &offline->model);
 	else
 		(void)fprintf(ctl->err, "%s: %zu problem%s: invalid\n", path, errors,
 			      plural(errors));

@@ -134,11 +134,32 @@ static void test_status(void **state)
 	}
 }
 
+/* A file with a relay block, read without an agent. */
+static void test_check(void **state)
+{
+	char path[] = "/tmp/outbind-relay-XXXXXX", line[64], want[200];
+	AUTO(fd_drop) struct fd file = { mkstemp(path) };
+	AUTO(run_drop) struct run text = { 0 }, json = { 0 };
+	static const char conf[] = "binding a { address 192.0.2.1; }\nrelay { listen *:25; listen *:26; otherwise use a; }\n";
+
+	(void)state;
+	assert_int_equal(write(file.n, conf, sizeof conf - 1), (ssize_t)sizeof conf - 1);
+	(void)snprintf(line, sizeof line, "check %s", path);
+	text = run_ctl("/nonexistent", line);
+	(void)snprintf(line, sizeof line, "check --json %s", path);
+	json = run_ctl("/nonexistent", line);
+	(void)unlink(path);
+	(void)snprintf(want, sizeof want, "%s: 1 binding, 0 rules, a relay with 2 listeners and 1 rule: valid\n", path);
+	assert_string_equal(text.out, want);
+	assert_non_null(strstr(json.out, "\"relay\": {\"listeners\": 2, \"rules\": 1}"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_check),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
