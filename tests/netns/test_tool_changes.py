@@ -287,3 +287,39 @@ def _():
         host.do("save %s/conf.d/10.conf" % host.dir)
         check("another file", "binding b {" in host.read("conf.d/10.conf"), True)
         check("diff is empty", host.layer(), [])
+
+
+RELAY = """relay {	# in one file, as people write it
+	listen 127.0.0.1:2525 { name in; }	# }
+	sender acme.example use x;
+}
+"""
+
+
+@test("a relay block in the files: `diff` names what differs, `save` leaves it, and what it uses is not removed")
+def _():
+    with Lab() as lab:
+        host = Host(lab)
+        host.write("conf.d/20.conf", RELAY)
+        check("not loaded yet", [(one["what"], one["kind"], one["name"]) for one in host.layer()],
+              [("added", "relay", "listen in"), ("added", "relay", "sender acme.example"), ("added", "relay", "settings")])
+        host.do("reload")
+        check("loaded", host.layer(), [])
+        error = host.do("binding remove x", status=5)
+        check("in use: " + error, "20.conf:3:2: relay 'sender acme.example' refers to it" in error and
+              "changed in the files only" in error, True)
+        error = host.do("binding remove x --reassign a", status=5)
+        check("cannot be moved: " + error, "relay 'sender acme.example' refers to it" in error, True)
+        error = host.agent.ctl("apply", "-", text="relay { listen 127.0.0.1:26; }\n", ok=False).stderr
+        check("at run time: " + error, "'relay' cannot be changed at run time" in error, True)
+        host.do("binding set x address %s ehlo x.example ehlo x6.example for ipv6" % addresses(22))
+        host.do("save")
+        check("untouched", host.read("conf.d/20.conf"), RELAY)
+        check("saved: " + host.read("conf.d/10.conf"), "ehlo x6.example for ipv6;" in host.read("conf.d/10.conf"), True)
+        check("nothing differs", host.layer(), [])
+        host.write("conf.d/20.conf", RELAY.replace("use x", "reject"))
+        check("another rule", [(one["what"], one["name"], one["files"], one["running"]) for one in host.layer()],
+              [("changed", "sender acme.example", "sender acme.example reject;", "sender acme.example use x;")])
+        host.do("reload")
+        host.do("binding remove x")
+        host.sees("after all that", u4001=11)
