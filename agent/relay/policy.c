@@ -234,7 +234,7 @@ static uint32_t hash_facts(const struct policy_facts *facts, const struct relay_
 {
 	const char *sender = facts->sender, *at = facts->rcpt ? strrchr(facts->rcpt, '@') : NULL;
 	struct ip client = plain(&facts->client), to = plain(&facts->destination);
-	char text[2 * TEXT_MAX];
+	char text[2 * TEXT_MAX + 1];
 	size_t domain, n = 0;
 
 	memset(text, 0, sizeof text);

@@ -515,6 +515,34 @@ static void test_labels_without_rules_are_not_asked_for(void **unused)
 	assert_true(verdict.lookups <= 4);
 }
 
+/* Longer than SMTP lets them be: no rule can match, and nothing is written beyond its end. */
+static void test_texts_of_any_length(void **unused)
+{
+	enum { LONG = 3000 };
+	AUTO(lab_drop) struct lab lab = { 0 };
+	char text[LONG + 4], domain[LONG + 4] = "v@";
+	struct policy_facts facts = { .sender = text, .rcpt = domain, .helo = text, .user = text };
+	struct policy_verdict verdict;
+
+	(void)unused;
+	lab_open(&lab, "long", "sender .x.example use a; recipient .x.example use a; ehlo .x.example use a; otherwise use b;");
+	facts.listener = listener(&lab, "plain");
+	for (size_t len = 500; len < 530; len++)
+		for (size_t at = 0; at < 2; at++) {
+			memset(text, 'a', len);
+			memset(domain + 2, 'b', len);
+			text[at] = '@';
+			text[len] = domain[len] = '\0';
+			policy_decide(lab.policy, &facts, &verdict);
+			assert_string_equal(verdict.binding, "b");
+			(void)policy_tls(lab.policy, domain + 2);
+		}
+	memset(text, '@', LONG);
+	text[LONG] = '\0';
+	policy_decide(lab.policy, &facts, &verdict);
+	assert_string_equal(verdict.binding, "b");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -529,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_tls_by_destination),
 		cmocka_unit_test(test_100000_senders_cost_one_lookup),
 		cmocka_unit_test(test_labels_without_rules_are_not_asked_for),
+		cmocka_unit_test(test_texts_of_any_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
