@@ -48,7 +48,7 @@ const struct route *session_leg_route(const struct session *session, int leg)
 	return session->legs.at[leg].route;
 }
 
-/* Which leg a recipient has, now that its route is known; -1: it cannot have this one. */
+/* Which leg a recipient has, now that its route is known; or why it can have none. */
 static void route_rcpt(struct session *session, const struct route *route)
 {
 	struct rcpt *rcpt = &session->rcpts.at[session->routing_rcpt];
@@ -64,8 +64,14 @@ static void route_rcpt(struct session *session, const struct route *route)
 	}
 	session_open_leg(session, route, &rcpt->leg);
 	rcpt->state = RCPT_WAITS;
-	if (!header)
+	if (session->legs.at[rcpt->leg].state == LEG_GONE) {	/* it failed after recipients before this one */
+		AUTO(reply_drop) struct reply lost =
+			reply_make(451, "4.4.2 the destination has closed the connection");
+
+		session_rcpt_done(session, session->routing_rcpt, &lost);
+	} else if (!header) {
 		session_send_envelope(session, rcpt->leg);
+	}
 }
 
 void session_routed(struct session *session, const struct route *route, uint64_t now)
