@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 import time
 
 import lab
@@ -70,6 +71,17 @@ class RelayLab(Lab):
         self.closing = []
         super().close()
 
+    def fork(self, short, function, *arguments):
+        """As a Place does; but connections of this process end with it, not with the child."""
+        def alone():
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for name in os.listdir("/proc/self/fd"):
+                with contextlib.suppress(OSError):
+                    if int(name) > 2 and stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                        os.dup2(nothing, int(name))     # closed, and the number stays taken
+            function(*arguments)
+        return super().fork(short, alone)
+
     def receiver(self, manners, namespace="receiver"):
         with self.inside(namespace):
             receiver = Receiver(manners)
@@ -84,12 +96,20 @@ class RelayLab(Lab):
 
     def relay(self, conf, *options, start=True, agent=None, **more):
         """An agent with that configuration, if there is none yet, and a relay with the same."""
-        agent = agent or self.agent(conf)
         relay = Relay(self, agent, conf, *options, **more)
+        relay.agent = agent or self.agent(relay.expand(conf))
         self.relays.append(relay)
         if start:
             relay.start()
         return relay
+
+    def refuse(self, *addresses):
+        """The receiver resets connections to these IPv4 addresses from now on; none: to no one any more."""
+        text = "table inet refuse\ndelete table inet refuse\n"
+        if addresses:
+            text += "table inet refuse { chain input { type filter hook input priority 0; " \
+                    "ip daddr { %s } meta l4proto tcp reject with tcp reset; }; }\n" % ", ".join(addresses)
+        self.run("receiver", "nft", "-f", "-", text=text)
 
     def connect(self, address="127.0.0.1", port=2500, bind=None, namespace="sender"):
         with self.inside(namespace):
@@ -145,9 +165,12 @@ class Relay:
         self.write(conf)
 
     def write(self, conf):
-        """The word RUN in it stands for the runtime directory."""
         with open(self.conf, "w") as out:
-            out.write(conf.replace("RUN/", self.runtime + "/"))
+            out.write(self.expand(conf))
+
+    def expand(self, conf):
+        """The word RUN in it stands for the runtime directory."""
+        return conf.replace('"RUN/', '"%s/' % self.runtime)
 
     def path(self, name):
         return os.path.join(self.runtime, name)

@@ -48,6 +48,12 @@ class Outcome:
         return next((reply for reply in reversed(replies) if reply), None)
 
     @property
+    def refusal(self):
+        """The first reply that is no success, or None."""
+        replies = [self.mail] + self.rcpts + [self.text] + self.ends
+        return next((reply for reply in replies if reply and reply[0] >= 400), None)
+
+    @property
     def acknowledged(self):
         """2xx to the dot; of LMTP, to any recipient's."""
         return any(reply and reply[0] // 100 == 2 for reply in self.ends)

@@ -102,7 +102,7 @@ class Peer:
         self.source = plain(address[0])
         self.local, self.port = plain(sock.getsockname()[0]), sock.getsockname()[1]
         self.faults, self.pending = manner.faults_of(number), b""
-        self.helo, self.tls, self.message, self.n_messages = None, None, None, 0
+        self.helo, self.tls, self.message, self.n_messages, self.out_of_step = None, None, None, 0, False
 
     # --- bytes ----------------------------------------------------------------------------------
 
@@ -118,6 +118,12 @@ class Peer:
             raise Gone("close")
         self.receiver.n_octets += len(got)
         return got
+
+    def drain(self, seconds):
+        """Take and say nothing until the client ends it, or so long."""
+        self.sock.settimeout(seconds)
+        while self.read():
+            pass
 
     def line(self):
         while b"\n" not in self.pending:
@@ -143,7 +149,8 @@ class Peer:
     def answer(self, verb, code, *lines, fault=None):
         """The reply to a verb, or what is to come instead of it. True if it was this reply."""
         fault = fault or self.faults.get(verb)
-        if verb not in ("GREETING", "QUIT", "DATA", "END") and self.pending and not self.manner.offers("PIPELINING"):
+        if verb not in ("GREETING", "QUIT", "DATA", "END") and self.pending and not self.out_of_step and \
+                not self.manner.offers("PIPELINING"):
             self.blame("pipelined, but that was not offered: %r" % self.pending[:80])
         if not fault:
             self.reply(code, *lines)
@@ -169,20 +176,17 @@ class Peer:
             self.send(good)
             return True
         if what == "hang":                      # says no more
-            self.receiver.sleep(at / 10 if at else 3600)
-            raise Gone("close")
+            self.drain(at / 10 if at else None)
         if what == "drip":
             for octet in good:
                 self.send(bytes([octet]))
             return True
         if what == "extra":
+            self.out_of_step = True
             self.send(good + b"250 2.0.0 one too many\r\n")
             return True
         self.send(BAD_REPLIES[what](code))
-        self.sock.settimeout(5)                 # the client has to see to it that this ends
-        while self.read():
-            pass
-        return False
+        self.drain(1)                           # the client has to see to it that this ends
 
     # --- the dialogue ---------------------------------------------------------------------------
 
@@ -278,8 +282,6 @@ class Peer:
     def rcpt(self, rest):
         rcpt, params = self.params(rest, {"NOTIFY": "DSN", "ORCPT": "DSN"})
         if not self.message:
-            if not self.manner.offers("PIPELINING"):
-                self.blame("RCPT without MAIL")
             self.reply(503, "5.5.1 no sender")
         elif self.answer("RCPT", 250, "2.1.5 recipient ok", fault=fault_of(rcpt)):
             self.message.rcpts.append(rcpt)
@@ -321,13 +323,13 @@ class Peer:
             self.receiver.sleep(0.2)
             return
         elif broken.what == "hang":
-            self.receiver.sleep(3600)
+            self.drain(None)
         raise Gone("reset" if broken.what == "reset" else "close")
 
     def finish(self, raw):
         """The dot has come."""
         message, self.message = self.message, None
-        if self.pending and not self.manner.offers("PIPELINING"):
+        if self.pending and not self.out_of_step and not self.manner.offers("PIPELINING"):
             self.blame("pipelined behind the dot, but that was not offered")
         if re.search(rb"[\x80-\xff]", raw) and not self.manner.offers("8BITMIME"):
             self.blame("8-bit text, but 8BITMIME was not offered")
