@@ -47,7 +47,7 @@ typedef void resolve_tlsa_done(void *context, const struct tlsa *at, size_t n, b
 MUST_CHECK int resolver_new(struct ev_loop *loop, const struct relay *relay, struct resolver **ret);
 void resolver_free(struct resolver *resolver);	/* open queries end without a callback */
 
-/* @done is called once, perhaps at once, unless the query is cancelled. */
+/* @done is called once, never from within the call, unless the query is cancelled. */
 struct resolve_query *resolve_start(struct resolver *resolver, const struct resolve_how *how,
 				    resolve_done *done, void *context);
 struct resolve_query *resolve_tlsa(struct resolver *resolver, const char *host, uint16_t port,

@@ -11,11 +11,12 @@ struct ev_loop;
 struct tagging;
 struct tagging_query;
 
-enum { TAGGING_ADDRESSES_MAX = 64, TAGGING_WAIT_MS = 5000 };
+enum { TAGGING_ADDRESSES_MAX = 128, TAGGING_WAIT_MS = 5000 };
 
 struct tagging_answer {
-	int error;				/* 0, -ENOENT unknown binding, -EPERM, -ENETUNREACH unusable, -EHOSTDOWN no
-						   agent, -ETIMEDOUT, -EPROTO, -EINVAL bad socket */
+	/* 0, -ENOENT unknown binding, -EPERM, -ENETUNREACH unusable, -EHOSTDOWN no agent, -ETIMEDOUT,
+	 * -EPROTO, -EINVAL bad socket */
+	int error;
 	const char *why;			/* for people: the agent's own words where it has some */
 	const char *binding;			/* the member, of a group */
 	const char *ehlo[FAMILIES];		/* or NULL */
@@ -29,11 +30,12 @@ struct tagging_answer {
 
 typedef void tagging_done(void *context, const struct tagging_answer *answer);
 
-/* @path of the tag socket. @changed: what answers said may be true no longer; also when the agent went or came. */
+/* @path of the tag socket. @changed: answers may be true no longer; also when the agent went or came. */
 struct tagging *tagging_new(struct ev_loop *loop, const char *path, void (*changed)(void *context),
 			    void *context);
 void tagging_free(struct tagging *tagging);
-/* @whom: "name:NAME" or "address:IP"; @fd: to be marked, or -1: only ask. @done once, never from within the call. */
+bool tagging_connected(const struct tagging *tagging);
+/* @whom: "name:NAME" or "address:IP"; @fd: to be marked, or -1: only ask. @done once, later. */
 struct tagging_query *tagging_ask(struct tagging *tagging, uint32_t hash, const char *whom, int fd,
 				  tagging_done *done, void *context);
 void tagging_cancel(struct tagging_query *query);

@@ -59,7 +59,7 @@ static bool may_starttls(const struct session *session)
 	if (kind->front == FRONT_INTERCEPT && kind->intercept_tls == INTERCEPT_BLIND)
 		return back && !back->is_tls && back->caps.has & CAP_STARTTLS;
 	if (kind->front == FRONT_INTERCEPT)
-		return kind->intercept_tls == INTERCEPT_TERMINATE;
+		return kind->intercept_tls == INTERCEPT_TERMINATE && (!back || back->is_tls);
 	return kind->tls == FRONT_TLS_OFFERED || kind->tls == FRONT_TLS_REQUIRED;
 }
 

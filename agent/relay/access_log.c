@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See access_log.h: two buffers that change places, one filled by the workers, one written by a thread. */
+#include "relay/access_log.h"
+
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+
+struct access_log {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	char *waiting, *writing;		/* ACCESS_LOG_MAX octets each */
+	size_t n;
+	bool ends;
+	struct fd file;				/* empty: standard error */
+};
+
+static void write_all(int fd, const char *at, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(fd, at, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return;			/* a full disk: the lines are lost, mail is not */
+		at += done;
+		n -= (size_t)done;
+	}
+}
+
+static void *run(void *context)
+{
+	struct access_log *log = context;
+	bool ends = false;
+
+	while (!ends) {
+		char *text;
+		size_t n;
+		int fd;
+
+		pthread_mutex_lock(&log->lock);
+		while (log->n == 0 && !log->ends)
+			pthread_cond_wait(&log->more, &log->lock);
+		text = log->waiting;
+		log->waiting = log->writing;
+		log->writing = text;
+		n = log->n;
+		log->n = 0;
+		ends = log->ends;
+		fd = log->file.n >= 0 ? log->file.n : STDERR_FILENO;
+		pthread_mutex_unlock(&log->lock);
+		write_all(fd, text, n);
+	}
+	return NULL;
+}
+
+static int open_file(const char *path, struct fd *ret)
+{
+	*ret = FD_NONE;
+	if (!path)
+		return 0;
+	ret->n = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	return ret->n < 0 ? -errno : 0;
+}
+
+int access_log_new(const char *path, struct access_log **ret)
+{
+	AUTO(fd_drop) struct fd file = FD_NONE;
+	struct access_log *log;
+	int r = open_file(path, &file);
+
+	if (r < 0)
+		return r;
+	log = mem_zero(1, sizeof *log);
+	log->file = fd_take(&file);
+	log->waiting = mem_zero(1, ACCESS_LOG_MAX);
+	log->writing = mem_zero(1, ACCESS_LOG_MAX);
+	pthread_mutex_init(&log->lock, NULL);
+	pthread_cond_init(&log->more, NULL);
+	r = -pthread_create(&log->thread, NULL, run, log);
+	if (r < 0)
+		abort();			/* at start: no thread means no memory */
+	*ret = log;
+	return 0;
+}
+
+int access_log_reopen(struct access_log *log, const char *path)
+{
+	AUTO(fd_drop) struct fd file = FD_NONE;
+	struct fd old;
+	int r = open_file(path, &file);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&log->lock);
+	old = log->file;
+	log->file = fd_take(&file);
+	pthread_mutex_unlock(&log->lock);
+	/* The thread may be writing to it: the number stays taken until the next time. */
+	if (old.n >= 0 && log->file.n >= 0 && dup3(log->file.n, old.n, O_CLOEXEC) >= 0) {
+		pthread_mutex_lock(&log->lock);
+		fd_drop(&log->file);
+		log->file = old;
+		pthread_mutex_unlock(&log->lock);
+	}
+	return 0;
+}
+
+void access_log_free(struct access_log *log)
+{
+	if (!log)
+		return;
+	pthread_mutex_lock(&log->lock);
+	log->ends = true;
+	pthread_cond_signal(&log->more);
+	pthread_mutex_unlock(&log->lock);
+	pthread_join(log->thread, NULL);
+	fd_drop(&log->file);
+	free(log->waiting);
+	free(log->writing);
+	free(log);
+}
+
+bool access_log_put(struct access_log *log, const char *line, size_t len)
+{
+	bool room;
+
+	pthread_mutex_lock(&log->lock);
+	room = len <= ACCESS_LOG_MAX - log->n;
+	if (room) {
+		memcpy(log->waiting + log->n, line, len);
+		log->n += len;
+		pthread_cond_signal(&log->more);
+	}
+	pthread_mutex_unlock(&log->lock);
+	return room;
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A client's connection. All events end in conn_work(): the session's wishes are carried out, what it has to say is
+ * written in one go, and read and write are listened for as far as there is use. While the session does not want
+ * bytes, the socket is only looked at for its end, so that a client that has gone is known.
+ */
+#include "relay/conn.h"
+
+#include "relay/pipe.h"
+#include "base/mem.h"
+#include "relay/memory.h"
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { SECOND = 1000000, LAST_WORD_S = 10 };
+
+static void conn_free(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	if (conn->map)
+		socketmap_cancel(conn->map);
+	if (conn->auth)
+		auth_cancel(conn->auth);
+	conn_release_all(conn);
+	session_free(conn->session);
+	for (size_t i = 0; i < conn->routes.n; i++)
+		route_unref(worker, conn->routes.at[i]);
+	free(conn->routes.at);
+	ev_io_stop(worker->loop, &conn->read);
+	ev_io_stop(worker->loop, &conn->write);
+	ev_timer_stop(worker->loop, &conn->timer);
+	tls_free(conn->tls);
+	if (conn->reset && conn->fd.n >= 0) {
+		struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+		(void)setsockopt(conn->fd.n, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	}
+	fd_drop(&conn->fd);
+	if (conn->newer)
+		conn->newer->older = conn->older;
+	else
+		worker->conns.first = conn->older;
+	if (conn->older)
+		conn->older->newer = conn->newer;
+	free(conn->cgroup);
+	generation_unref(conn->generation);
+	free(conn);
+	worker->n_conns--;
+	worker_check_end(worker);
+}
+
+static ssize_t put(struct conn *conn, const uint8_t *bytes, size_t n)
+{
+	ssize_t written;
+
+	if (conn->tls)
+		return tls_write(conn->tls, bytes, n);
+	written = send(conn->fd.n, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return written < 0 ? -errno : written;
+}
+
+static ssize_t get(struct conn *conn, uint8_t *bytes, size_t n)
+{
+	ssize_t got;
+
+	if (conn->tls)
+		return tls_read(conn->tls, bytes, n);
+	got = recv(conn->fd.n, bytes, n, MSG_DONTWAIT);
+	return got < 0 ? -errno : got;
+}
+
+static bool is_wait(ssize_t n)
+{
+	return n == -EAGAIN || n == -EINTR || n == TLS_WANT_READ || n == TLS_WANT_WRITE;
+}
+
+/* Has the client's kernel acknowledged everything that we sent? */
+static bool is_unread(const struct conn *conn)
+{
+	int left = 0;
+
+	return ioctl(conn->fd.n, SIOCOUTQ, &left) == 0 && left > 0;
+}
+
+static void client_gone(struct conn *conn, bool broken)
+{
+	if (conn->gone)
+		return;
+	conn->gone = true;
+	session_client_gone(conn->session,
+			    broken || is_unread(conn) ||
+				    buffer_len(session_output(conn->session)) > 0,
+			    worker_now(conn->worker));
+}
+
+/* True when all is written. */
+static bool flush(struct conn *conn)
+{
+	struct buffer *out = session_output(conn->session);
+
+	while (buffer_len(out) > 0 && !conn->gone && !conn->handshaking) {
+		ssize_t n = put(conn, buffer_bytes(out), buffer_len(out));
+
+		if (n == -EINTR)
+			continue;
+		if (is_wait(n)) {
+			ev_io_start(conn->worker->loop, &conn->write);
+			return false;
+		}
+		if (n < 0) {
+			client_gone(conn, true);
+			break;
+		}
+		buffer_take(out, (size_t)n);
+	}
+	ev_io_stop(conn->worker->loop, &conn->write);
+	if (conn->gone)
+		buffer_take(out, buffer_len(out));
+	buffer_trim(out);
+	return true;
+}
+
+static void on_auth(void *context, int verdict)
+{
+	struct conn *conn = context;
+
+	conn->auth = NULL;
+	session_authenticated(conn->session, verdict, worker_now(conn->worker));
+	conn_work(conn);
+}
+
+static void handshake(struct conn *conn)
+{
+	int r = tls_handshake(conn->tls);
+	struct ev_loop *loop = conn->worker->loop;
+
+	ev_io_stop(loop, &conn->write);
+	if (r == TLS_WANT_WRITE)
+		ev_io_start(loop, &conn->write);
+	if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) {
+		ev_io_start(loop, &conn->read);
+		return;
+	}
+	conn->handshaking = false;
+	METRIC_ADD(&conn->worker->metrics.tls_front, 1);
+	if (conn->front->session.tls == FRONT_TLS_IMPLICIT && r == 0) {
+		conn_work(conn);
+		return;
+	}
+	session_tls_done(conn->session, r == 0, worker_now(conn->worker));
+	if (r < 0)
+		client_gone(conn, true);
+	conn_work(conn);
+}
+
+static void start_tls(struct conn *conn)
+{
+	conn->tls = tls_accept(conn->front->tls, conn->fd.n);
+	conn->handshaking = true;
+	handshake(conn);
+}
+
+static void on_pipe_done(void *context, uint64_t up, uint64_t down)
+{
+	(void)up;
+	(void)down;
+	conn_free(context);
+}
+
+/* Everything that was said is written; what comes now is not for us. */
+static void start_pipe(struct conn *conn, int leg)
+{
+	struct upstream *upstream = conn_leg(conn, leg)->upstream;
+	struct fd client = fd_take(&conn->fd), other = upstream_detach(upstream);
+
+	ev_io_stop(conn->worker->loop, &conn->read);
+	ev_io_stop(conn->worker->loop, &conn->write);
+	ev_timer_stop(conn->worker->loop, &conn->timer);
+	pipe_start(conn->worker, client, other, session_output(conn->session), NULL, on_pipe_done,
+		   conn);
+}
+
+/* What the session asks for. False: the connection is no longer ours. */
+static bool carry_out(struct conn *conn)
+{
+	struct ask ask;
+
+	for (session_next(conn->session, &ask); ask.kind != ASK_NOTHING;
+	     session_next(conn->session, &ask)) {
+		switch (ask.kind) {
+		case ASK_ROUTE:
+			conn_route(conn);
+			break;
+		case ASK_DIAL:
+			conn_dial(conn, ask.leg, ask.reusable);
+			break;
+		case ASK_RELEASE:
+			conn_release(conn, ask.leg, ask.reusable);
+			break;
+		case ASK_AUTH:
+			conn->auth = auth_check(conn->worker->loop, conn->front->conf, ask.user,
+						ask.password, on_auth, conn);
+			break;
+		case ASK_TLS:
+			(void)flush(conn);
+			if (conn->gone)
+				break;
+			conn->busy = false;
+			start_tls(conn);
+			return false;
+		case ASK_PIPE:
+			start_pipe(conn, ask.leg);
+			return false;
+		case ASK_RESET:
+			conn->reset = true;
+			conn->closing = true;
+			break;
+		case ASK_CLOSE:
+			conn->closing = true;
+			break;
+		case ASK_NOTHING:
+			break;
+		}
+	}
+	return true;
+}
+
+static void arm(struct conn *conn)
+{
+	struct ev_loop *loop = conn->worker->loop;
+	uint64_t deadline = session_deadline(conn->session), now = worker_now(conn->worker);
+	double seconds;
+
+	if (conn->closing)
+		deadline = now + (uint64_t)LAST_WORD_S * SECOND;
+	if (deadline == 0)
+		return;				/* when it fires, it looks again */
+	seconds = deadline > now ? (double)(deadline - now) / SECOND + 0.001 : 0.001;
+	if (ev_is_active(&conn->timer) && ev_timer_remaining(loop, &conn->timer) <= seconds)
+		return;
+	ev_timer_stop(loop, &conn->timer);
+	ev_timer_set(&conn->timer, seconds, 0);
+	ev_timer_start(loop, &conn->timer);
+}
+
+void conn_work(struct conn *conn)
+{
+	if (conn->busy) {			/* the frame below goes on */
+		conn->pending = true;
+		return;
+	}
+	conn->busy = true;
+	do {
+		conn->pending = false;
+		if (!carry_out(conn))
+			return;
+		conn_flush_upstreams(conn);
+	} while (conn->pending);
+	conn->busy = false;
+	if (flush(conn) && conn->closing) {
+		conn_free(conn);
+		return;
+	}
+	if (!conn->gone && (session_wants_client(conn->session) || !conn->closing))
+		ev_io_start(conn->worker->loop, &conn->read);
+	arm(conn);
+}
+
+/* The session has no use for bytes now: is this the end, or only more of them? */
+static void look_for_end(struct conn *conn)
+{
+	uint8_t one;
+	ssize_t n = recv(conn->fd.n, &one, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) {
+		if (n > 0)
+			ev_io_stop(conn->worker->loop, &conn->read);
+		return;
+	}
+	ev_io_stop(conn->worker->loop, &conn->read);
+	client_gone(conn, n < 0);
+	conn_work(conn);
+}
+
+static void on_read(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct conn *conn = io->data;
+	struct worker *worker = conn->worker;
+	ssize_t n;
+
+	(void)revents;
+	if (conn->handshaking) {
+		handshake(conn);
+		return;
+	}
+	if (conn->closing || !session_wants_client(conn->session)) {
+		look_for_end(conn);
+		return;
+	}
+	session_clock(conn->session, (int64_t)ev_now(loop));
+	do {
+		n = get(conn, worker->scratch, SCRATCH);
+		if (n > 0)
+			session_client(conn->session, worker->scratch, (size_t)n,
+				       worker_now(worker));
+	} while (n > 0 && conn->tls && tls_pending(conn->tls) &&
+		 session_wants_client(conn->session));
+	if (n <= 0 && !is_wait(n)) {
+		ev_io_stop(loop, io);
+		client_gone(conn, n < 0);
+	}
+	conn_work(conn);
+}
+
+static void on_write(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct conn *conn = io->data;
+
+	(void)loop;
+	(void)revents;
+	if (conn->handshaking)
+		handshake(conn);
+	else
+		conn_work(conn);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct conn *conn = timer->data;
+
+	(void)loop;
+	(void)revents;
+	if (conn->closing || conn->handshaking) {
+		conn_free(conn);		/* it does not even take the last word */
+		return;
+	}
+	session_tick(conn->session, worker_now(conn->worker));
+	conn_work(conn);
+}
+
+static bool was_delivered(void *context, const struct fingerprint *fingerprint)
+{
+	struct conn *conn = context;
+
+	return memory_take(conn->worker->memory, fingerprint, worker_now(conn->worker) / SECOND);
+}
+
+static void remember(void *context, const struct fingerprint *fingerprint)
+{
+	struct conn *conn = context;
+
+	memory_remember(conn->worker->memory, fingerprint, worker_now(conn->worker) / SECOND);
+}
+
+static struct text route_key(void *context, const struct route *route)
+{
+	(void)context;
+	return (struct text){ route->key, strlen(route->key) };
+}
+
+static void link_in(struct conn *conn)
+{
+	conn->older = conn->worker->conns.first;
+	if (conn->older)
+		conn->older->newer = conn;
+	conn->worker->conns.first = conn;
+	conn->worker->n_conns++;
+}
+
+static void open_session(struct conn *conn)
+{
+	char client[IP_TEXT] = "local";
+
+	conn->host = (struct session_host){
+		.was_delivered = was_delivered, .remember = remember, .route_key = route_key,
+		.record = conn_record, .key = memory_key(conn->worker->memory), .context = conn,
+	};
+	if (conn->client.len > 0)
+		ip_print(&conn->client, client);
+	(void)snprintf(conn->id, sizeof conn->id, "%x.%llx", conn->worker->index,
+		       (unsigned long long)++conn->worker->ids);
+	conn->session = session_new(&conn->front->session, &conn->host, client, conn->id,
+				    worker_now(conn->worker));
+}
+
+void conn_start(struct worker *worker, struct generation *generation, size_t front, struct fd *fd)
+{
+	struct conn *conn = mem_zero(1, sizeof *conn);
+	int on = 1;
+
+	conn->worker = worker;
+	conn->generation = generation_ref(generation);
+	conn->front = &generation->fronts[front];
+	conn->fd = fd_take(fd);
+	ev_io_init(&conn->read, on_read, conn->fd.n, EV_READ);
+	ev_io_init(&conn->write, on_write, conn->fd.n, EV_WRITE);
+	ev_timer_init(&conn->timer, on_timer, 0, 0);
+	conn->read.data = conn->write.data = conn->timer.data = conn;
+	link_in(conn);
+	METRIC_ADD(&worker->metrics.sessions, 1);
+	(void)setsockopt(conn->fd.n, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (!conn_identify(conn)) {
+		conn_free(conn);
+		return;
+	}
+	open_session(conn);
+	if (conn->front->session.tls == FRONT_TLS_IMPLICIT)
+		start_tls(conn);
+	else
+		conn_work(conn);
+}
+
+void conn_stop_all(struct worker *worker, bool at_once)
+{
+	struct conn *next;
+
+	for (struct conn *conn = worker->conns.first; conn; conn = next) {
+		next = conn->older;
+		if (conn->fd.n < 0)
+			continue;		/* a blind pipe: it ends by itself, or with the process */
+		if (at_once) {
+			conn_free(conn);
+			continue;
+		}
+		session_stop(conn->session, worker_now(worker));
+		conn_work(conn);
+	}
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From what a session knows to a route, and from a route to an upstream of one of its legs. */
+#include "relay/conn.h"
+
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+struct conn_leg *conn_leg(struct conn *conn, int leg)
+{
+	struct conn_leg *at = conn->legs;
+
+	while (at && at->index != leg)
+		at = at->next;
+	return at;
+}
+
+static void drop_leg(struct conn *conn, struct conn_leg *leg)
+{
+	struct conn_leg **at = &conn->legs;
+
+	while (*at != leg)
+		at = &(*at)->next;
+	*at = leg->next;
+	if (leg->dial)
+		dial_cancel(leg->dial);
+	free(leg);
+}
+
+void conn_release(struct conn *conn, int index, bool reusable)
+{
+	struct conn_leg *leg = conn_leg(conn, index);
+	struct upstream *upstream;
+
+	if (!leg)
+		return;
+	upstream = leg->upstream;
+	drop_leg(conn, leg);
+	if (!upstream)
+		return;
+	if (reusable)
+		upstream_idle(upstream);
+	else
+		upstream_free(upstream);
+}
+
+void conn_release_all(struct conn *conn)
+{
+	while (conn->legs)
+		conn_release(conn, conn->legs->index, false);
+}
+
+void conn_flush_upstreams(struct conn *conn)
+{
+	for (struct conn_leg *leg = conn->legs; leg; leg = leg->next)
+		if (leg->upstream)
+			upstream_flush(leg->upstream);
+}
+
+static void on_leg_news(void *context)
+{
+	struct conn_leg *leg = context;
+	struct conn *conn = leg->conn;
+
+	session_leg_news(conn->session, leg->index, worker_now(conn->worker));
+	conn_work(conn);
+}
+
+static void attach(struct conn_leg *leg, struct upstream *upstream)
+{
+	struct conn *conn = leg->conn;
+	bool reused = upstream->n_used++ > 0;
+
+	leg->upstream = upstream;
+	upstream->news = on_leg_news;
+	upstream->context = leg;
+	session_leg_up(conn->session, leg->index, &upstream->back, reused,
+		       worker_now(conn->worker));
+}
+
+static void count_failure(struct worker *worker, enum dial_reason reason)
+{
+	switch (reason) {
+	case DIAL_AGENT:
+		METRIC_ADD(&worker->metrics.no_agent, 1);
+		break;
+	case DIAL_BINDING:
+		METRIC_ADD(&worker->metrics.no_binding, 1);
+		break;
+	case DIAL_FAMILY:
+		METRIC_ADD(&worker->metrics.no_family, 1);
+		break;
+	case DIAL_NAME:
+		METRIC_ADD(&worker->metrics.no_name, 1);
+		break;
+	case DIAL_CONNECTION:
+		METRIC_ADD(&worker->metrics.no_connection, 1);
+		break;
+	}
+}
+
+static void on_dialled(void *context, struct upstream *upstream, const struct reply *refusal,
+		       enum dial_reason reason)
+{
+	struct conn_leg *leg = context;
+	struct conn *conn = leg->conn;
+	int index = leg->index;
+
+	leg->dial = NULL;
+	if (upstream) {
+		attach(leg, upstream);
+	} else {
+		count_failure(conn->worker, reason);
+		drop_leg(conn, leg);
+		session_leg_refused(conn->session, index, refusal, worker_now(conn->worker));
+	}
+	conn_work(conn);
+}
+
+void conn_dial(struct conn *conn, int index, bool reusable)
+{
+	struct route *route = (struct route *)(uintptr_t)session_leg_route(conn->session, index);
+	struct conn_leg *leg = mem_zero(1, sizeof *leg);
+	struct upstream *upstream = reusable ? dial_at_once(conn->worker, route) : NULL;
+	struct dial_how how = { .generation = conn->generation, .route = route,
+				.point = conn->front->session.point, .reusable = reusable };
+
+	*leg = (struct conn_leg){ .conn = conn, .index = index, .next = conn->legs };
+	conn->legs = leg;
+	if (upstream)
+		attach(leg, upstream);
+	else
+		leg->dial = dial_start(conn->worker, &how, on_dialled, leg);
+}
+
+/* Part of an address behind its last '@', in lower case; "" if it has none. */
+static const char *domain_of(const char *address, char out[static DOMAIN_MAX_BYTES + 1])
+{
+	const char *at = address ? strrchr(address, '@') : NULL;
+	struct text domain = { at ? at + 1 : "", at ? strlen(at + 1) : 0 };
+
+	if (!path_domain_fold(domain, out))
+		out[0] = '\0';
+	return out;
+}
+
+static enum relay_tls tls_of(const struct conn *conn, const char *name, bool client_has_tls)
+{
+	enum relay_tls level = policy_tls(conn->generation->policy, name);
+
+	/* A client that insisted on TLS up to here would have on the rest of the way. */
+	if (conn->front->conf->protocol == RELAY_INTERCEPT && client_has_tls &&
+	    level <= RELAY_UPSTREAM_MAY)
+		level = RELAY_UPSTREAM_ENCRYPT;
+	return level;
+}
+
+/* The route for a verdict, or NULL with why there is none. */
+static struct route *make_route(struct conn *conn, const struct policy_verdict *verdict,
+				const struct session_facts *facts, struct reply *ret_refusal)
+{
+	char domain[DOMAIN_MAX_BYTES + 1], place[4200] = "", ip[IP_TEXT];
+	struct route_how how = { .binding = verdict->binding, .hash = verdict->hash,
+				 .host = verdict->hop.host, .mx = verdict->hop.mx,
+				 .port = verdict->hop.port, .place = place };
+
+	if (verdict->rule)
+		model_place(&conn->generation->model, verdict->rule->where, place, sizeof place);
+	if (!how.host && conn->destination.len > 0) {
+		how.destination = conn->destination;
+		how.port = conn->destination_port;
+		how.plain = conn->front->session.front == FRONT_INTERCEPT &&
+			    conn->front->session.intercept_tls == INTERCEPT_BLIND;
+		how.tls = tls_of(conn, ip_print(&how.destination, ip), facts->is_tls);
+	} else if (!how.host) {
+		how.host = domain_of(facts->rcpt, domain);
+		how.mx = true;
+		if (!how.host[0]) {
+			*ret_refusal = reply_make(550, "5.1.3 the recipient has no domain to go to");
+			return NULL;
+		}
+	}
+	if (how.host)
+		how.tls = tls_of(conn, how.host, facts->is_tls);
+	return route_get(conn->worker, &how);
+}
+
+static void refuse(struct conn *conn, struct reply *reply)
+{
+	METRIC_ADD(&conn->worker->metrics.no_rule, 1);
+	session_unrouted(conn->session, reply, worker_now(conn->worker));
+	reply_drop(reply);
+}
+
+static void decide(struct conn *conn, const char *map)
+{
+	struct session_facts facts;
+	struct policy_verdict verdict;
+	struct reply refusal = { 0 };
+	struct policy_facts known;
+	struct route *route;
+
+	session_facts(conn->session, &facts);
+	known = (struct policy_facts){
+		.listener = conn->front->conf, .client = conn->client,
+		.destination = conn->destination, .has_peer = conn->has_peer,
+		.peer_uid = conn->uid, .peer_cgroup = conn->cgroup, .helo = facts.helo,
+		.user = facts.user, .sender = facts.sender, .rcpt = facts.rcpt,
+		.parameter = facts.parameter,
+		.header = facts.header && facts.header[0] ? facts.header : NULL, .map = map,
+	};
+	policy_decide(conn->generation->policy, &known, &verdict);
+	if (!verdict.binding) {
+		refusal = reply_make(verdict.permanent ? 550 : 451, "%s %s",
+				     verdict.permanent ? "5.7.1" : "4.7.1", verdict.reason);
+		refuse(conn, &refusal);
+		return;
+	}
+	route = make_route(conn, &verdict, &facts, &refusal);
+	if (!route) {
+		refuse(conn, &refusal);
+		return;
+	}
+	PUSH(&conn->routes, route);		/* the session compares them until its end */
+	session_routed(conn->session, route, worker_now(conn->worker));
+}
+
+static void on_map(void *context, enum socketmap_result result, const char *text)
+{
+	struct conn *conn = context;
+
+	conn->map = NULL;
+	if (result == SOCKETMAP_OK || result == SOCKETMAP_NOTFOUND) {
+		decide(conn, result == SOCKETMAP_OK ? text : NULL);
+	} else {
+		struct reply refusal = reply_make(451, "4.3.0 the policy map cannot say: %s", text);
+
+		refuse(conn, &refusal);
+	}
+	conn_work(conn);
+}
+
+/* " NAME=VALUE", octets that would blur it percent-encoded. */
+static void put_field(struct buffer *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buffer_print(out, "%s%s=", buffer_len(out) > 0 ? " " : "", name);
+	for (; *value; value++) {
+		unsigned char c = (unsigned char)*value;
+
+		if (c <= ' ' || c == '%' || c == 0x7f)
+			buffer_print(out, "%%%02X", c);
+		else
+			buffer_put(out, value, 1);
+	}
+}
+
+static void ask_map(struct conn *conn, const struct session_facts *facts)
+{
+	AUTO(buffer_drop) struct buffer key = { 0 };
+	char client[IP_TEXT] = "unix";
+
+	if (conn->client.len > 0)
+		ip_print(&conn->client, client);
+	put_field(&key, "client", client);
+	put_field(&key, "listener", conn->front->conf->name);
+	put_field(&key, "helo", facts->helo);
+	put_field(&key, "user", facts->user);
+	put_field(&key, "sender", facts->sender);
+	put_field(&key, "recipient", facts->rcpt);
+	buffer_put(&key, "", 1);
+	conn->map = socketmap_ask(conn->worker->policy_map, (const char *)buffer_bytes(&key), on_map,
+				  conn);
+}
+
+void conn_route(struct conn *conn)
+{
+	struct session_facts facts;
+
+	session_facts(conn->session, &facts);
+	if (conn->worker->policy_map && !facts.parameter && !(facts.header && facts.header[0]))
+		ask_map(conn, &facts);
+	else
+		decide(conn, NULL);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who has connected, and where it was going before the agent's rules turned it to us. A Unix socket tells user and
+ * cgroup of who called connect(2); an intercepted connection has its first destination in conntrack.
+ */
+#include "relay/conn.h"
+
+#include "base/mem.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#ifndef SO_ORIGINAL_DST
+#define SO_ORIGINAL_DST 80			/* linux/netfilter_ipv4.h; IP6T_SO_ORIGINAL_DST is the same */
+#endif
+
+static bool take_address(const struct sockaddr_storage *name, struct ip *ret, uint16_t *ret_port)
+{
+	if (name->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)name;
+
+		*ret = (struct ip){ .len = 4 };
+		memcpy(ret->octet, &in->sin_addr, 4);
+		*ret_port = ntohs(in->sin_port);
+		return true;
+	}
+	if (name->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)name;
+
+		*ret_port = ntohs(in6->sin6_port);
+		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {	/* a listener of both families */
+			*ret = (struct ip){ .len = 4 };
+			memcpy(ret->octet, in6->sin6_addr.s6_addr + 12, 4);
+			return true;
+		}
+		*ret = (struct ip){ .len = 16 };
+		memcpy(ret->octet, &in6->sin6_addr, 16);
+		return true;
+	}
+	return false;
+}
+
+/* The cgroup2 path of a process: the line "0::/path" of cgroups(7). */
+static char *cgroup_of(pid_t pid)
+{
+	char path[64], line[4200];
+	char *found = NULL;
+	FILE *file;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return NULL;
+	while (!found && fgets(line, sizeof line, file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "0::", 3) == 0)
+			found = mem_text(line + 3, strlen(line + 3));
+	}
+	(void)fclose(file);
+	return found;
+}
+
+static void take_peer(struct conn *conn)
+{
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+
+	if (getsockopt(conn->fd.n, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return;
+	conn->has_peer = true;
+	conn->uid = peer.uid;
+	conn->cgroup = cgroup_of(peer.pid);
+}
+
+/* False if it was not redirected: somebody called our own port, and we would call ourselves. */
+static bool take_destination(struct conn *conn)
+{
+	struct sockaddr_storage first, name;
+	socklen_t size = sizeof first;
+	int level = ip_family(&conn->client) == FAMILY_IPV4 ? IPPROTO_IP : IPPROTO_IPV6;
+	struct ip own;
+	uint16_t port;
+
+	if (getsockopt(conn->fd.n, level, SO_ORIGINAL_DST, &first, &size) < 0 ||
+	    !take_address(&first, &conn->destination, &conn->destination_port))
+		return false;
+	size = sizeof name;
+	if (getsockname(conn->fd.n, (struct sockaddr *)&name, &size) < 0 ||
+	    !take_address(&name, &own, &port))
+		return false;
+	return !(ip_equal(&own, &conn->destination) && port == conn->destination_port);
+}
+
+static bool is_too_many(const struct conn *conn)
+{
+	const struct relay *relay = &conn->generation->model.relay;
+	unsigned share = relay->sessions_max / conn->generation->n_workers + 1, same = 0;
+
+	if (conn->worker->n_conns > share)
+		return true;
+	if (relay->client_max == 0 || conn->client.len == 0)
+		return false;
+	for (const struct conn *other = conn->worker->conns.first; other; other = other->older)
+		same += ip_equal(&other->client, &conn->client);
+	return same > relay->client_max;
+}
+
+bool conn_identify(struct conn *conn)
+{
+	static const char full[] = "421 4.7.0 too many connections, come again\r\n";
+	struct sockaddr_storage name = { .ss_family = AF_UNSPEC };
+	socklen_t size = sizeof name;
+	uint16_t port;
+
+	if (getpeername(conn->fd.n, (struct sockaddr *)&name, &size) < 0)
+		return false;
+	if (!take_address(&name, &conn->client, &port))
+		take_peer(conn);
+	if (conn->front->conf->protocol == RELAY_INTERCEPT && !take_destination(conn))
+		return false;
+	if (is_too_many(conn)) {
+		METRIC_ADD(&conn->worker->metrics.sessions_refused, 1);
+		(void)!send(conn->fd.n, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside the control socket: peers, and what the methods in other files need. */
+#pragma once
+
+#include "proto/varlink.h"
+#include "relay/program.h"
+#include "smtp/buffer.h"
+
+struct explain;
+
+struct control_peer {
+	struct control *control;
+	struct control_peer *next;
+	struct fd fd;
+	ev_io read, write;
+	struct varlink_reader reader;
+	struct buffer out;
+	bool may_read;
+	struct explain *explain;		/* being worked on; further calls wait */
+};
+
+struct control {
+	struct program *program;
+	struct fd fd;
+	ev_io connect;
+	struct control_peer *peers;
+	unsigned n_peers;
+	struct tagging *tagging;		/* for Explain */
+	struct resolver *resolver;
+	uint64_t resolver_of;			/* number of the generation */
+};
+
+/* Both take @parameters. */
+void control_reply(struct control_peer *peer, json_t *parameters);
+void control_error(struct control_peer *peer, const char *error, json_t *parameters);
+
+/* control_status.c */
+void control_status(struct control_peer *peer, json_t *in);
+void control_metrics(struct control_peer *peer, json_t *in);
+void control_info(struct control_peer *peer, json_t *in);
+void control_describe(struct control_peer *peer, json_t *in);
+
+/* control_explain.c */
+void control_explain(struct control_peer *peer, json_t *in);
+void control_explain_cancel(struct control_peer *peer);
+void control_explain_start(struct control *control);
+void control_explain_stop(struct control *control);

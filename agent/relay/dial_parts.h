@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside dialling: dial.c decides whom to call, dial_connect.c calls. */
+#pragma once
+
+#include "relay/dial.h"
+#include "relay/memory.h"
+#include "relay/sts.h"
+
+struct dial_target { struct ip ip; char *host; bool secure; };
+
+struct dial {
+	struct worker *worker;
+	struct generation *generation;
+	struct route *route;
+	bool reusable, raw;
+	dial_done *done;
+	void *context;
+	ev_timer budget, attempt;
+	ev_io connecting;
+	struct tagging_query *tag;
+	struct resolve_query *query;
+	struct sts_query *sts;
+
+	char *member, *ehlo[FAMILIES];
+	bool usable[FAMILIES];
+	char no[FAMILIES][128];
+	enum relay_tls level;
+	char *names[STS_NAMES_MAX + 1];		/* of an MTA-STS policy */
+	bool has_names;
+
+	struct dial_target *targets;
+	size_t n_targets, next;
+	struct upstream *upstream;		/* of the target that is being tried */
+	struct tlsa *tlsa;			/* of it; owned with its octets */
+	size_t n_tlsa;
+	bool plain;				/* without TLS, since that failed a moment ago */
+	struct reply last;			/* why the last one failed */
+};
+
+void dial_fail(struct dial *dial, enum dial_reason reason, struct reply *reply);	/* takes it */
+void dial_succeed(struct dial *dial);
+/* "name:NAME" or "address:IP". */
+void dial_whom(const struct dial *dial, const char *name, char *out, size_t room);
+
+/* dial_connect.c */
+void dial_prepare(struct dial *dial);
+void dial_next(struct dial *dial);		/* the next target, or the end */

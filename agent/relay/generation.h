@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One reading of the configuration, with all that was made of it: rules, certificates, what each listener is
+ * like. Never changed; counted, since sessions go on under the one they began with.
+ */
+#pragma once
+
+#include "model/model.h"
+#include "relay/policy.h"
+#include "relay/tls.h"
+#include "smtp/session.h"
+
+#include <stdatomic.h>
+
+struct auth_conf;
+
+struct front_kind {				/* a listener */
+	const struct relay_listener *conf;
+	struct session_kind session;		/* SMTP, LMTP and intercepted */
+	struct tls_server *tls;			/* or NULL */
+	int *fds;				/* one for each worker; lent by the listening sockets */
+	bool shared;				/* all workers accept from one socket */
+	atomic_ulong *accepted, *refused;	/* counters, of the listening socket's life */
+};
+
+struct generation {
+	_Atomic(unsigned) refs;
+	struct model model;
+	struct policy *policy;
+	struct tls_client *tls_client;
+	struct front_kind *fronts;
+	size_t n_fronts;
+	unsigned n_workers;
+	char hostname[256];
+	uint64_t number;			/* of readings, from 1 */
+};
+
+/*
+ * generation_read - read @path and make everything of it that can fail
+ * @diag: problems of the text; @ret_why: what else is wrong (a certificate, ...), or ""
+ * Returns 0, or -EINVAL with one of the two filled. Sockets are the caller's to add.
+ */
+MUST_CHECK int generation_read(const char *path, struct generation **ret, struct diag *diag,
+			       char *ret_why, size_t room);
+struct generation *generation_ref(struct generation *generation);
+void generation_unref(struct generation *generation);
+/* All problems, a line each, to standard error. */
+void generation_print(const struct model *model, const struct diag *diag);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What TLS mail to a domain needs by its own published policy (MTA-STS, RFC 8461), asked of a resolver of such
+ * policies by socketmap, in the form of Postfix's smtp_tls_policy_maps: "secure match=A:.B servername=hostname".
+ */
+#pragma once
+
+#include "model/relay.h"
+
+struct socketmap;
+struct sts;
+struct sts_query;
+
+enum { STS_NAMES_MAX = 16 };
+
+struct sts_policy {
+	enum relay_tls level;			/* UNSAID: no policy */
+	const char *names[STS_NAMES_MAX + 1];	/* NULL-ended; ".b" is every host of b */
+	bool match_host;			/* the host's own name will do */
+	bool failed;				/* the map could not say: try again later */
+};
+
+typedef void sts_done(void *context, const struct sts_policy *policy);
+
+struct sts *sts_new(struct socketmap *map);	/* takes the map */
+void sts_free(struct sts *sts);
+struct sts_query *sts_ask(struct sts *sts, const char *domain, sts_done *done, void *context);
+void sts_cancel(struct sts_query *query);
+
+/* The value of a look-up, cut up in place. False: not understood, so nothing may be sent. */
+bool sts_parse(char *value, struct sts_policy *ret);

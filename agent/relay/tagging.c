@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The tag socket, asynchronously: proto/tag.h. Requests are answered in order, so what is open is a queue. A lost
+ * connection, or an answer that takes too long, fails all of them: what was asked of an agent that went is
+ * not known to hold for the next one. Then a new connection is tried with each request, ten times a
+ * second at most.
+ */
+#include "relay/tagging.h"
+
+#include "base/mem.h"
+#include "proto/tag.h"
+
+#include <ev.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct tagging_query {
+	struct tagging *tagging;
+	struct tagging_query *next;
+	char request[TAG_REQUEST_MAX + 1];
+	int fd;					/* the caller's; -1: none */
+	bool sent, failed, watch;
+	tagging_done *done;			/* NULL: cancelled */
+	void *context;
+	ev_tstamp asked;
+};
+
+struct tagging {
+	struct ev_loop *loop;
+	struct fd fd;
+	ev_io read, write;
+	ev_timer timer, again;
+	struct tagging_query *first, **last;
+	void (*changed)(void *context);
+	void *context;
+	ev_tstamp tried;
+	char path[PATH_MAX];
+};
+
+static void query_free(struct tagging_query *query)
+{
+	free(query);
+}
+
+static struct tagging_query *pop(struct tagging *tagging)
+{
+	struct tagging_query *query = tagging->first;
+
+	tagging->first = query->next;
+	if (!tagging->first)
+		tagging->last = &tagging->first;
+	return query;
+}
+
+static void answer(struct tagging_query *query, const struct tagging_answer *answer)
+{
+	if (query->done)
+		query->done(query->context, answer);
+	query_free(query);
+}
+
+/* All open queries get @error; those that they lead to are not among them. */
+static void fail_all(struct tagging *tagging, int error, const char *why)
+{
+	struct tagging_answer no = { .error = error, .why = why };
+	struct tagging_query *query = tagging->first, *next;
+
+	tagging->first = NULL;
+	tagging->last = &tagging->first;
+	for (; query; query = next) {
+		next = query->next;
+		answer(query, &no);
+	}
+}
+
+static void disconnect(struct tagging *tagging, int error, const char *why)
+{
+	bool was = tagging->fd.n >= 0;
+
+	ev_io_stop(tagging->loop, &tagging->read);
+	ev_io_stop(tagging->loop, &tagging->write);
+	ev_timer_stop(tagging->loop, &tagging->timer);
+	fd_drop(&tagging->fd);
+	if (was)
+		tagging->changed(tagging->context);
+	fail_all(tagging, error, why);
+}
+
+static int send_one(struct tagging *tagging, struct tagging_query *query)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { { 0 } };
+	struct iovec part = { query->request, strlen(query->request) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *header;
+
+	if (query->fd >= 0) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof control.bytes;
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &query->fd, sizeof(int));
+	}
+	return sendmsg(tagging->fd.n, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static void send_all(struct tagging *tagging)
+{
+	for (struct tagging_query *query = tagging->first; query; query = query->next) {
+		int r = query->sent ? 0 : send_one(tagging, query);
+
+		if (r == -EAGAIN) {
+			ev_io_start(tagging->loop, &tagging->write);
+			return;
+		}
+		if (r < 0) {
+			disconnect(tagging, -EHOSTDOWN, "the outbind agent does not answer");
+			return;
+		}
+		query->sent = true;
+	}
+	ev_io_stop(tagging->loop, &tagging->write);
+}
+
+static void take_family(struct tagging_answer *into, const struct ip *ip, bool routed)
+{
+	enum family family = ip_family(ip);
+
+	into->usable[family] = true;
+	if (routed)
+		into->routed[family] = true;
+	else if (into->n_addresses < TAGGING_ADDRESSES_MAX)
+		into->addresses[into->n_addresses++] = *ip;
+}
+
+/* "no4=REASON", with blanks written as '+'. */
+static const char *take_reason(char *value)
+{
+	for (char *at = value; *at; at++)
+		if (*at == '+')
+			*at = ' ';
+	return value;
+}
+
+static void take_field(struct tagging_answer *into, char *key, char *value)
+{
+	struct prefix prefix;
+	struct ip ip;
+
+	if (strcmp(key, "mark") == 0)
+		into->mark = (uint32_t)strtoul(value, NULL, 10);
+	else if (strcmp(key, "binding") == 0)
+		into->binding = value;
+	else if (strcmp(key, "ehlo") == 0)
+		into->ehlo[FAMILY_IPV4] = value;
+	else if (strcmp(key, "ehlo6") == 0)
+		into->ehlo[FAMILY_IPV6] = value;
+	else if (strcmp(key, "address") == 0 && ip_parse(value, &ip) == 0)
+		take_family(into, &ip, false);
+	else if (strcmp(key, "routed") == 0 && prefix_parse(value, &prefix) == 0)
+		take_family(into, &prefix.ip, true);
+	else if (strcmp(key, "no4") == 0)
+		into->no[FAMILY_IPV4] = take_reason(value);
+	else if (strcmp(key, "no6") == 0)
+		into->no[FAMILY_IPV6] = take_reason(value);
+}
+
+/* "OK key=value ..." or "ERROR code text"; cuts @reply up. */
+static void read_answer(char *reply, struct tagging_answer *ret)
+{
+	static const struct { const char *code; int error; } codes[] = {
+		{ TAG_UNKNOWN, -ENOENT },      { TAG_DENIED, -EPERM },
+		{ TAG_UNUSABLE, -ENETUNREACH }, { TAG_BAD_SOCKET, -EINVAL },
+	};
+	char *rest, *word;
+
+	*ret = (struct tagging_answer){ .error = -EPROTO, .why = "the agent answered something else" };
+	if (strncmp(reply, TAG_REPLY_OK, sizeof TAG_REPLY_OK - 1) == 0) {
+		ret->error = 0;
+		rest = reply + sizeof TAG_REPLY_OK - 1;
+		while ((word = strsep(&rest, " "))) {
+			char *value = strchr(word, '=');
+
+			if (!value)
+				continue;
+			*value = '\0';
+			take_field(ret, word, value + 1);
+		}
+		if (!ret->ehlo[FAMILY_IPV6])
+			ret->ehlo[FAMILY_IPV6] = ret->ehlo[FAMILY_IPV4];
+		if (!ret->binding)
+			ret->error = -EPROTO;
+	} else if (strncmp(reply, TAG_REPLY_ERROR, sizeof TAG_REPLY_ERROR - 1) == 0) {
+		rest = reply + sizeof TAG_REPLY_ERROR - 1;
+		word = strsep(&rest, " ");
+		for (size_t i = 0; word && i < ARRAY_LEN(codes); i++)
+			if (strcmp(word, codes[i].code) == 0)
+				ret->error = codes[i].error;
+		ret->why = rest ? rest : "refused by the agent";
+	}
+}
+
+static void arm(struct tagging *tagging)
+{
+	if (!tagging->first) {
+		ev_timer_stop(tagging->loop, &tagging->timer);
+	} else if (!ev_is_active(&tagging->timer)) {
+		ev_timer_set(&tagging->timer, TAGGING_WAIT_MS / 1000.0, 0);
+		ev_timer_start(tagging->loop, &tagging->timer);
+	}
+}
+
+static void on_read(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct tagging *tagging = io->data;
+
+	(void)loop;
+	(void)revents;
+	for (int i = 0; i < 64 && tagging->fd.n >= 0; i++) {
+		char reply[TAG_REPLY_MAX + 1];
+		ssize_t n = recv(tagging->fd.n, reply, sizeof reply - 1, MSG_DONTWAIT);
+		struct tagging_answer read;
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0) {
+			disconnect(tagging, -EHOSTDOWN, "the outbind agent is not there");
+			return;
+		}
+		reply[n] = '\0';
+		if (strcmp(reply, TAG_CHANGED) == 0) {
+			tagging->changed(tagging->context);
+			continue;
+		}
+		if (!tagging->first || !tagging->first->sent) {
+			disconnect(tagging, -EPROTO, "the agent answered what was not asked");
+			return;
+		}
+		read_answer(reply, &read);
+		answer(pop(tagging), &read);
+	}
+	arm(tagging);
+}
+
+static void on_write(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)loop;
+	(void)revents;
+	send_all(io->data);
+}
+
+/* The oldest query has waited too long; one that came later gets the rest of its time. */
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct tagging *tagging = timer->data;
+	ev_tstamp left;
+
+	(void)revents;
+	if (!tagging->first)
+		return;
+	left = tagging->first->asked + TAGGING_WAIT_MS / 1000.0 - ev_now(loop);
+	if (left <= 0.001) {
+		disconnect(tagging, -ETIMEDOUT, "the outbind agent does not answer in time");
+		return;
+	}
+	ev_timer_set(timer, left, 0);
+	ev_timer_start(loop, timer);
+}
+
+/* Why it could not be connected, as an answer a moment later: never from within the call. */
+static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct tagging *tagging = timer->data;
+
+	(void)loop;
+	(void)revents;
+	if (tagging->fd.n < 0)
+		fail_all(tagging, -EHOSTDOWN, "the outbind agent is not there");
+}
+
+static struct tagging_query *push(struct tagging *tagging, const char *request, int fd,
+				  tagging_done *done, void *context)
+{
+	struct tagging_query *query = mem_zero(1, sizeof *query);
+
+	*query = (struct tagging_query){ .tagging = tagging, .fd = fd, .done = done,
+					 .context = context, .asked = ev_now(tagging->loop) };
+	(void)snprintf(query->request, sizeof query->request, "%s", request);
+	*tagging->last = query;
+	tagging->last = &query->next;
+	return query;
+}
+
+static void try_connect(struct tagging *tagging)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct tagging_query *watch, *others = tagging->first;
+
+	if (tagging->tried > 0 && ev_now(tagging->loop) - tagging->tried < 0.1)
+		return;
+	tagging->tried = ev_now(tagging->loop);
+	tagging->fd.n = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (tagging->fd.n < 0 || strlen(tagging->path) >= sizeof address.sun_path)
+		return;
+	memcpy(address.sun_path, tagging->path, strlen(tagging->path) + 1);
+	if (connect(tagging->fd.n, (struct sockaddr *)&address, sizeof address) < 0) {
+		fd_drop(&tagging->fd);
+		return;
+	}
+	ev_io_set(&tagging->read, tagging->fd.n, EV_READ);
+	ev_io_set(&tagging->write, tagging->fd.n, EV_WRITE);
+	ev_io_start(tagging->loop, &tagging->read);
+	/* First of all, so that no change is missed that an answer is older than. */
+	tagging->first = NULL;
+	tagging->last = &tagging->first;
+	watch = push(tagging, TAG_WATCH, -1, NULL, NULL);
+	watch->next = others;
+	if (others) {
+		while (others->next)
+			others = others->next;
+		tagging->last = &others->next;
+	}
+	tagging->changed(tagging->context);
+}
+
+struct tagging *tagging_new(struct ev_loop *loop, const char *path, void (*changed)(void *context),
+			    void *context)
+{
+	struct tagging *tagging = mem_zero(1, sizeof *tagging);
+
+	tagging->loop = loop;
+	tagging->fd = FD_NONE;
+	tagging->last = &tagging->first;
+	tagging->changed = changed;
+	tagging->context = context;
+	(void)snprintf(tagging->path, sizeof tagging->path, "%s", path);
+	ev_io_init(&tagging->read, on_read, -1, EV_READ);
+	ev_io_init(&tagging->write, on_write, -1, EV_WRITE);
+	ev_timer_init(&tagging->timer, on_timer, 0, 0);
+	ev_timer_init(&tagging->again, on_again, 0, 0);
+	tagging->read.data = tagging->write.data = tagging->timer.data = tagging->again.data =
+		tagging;
+	return tagging;
+}
+
+void tagging_free(struct tagging *tagging)
+{
+	if (!tagging)
+		return;
+	for (struct tagging_query *query = tagging->first; query; query = query->next)
+		query->done = NULL;
+	disconnect(tagging, -EHOSTDOWN, "");
+	ev_timer_stop(tagging->loop, &tagging->again);
+	free(tagging);
+}
+
+bool tagging_connected(const struct tagging *tagging)
+{
+	return tagging->fd.n >= 0;
+}
+
+struct tagging_query *tagging_ask(struct tagging *tagging, uint32_t hash, const char *whom, int fd,
+				  tagging_done *done, void *context)
+{
+	char request[TAG_REQUEST_MAX + 1];
+	struct tagging_query *query;
+
+	(void)snprintf(request, sizeof request, "%s%u %s",
+		       fd >= 0 ? TAG_REQUEST2_PREFIX : TAG_ASK_PREFIX, hash, whom);
+	query = push(tagging, request, fd, done, context);
+	if (tagging->fd.n < 0)
+		try_connect(tagging);
+	if (tagging->fd.n < 0) {
+		ev_timer_set(&tagging->again, 0.001, 0);
+		ev_timer_start(tagging->loop, &tagging->again);
+		return query;
+	}
+	send_all(tagging);
+	arm(tagging);
+	return query;
+}
+
+void tagging_cancel(struct tagging_query *query)
+{
+	query->done = NULL;
+	query->fd = -1;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A worker is a thread with an event loop: it accepts, and owns its sessions, upstream connections, resolver and
+ * connection to the agent. Between threads there are only the generation (never changed once made, counted),
+ * counters, and what memory.h guards.
+ */
+#pragma once
+
+#include "relay/generation.h"
+#include "relay/metrics.h"
+#include "relay/resolve.h"
+#include "relay/tagging.h"
+#include "smtp/session.h"
+
+#include <ev.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct conn;
+struct upstream;
+struct worker;
+struct memory;
+struct access_log;
+struct sts;
+
+enum { SCRATCH = 64 * 1024 };
+
+struct accepting { struct worker *worker; ev_io io; uint32_t listener; int fd; };
+
+struct worker {
+	unsigned index;
+	pthread_t thread;
+	struct ev_loop *loop;
+	ev_async wake;
+	ev_timer accept_again;			/* after descriptors ran out */
+	struct generation *now;			/* counted */
+	struct accepting *accepting;		/* one for each listener of it */
+	struct tagging *tagging;
+	struct resolver *resolver;
+	struct socketmap *policy_map;		/* or NULL */
+	struct sts *sts;			/* or NULL */
+	struct memory *memory;			/* shared */
+	struct access_log *log;			/* shared */
+	struct metrics metrics;
+	void *routes;				/* tsearch(3) by key */
+	uint64_t epoch;				/* moves when answers of the agent may be true no longer */
+	struct { struct conn *first; } conns;
+	struct { struct upstream *first; unsigned n; } idle;	/* of all routes, oldest last */
+	uint64_t ids;
+	bool stopping;
+	_Atomic(unsigned) n_conns;
+	uint8_t scratch[SCRATCH];
+
+	/* Orders of the main thread, under the lock. */
+	pthread_mutex_t lock;
+	struct generation *next;
+	bool stop;
+	void (*run)(struct worker *worker, void *context);	/* call there, once */
+	void *run_context;
+	const char *agent_dir;
+	void (*done)(void);			/* an order was carried out */
+};
+
+/* 0 or a negative errno. The worker takes up @generation and runs until worker_stop(). */
+MUST_CHECK int worker_start(struct worker *worker, struct generation *generation);
+/* Orders; they return at once, and worker->done() is called by the thread when it has obeyed. */
+void worker_switch(struct worker *worker, struct generation *generation);
+void worker_run(struct worker *worker, void (*run)(struct worker *worker, void *context),
+		void *context);
+void worker_stop(struct worker *worker);
+/* The agent's answers may have changed. */
+void worker_changed(void *worker);
+/* Nobody is left and it was told to stop: ends the loop. */
+void worker_check_end(struct worker *worker);
+uint64_t worker_now(const struct worker *worker);	/* monotonic, microseconds */
