@@ -7,9 +7,7 @@
  * Limits: a peer that connects the socket while we look at it gets its own race; it may use the
  * binding anyway.
  */
-#include "daemon/tag.h"
-
-#include "daemon/listing.h"
+#include "daemon/tag_parts.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,8 +18,6 @@
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71			/* Linux 5.14 */
 #endif
-
-struct refusal { const char *code, *text; };
 
 static const struct refusal none = { NULL, NULL };
 
@@ -65,7 +61,7 @@ static bool is_fresh(int fd, int protocol)
 }
 
 /* Families that the socket can send in, into @ret; or why it cannot be marked. */
-static struct refusal check_socket(int fd, bool ret[static FAMILIES])
+struct refusal tag_check_socket(int fd, bool ret[static FAMILIES])
 {
 	int domain, type, protocol, only6 = 0;
 
@@ -139,7 +135,7 @@ static struct refusal check_usable(const struct plan *plan, uint32_t binding,
 	return (struct refusal){ TAG_UNUSABLE, plan_usable_text(plan, binding, wanted) };
 }
 
-static int set_mark(int fd, struct fwmark mask, struct fwmark mark)
+int tag_set_mark(int fd, struct fwmark mask, struct fwmark mark)
 {
 	int old, wanted;
 	int r = option(fd, SOL_SOCKET, SO_MARK, &old);
@@ -150,29 +146,45 @@ static int set_mark(int fd, struct fwmark mask, struct fwmark mark)
 	return setsockopt(fd, SOL_SOCKET, SO_MARK, &wanted, sizeof wanted) < 0 ? -errno : 0;
 }
 
+uint32_t tag_source(const struct plan *plan, uint32_t binding, enum family family)
+{
+	const struct usability *usability = &plan->usability[binding];
+
+	return usability->reason[family] == USABLE_BY_OTHER ? usability->by[family] : binding;
+}
+
+const struct ip *tag_address(const struct agent *agent, uint32_t binding, enum family family,
+			     uint32_t *next)
+{
+	const struct generation *now = agent->now;
+	uint32_t by = tag_source(&now->plan, binding, family);
+	const struct binding *source = &now->model.bindings.at[by];
+
+	while (*next < source->n_addresses) {
+		const struct address *at =
+			&now->model.addresses.at[source->first_address + (*next)++];
+		uint8_t key[KEY_MAX] = { 0 };
+
+		if (ip_family(&at->ip) != family || at->routed)
+			continue;
+		memcpy(key, &now->plan.marks[binding].host, sizeof(uint32_t));
+		memcpy(key + sizeof(uint32_t), at->ip.octet, at->ip.len);
+		if (plan_find(&now->plan, family == FAMILY_IPV4 ? SET_OWN4 : SET_OWN6, key))
+			return &at->ip;
+	}
+	return NULL;
+}
+
 /* Append the addresses that @binding has now in one family: those in set `own`. */
 static size_t print_addresses(const struct agent *agent, uint32_t binding, enum family family,
 			      char *reply, size_t len)
 {
-	const struct generation *now = agent->now;
-	const struct usability *usability = &now->plan.usability[binding];
-	uint32_t by =
-		usability->reason[family] == USABLE_BY_OTHER ? usability->by[family] : binding;
-	const struct binding *source = &now->model.bindings.at[by];
+	const struct ip *ip;
+	char text[IP_TEXT];
 
-	for (uint32_t i = 0; i < source->n_addresses; i++) {
-		const struct ip *ip = &now->model.addresses.at[source->first_address + i].ip;
-		uint8_t key[KEY_MAX] = { 0 };
-		char text[IP_TEXT];
-		int n;
+	for (uint32_t i = 0; (ip = tag_address(agent, binding, family, &i));) {
+		int n = snprintf(reply + len, TAG_REPLY_MAX - len, " %s", ip_print(ip, text));
 
-		if (ip_family(ip) != family)
-			continue;
-		memcpy(key, &now->plan.marks[binding].host, sizeof(uint32_t));
-		memcpy(key + sizeof(uint32_t), ip->octet, ip->len);
-		if (!plan_find(&now->plan, family == FAMILY_IPV4 ? SET_OWN4 : SET_OWN6, key))
-			continue;
-		n = snprintf(reply + len, TAG_REPLY_MAX - len, " %s", ip_print(ip, text));
 		if (n < 0 || len + (size_t)n >= TAG_REPLY_MAX) {
 			reply[len] = '\0';
 			return len;
@@ -182,7 +194,7 @@ static size_t print_addresses(const struct agent *agent, uint32_t binding, enum 
 	return len;
 }
 
-static size_t refuse(struct refusal refusal, char reply[static TAG_REPLY_MAX])
+size_t tag_refuse(struct refusal refusal, char reply[static TAG_REPLY_MAX])
 {
 	return (size_t)snprintf(reply, TAG_REPLY_MAX, TAG_REPLY_ERROR "%s %s", refusal.code,
 				refusal.text);
@@ -216,7 +228,7 @@ static struct refusal check(const struct agent *agent, const struct tag_peer *pe
 					 "you may not use this binding (its allow list)" };
 	if (n_fds != 1)
 		return (struct refusal){ TAG_BAD_SOCKET, "expected exactly one descriptor" };
-	refusal = check_socket(fd->n, families);
+	refusal = tag_check_socket(fd->n, families);
 	if (refusal.code)
 		return refusal;
 	return check_usable(&agent->now->plan, binding, families);
@@ -233,17 +245,19 @@ size_t tag_answer(struct agent *agent, const struct tag_peer *peer, const char *
 	uint32_t binding;
 	int r;
 
+	if (tag_is_second(request, len))
+		return tag_answer_second(agent, peer, request, len, fd, n_fds, reply);
 	if (!read_request(request, len, name))
-		return refuse((struct refusal){ TAG_BAD_REQUEST, "expected TAG 1 NAME" }, reply);
+		return tag_refuse((struct refusal){ TAG_BAD_REQUEST, "expected TAG 1 NAME" }, reply);
 	refusal = check(agent, peer, name, fd, n_fds, families);
 	if (refusal.code)
-		return refuse(refusal, reply);
+		return tag_refuse(refusal, reply);
 	binding = model_find(&agent->now->model, name);
 	if (binding != NO_INDEX)
 		mark = plan->marks[binding];
-	r = set_mark(fd->n, plan->mask, mark);
+	r = tag_set_mark(fd->n, plan->mask, mark);
 	if (r < 0)
-		return refuse((struct refusal){ TAG_BAD_SOCKET, strerror(-r) }, reply);
+		return tag_refuse((struct refusal){ TAG_BAD_SOCKET, strerror(-r) }, reply);
 	len = (size_t)snprintf(reply, TAG_REPLY_MAX, TAG_REPLY_OK "%u", mark.host);
 	for (enum family family = 0; binding != NO_INDEX && family < FAMILIES; family++)
 		if (families[family] && plan_usable(plan, binding, family))

@@ -36,13 +36,15 @@ struct client_peer {
 	struct fd fd;
 	sd_event_source *on_io;
 	struct tag_peer peer;
+	bool watches, owes_change;		/* WATCH; a notice that found no room */
 };
 
 struct tagger {
 	struct agent *agent;
 	sd_event *event;
 	struct fd fd;
-	sd_event_source *on_connect, *on_pause;
+	sd_event_source *on_connect, *on_pause, *on_others;
+	uint64_t changes;			/* of the agent, that watchers know */
 	struct releaser *releaser;
 	struct client_peer *clients[CLIENTS_MAX];
 	bool has_relay;
@@ -105,6 +107,45 @@ static void log_refusal(struct client_peer *client, const char *reply)
 			  client->peer.credentials.uid, log_quote(reply, quoted));
 }
 
+/* Tell a watcher, now or when it has read: several changes are one notice. */
+static void tell_change(struct client_peer *client)
+{
+	client->owes_change = send(client->fd.n, TAG_CHANGED, sizeof TAG_CHANGED - 1,
+				   MSG_DONTWAIT | MSG_NOSIGNAL) < 0;
+}
+
+/* After whatever else was done in this turn of the loop. */
+static int on_others(sd_event_source *source, void *context)
+{
+	struct tagger *tagger = context;
+	bool changed = tagger->changes != tagger->agent->changes;
+
+	(void)source;
+	tagger->changes = tagger->agent->changes;
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client_peer *client = tagger->clients[i];
+
+		if (client && client->watches && (changed || client->owes_change))
+			tell_change(client);
+	}
+	return 0;
+}
+
+static bool is_watch(const char *request, size_t len)
+{
+	return len == sizeof TAG_WATCH - 1 && memcmp(request, TAG_WATCH, len) == 0;
+}
+
+static size_t answer_request(struct client_peer *client, const char *request, size_t len,
+			     const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX])
+{
+	if (!is_watch(request, len))
+		return tag_answer(client->tagger->agent, &client->peer, request, len, fd, n_fds,
+				  reply);
+	client->watches = true;
+	return (size_t)snprintf(reply, TAG_REPLY_MAX, "%s", TAG_REPLY_OK "binding=-");
+}
+
 /* One message: 1 answered, 0 none waits, -errno: drop the peer. */
 static int answer_one(struct client_peer *client)
 {
@@ -126,9 +167,7 @@ static int answer_one(struct client_peer *client)
 	n_fds = take_fds(&message, fds, &n_taken);
 	fd.n = n_taken > 0 ? fds[0] : -1;	/* lent; all are closed below */
 	/* A message longer than the buffer fills it, which is longer than a request can be. */
-	len = n == 0 ? 0
-		     : tag_answer(client->tagger->agent, &client->peer, request, (size_t)n, &fd,
-				  n_fds, reply);
+	len = n == 0 ? 0 : answer_request(client, request, (size_t)n, &fd, n_fds, reply);
 	releaser_close(client->tagger->releaser, fds, n_taken, false);
 	if (n == 0)
 		return -ECONNRESET;
@@ -296,6 +335,8 @@ static int listen_on(struct tagger *tagger, const char *runtime_dir)
 	if (r >= 0)
 		r = sd_event_add_time_relative(tagger->event, &tagger->on_pause, CLOCK_MONOTONIC,
 					       0, 0, on_pause, tagger);
+	if (r >= 0)
+		r = sd_event_add_post(tagger->event, &tagger->on_others, on_others, tagger);
 	if (r < 0)
 		return r;
 	log_event(EVENT_TAG_LISTENING, "path=%s relay=%s", tagger->path,
@@ -332,6 +373,7 @@ void tagger_close(struct tagger *tagger)
 			client_free(tagger->clients[i]);
 	sd_event_source_disable_unref(tagger->on_connect);
 	sd_event_source_disable_unref(tagger->on_pause);
+	sd_event_source_disable_unref(tagger->on_others);
 	releaser_drop(tagger->releaser);
 	if (tagger->fd.n >= 0)
 		(void)unlink(tagger->path);

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Version 2 of the tag protocol: for who must know what a connection would leave from before there is one, as the
+ * relay. A group is turned into a member here, by the slots that the kernel would use, with the caller's hash in place
+ * of the kernel's: so what is sent again with the same hash leaves from the same member while it is usable.
+ */
+#include "daemon/tag_parts.h"
+
+#include "daemon/listing.h"
+#include "plan/plan_groups.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct second {					/* a request */
+	bool marks;				/* TAG, else ASK */
+	uint32_t hash;
+	const char *name;			/* or: */
+	struct ip ip;				/* len 0: by name */
+};
+
+bool tag_is_second(const char *request, size_t len)
+{
+	size_t ask = sizeof TAG_ASK_PREFIX - 1, tag = sizeof TAG_REQUEST2_PREFIX - 1;
+
+	return (len >= ask && memcmp(request, TAG_ASK_PREFIX, ask) == 0) ||
+	       (len >= tag && memcmp(request, TAG_REQUEST2_PREFIX, tag) == 0);
+}
+
+/* "ASK 2 HASH WHOM" in @text, NUL-terminated. */
+static bool read_second(const char *text, struct second *ret)
+{
+	uint64_t hash = 0;
+	size_t digits = 0;
+
+	*ret = (struct second){ .marks = text[0] == 'T' };
+	text += sizeof TAG_ASK_PREFIX - 1;
+	for (; *text >= '0' && *text <= '9' && digits < 11; text++, digits++)
+		hash = hash * 10 + (uint64_t)(*text - '0');
+	if (digits == 0 || hash > UINT32_MAX || *text++ != ' ')
+		return false;
+	ret->hash = (uint32_t)hash;
+	if (strncmp(text, TAG_BY_NAME, sizeof TAG_BY_NAME - 1) == 0) {
+		ret->name = text + sizeof TAG_BY_NAME - 1;
+		return ret->name[0] && strlen(ret->name) <= NAME_MAX_BYTES;
+	}
+	return strncmp(text, TAG_BY_ADDRESS, sizeof TAG_BY_ADDRESS - 1) == 0 &&
+	       ip_parse(text + sizeof TAG_BY_ADDRESS - 1, &ret->ip) == 0;
+}
+
+static uint32_t find_address(const struct model *model, const struct ip *ip)
+{
+	for (size_t i = 0; i < model->addresses.n; i++) {
+		const struct address *at = &model->addresses.at[i];
+		struct prefix prefix = { .ip = at->ip, .bits = at->bits };
+
+		if (model->bindings.at[at->binding].name &&
+		    (at->routed ? prefix_contains(&prefix, ip) : ip_equal(&at->ip, ip)))
+			return at->binding;
+	}
+	return NO_INDEX;
+}
+
+static uint32_t by_mark(const struct plan *plan, const struct plan_group *group, uint32_t mark)
+{
+	for (uint32_t i = 0; i < group->n_members; i++)
+		if (plan->marks[group->members[i].binding].host == mark)
+			return group->members[i].binding;
+	return NO_INDEX;
+}
+
+/* The member of a group that the hash leads to: for IPv4 if there is one, else for IPv6. */
+static uint32_t pick_member(const struct plan *plan, uint32_t index, uint32_t hash)
+{
+	uint32_t at = plan_groups_find(plan, index), slot = hash % SHARE_SLOTS, mark;
+	const struct plan_group *group = &plan->groups[at];
+
+	for (enum family family = 0; family < FAMILIES; family++) {
+		enum set_id set = plan_groups_set(group->pick, family);
+		uint8_t key[KEY_MAX] = { 0 };
+		const uint8_t *row;
+
+		memcpy(key, &plan->marks[index].host, sizeof(uint32_t));
+		memcpy(key + sizeof(uint32_t), &slot, sizeof slot);
+		row = plan_find(plan, set, key);
+		if (!row)
+			continue;
+		memcpy(&mark, row_value(&plan_shapes[set], row), sizeof mark);
+		return by_mark(plan, group, mark);
+	}
+	return NO_INDEX;
+}
+
+struct line { char *at; size_t n; };		/* a reply that grows */
+
+static void PRINTF(2, 3) add(struct line *line, const char *format, ...)
+{
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(line->at + line->n, TAG_REPLY_MAX - line->n, format, arguments);
+	va_end(arguments);
+	if (n >= 0 && line->n + (size_t)n < TAG_REPLY_MAX)
+		line->n += (size_t)n;
+	else
+		line->at[line->n] = '\0';	/* what has no room is left out whole */
+}
+
+static void add_sources(const struct agent *agent, uint32_t binding, enum family family,
+			struct line *line)
+{
+	const struct model *model = &agent->now->model;
+	const struct binding *source =
+		&model->bindings.at[tag_source(&agent->now->plan, binding, family)];
+	char text[PREFIX_TEXT];
+	const struct ip *ip;
+
+	for (uint32_t i = 0; (ip = tag_address(agent, binding, family, &i));)
+		add(line, " address=%s", ip_print(ip, text));
+	for (uint32_t i = 0; i < source->n_addresses; i++) {
+		const struct address *at = &model->addresses.at[source->first_address + i];
+		struct prefix prefix = { .ip = at->ip, .bits = at->bits };
+
+		if (at->routed && ip_family(&at->ip) == family)
+			add(line, " routed=%s", prefix_print(&prefix, text));
+	}
+}
+
+/* The reason with '+' for blanks, so that the reply stays a list of words. */
+static void add_reason(const struct plan *plan, uint32_t binding, enum family family,
+		       struct line *line)
+{
+	const char *text = plan_usable_text(plan, binding, family);
+
+	add(line, " no%d=", family == FAMILY_IPV4 ? 4 : 6);
+	for (; *text; text++)
+		add(line, "%c", *text == ' ' ? '+' : *text);
+}
+
+static void describe(const struct agent *agent, uint32_t binding, struct line *line)
+{
+	const struct plan *plan = &agent->now->plan;
+	const struct binding *at = &agent->now->model.bindings.at[binding];
+
+	add(line, TAG_REPLY_OK "mark=%u binding=%s", plan->marks[binding].host, at->name);
+	if (at->ehlo)
+		add(line, " ehlo=%s", at->ehlo);
+	if (at->ehlo6)
+		add(line, " ehlo6=%s", at->ehlo6);
+	for (enum family family = 0; family < FAMILIES; family++)
+		if (plan_usable(plan, binding, family))
+			add_sources(agent, binding, family, line);
+	for (enum family family = 0; family < FAMILIES; family++)
+		if (!plan_usable(plan, binding, family))
+			add_reason(plan, binding, family, line);
+}
+
+static struct refusal mark_socket(struct agent *agent, uint32_t binding, const struct fd *fd,
+				  size_t n_fds)
+{
+	const struct plan *plan = &agent->now->plan;
+	bool families[FAMILIES] = { false };
+	struct refusal refusal;
+	int r;
+
+	if (n_fds != 1)
+		return (struct refusal){ TAG_BAD_SOCKET, "expected exactly one descriptor" };
+	refusal = tag_check_socket(fd->n, families);
+	if (refusal.code)
+		return refusal;
+	if (!(families[FAMILY_IPV4] && plan_usable(plan, binding, FAMILY_IPV4)) &&
+	    !(families[FAMILY_IPV6] && plan_usable(plan, binding, FAMILY_IPV6)))
+		return (struct refusal){ TAG_UNUSABLE, plan_usable_text(plan, binding,
+			families[FAMILY_IPV4] ? FAMILY_IPV4 : FAMILY_IPV6) };
+	r = tag_set_mark(fd->n, plan->mask, plan->marks[binding]);
+	return r < 0 ? (struct refusal){ TAG_BAD_SOCKET, strerror(-r) }
+		     : (struct refusal){ NULL, NULL };
+}
+
+/* `default` without a definition: the host's own addresses, which nobody is told. */
+static size_t answer_default(struct agent *agent, const struct second *second, const struct fd *fd,
+			     size_t n_fds, char reply[static TAG_REPLY_MAX])
+{
+	const struct model *model = &agent->now->model;
+	bool families[FAMILIES];
+	struct refusal refusal = { NULL, NULL };
+	int r;
+
+	if (model->default_binding == DEFAULT_REJECT ||
+	    model->default_binding == DEFAULT_SUSPENDED)
+		return tag_refuse((struct refusal){ TAG_UNUSABLE, "default-binding refuses" }, reply);
+	if (second->marks) {
+		refusal = n_fds == 1 ? tag_check_socket(fd->n, families)
+				     : (struct refusal){ TAG_BAD_SOCKET,
+							 "expected exactly one descriptor" };
+		r = refusal.code ? 0 : tag_set_mark(fd->n, agent->now->plan.mask,
+						    agent->now->plan.pass);
+		if (r < 0)
+			refusal = (struct refusal){ TAG_BAD_SOCKET, strerror(-r) };
+	}
+	if (refusal.code)
+		return tag_refuse(refusal, reply);
+	return (size_t)snprintf(reply, TAG_REPLY_MAX, TAG_REPLY_OK "mark=%u binding=%s "
+				"routed=0.0.0.0/0 routed=::/0", agent->now->plan.pass.host,
+				DEFAULT_BINDING);
+}
+
+static struct refusal find(const struct agent *agent, const struct tag_peer *peer,
+			   const struct second *second, uint32_t *ret)
+{
+	const struct model *model = &agent->now->model;
+	uint32_t index = second->ip.len > 0 ? find_address(model, &second->ip)
+					    : model_find(model, second->name);
+
+	if (index == NO_INDEX)
+		return (struct refusal){ TAG_UNKNOWN, second->ip.len > 0
+			? "no binding has this address" : "no binding has this name" };
+	if (!tag_allowed(model, peer, index))
+		return (struct refusal){ TAG_DENIED, "you may not use this binding (its allow list)" };
+	if (model->bindings.at[index].group) {
+		if (agent->now->plan.suspended[index])
+			return (struct refusal){ TAG_UNUSABLE, "suspended" };
+		index = pick_member(&agent->now->plan, index, second->hash);
+		if (index == NO_INDEX)
+			return (struct refusal){ TAG_UNUSABLE, "no member of the group is usable" };
+	}
+	*ret = index;
+	return (struct refusal){ NULL, NULL };
+}
+
+size_t tag_answer_second(struct agent *agent, const struct tag_peer *peer, const char *request,
+			 size_t len, const struct fd *fd, size_t n_fds,
+			 char reply[static TAG_REPLY_MAX])
+{
+	char text[TAG_REQUEST_MAX + 1];
+	struct line line = { reply, 0 };
+	struct second second;
+	struct refusal refusal;
+	uint32_t binding = 0;
+
+	if (len > TAG_REQUEST_MAX || memchr(request, '\0', len))
+		return tag_refuse((struct refusal){ TAG_BAD_REQUEST, "too long" }, reply);
+	memcpy(text, request, len);
+	text[len] = '\0';
+	if (!read_second(text, &second))
+		return tag_refuse((struct refusal){ TAG_BAD_REQUEST,
+			"expected ASK 2 HASH name:NAME, or address:IP" }, reply);
+	if (second.name && strcmp(second.name, DEFAULT_BINDING) == 0 && peer->trusted &&
+	    model_find(&agent->now->model, DEFAULT_BINDING) == NO_INDEX)
+		return answer_default(agent, &second, fd, n_fds, reply);
+	refusal = find(agent, peer, &second, &binding);
+	if (!refusal.code && second.marks)
+		refusal = mark_socket(agent, binding, fd, n_fds);
+	if (refusal.code)
+		return tag_refuse(refusal, reply);
+	describe(agent, binding, &line);
+	return line.n;
+}
