@@ -17,7 +17,7 @@ Q        := $(if $(V),,@)
 
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
-	libev-dev libc-ares-dev libssl-dev
+	libev-dev libc-ares-dev libssl-dev libcrypt-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
 	libidn12 libgnutls-dane0
@@ -42,7 +42,7 @@ CPPFLAGS_ALL = -D_GNU_SOURCE -DOUTBIND_VERSION='"$(VERSION)"' -Iagent -I$(OBJ)/a
 CFLAGS_ALL = -std=gnu17 $(OPTIMISE) $(WARN) $(HARDEN) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
 LDFLAGS_ALL = $(OPTIMISE) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LIBS     = $(shell pkg-config --libs $(PKGS))
-LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev
+LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev -lcrypt
 
 # Sources by layer; what each may include is checked by tests/lint.
 BASE     := $(wildcard agent/base/*.c)

@@ -72,7 +72,10 @@ void control_status(struct control_peer *peer, json_t *in)
 	const struct program *program = peer->control->program;
 	struct metrics sum = { 0 };
 	unsigned sessions = sum_up(program, &sum);
-	json_t *out = json_pack(
+	json_t *out;
+
+	tagging_try(peer->control->tagging);
+	out = json_pack(
 		"{s:s, s:i, s:s, s:s, s:s, s:i, s:b, s:b, s:i, s:i, s:I, s:i, s:o, s:o, s:o, s:[]}",
 		"version", OUTBIND_VERSION, "pid", (int)getpid(), "configuration", program->config,
 		"started", program->started, "last_reload", program->last_reload, "workers",

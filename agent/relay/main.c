@@ -189,6 +189,16 @@ static int check_root(void)
 	return -EPERM;
 }
 
+static void note_start(void)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm))
+		(void)strftime(program.started, sizeof program.started, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	strcpy(program.last_reload, "none");
+}
+
 static int start(void)
 {
 	int r;
@@ -199,6 +209,7 @@ static int start(void)
 	ev_async_init(&worker_ended, on_worker_ended);
 	ev_async_start(program.loop, &worker_ended);
 	program.memory = memory_new();
+	note_start();
 	r = access_log_new(program.now->model.relay.access_log, &program.log);
 	if (r < 0) {
 		fprintf(stderr, "outbind-relay: cannot write %s: %s\n",

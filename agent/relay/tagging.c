@@ -366,6 +366,14 @@ bool tagging_connected(const struct tagging *tagging)
 	return tagging->fd.n >= 0;
 }
 
+void tagging_try(struct tagging *tagging)
+{
+	if (tagging->fd.n < 0)
+		try_connect(tagging);
+	if (tagging->fd.n >= 0)
+		send_all(tagging);
+}
+
 struct tagging_query *tagging_ask(struct tagging *tagging, uint32_t hash, const char *whom, int fd,
 				  tagging_done *done, void *context)
 {

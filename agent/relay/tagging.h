@@ -35,6 +35,7 @@ struct tagging *tagging_new(struct ev_loop *loop, const char *path, void (*chang
 			    void *context);
 void tagging_free(struct tagging *tagging);
 bool tagging_connected(const struct tagging *tagging);
+void tagging_try(struct tagging *tagging);	/* connect, if it is not */
 /* @whom: "name:NAME" or "address:IP"; @fd: to be marked, or -1: only ask. @done once, later. */
 struct tagging_query *tagging_ask(struct tagging *tagging, uint32_t hash, const char *whom, int fd,
 				  tagging_done *done, void *context);

@@ -2,8 +2,7 @@
 /* See worker.h. */
 #include "relay/conn.h"
 #include "relay/memory.h"
-#include "relay/proxy.h"
-#include "relay/socks.h"
+#include "relay/raw.h"
 #include "relay/sts.h"
 
 #include "base/mem.h"
@@ -44,10 +43,8 @@ static void start(struct worker *worker, size_t front, struct fd *fd)
 	struct front_kind *kind = &worker->now->fronts[front];
 
 	atomic_fetch_add_explicit(kind->accepted, 1, memory_order_relaxed);
-	if (kind->conf->protocol == RELAY_SOCKS5)
-		socks_start(worker, worker->now, front, fd);
-	else if (kind->conf->protocol == RELAY_PROXY)
-		proxy_start(worker, worker->now, front, fd);
+	if (kind->conf->protocol == RELAY_SOCKS5 || kind->conf->protocol == RELAY_PROXY)
+		raw_start(worker, worker->now, front, fd);
 	else
 		conn_start(worker, worker->now, front, fd);
 }
@@ -161,6 +158,7 @@ static void stop(struct worker *worker)
 	worker->stopping = true;
 	stop_accepting(worker);
 	upstream_drop_idle(worker);
+	raw_stop_all(worker);
 	conn_stop_all(worker, again);
 	if (again)
 		ev_break(worker->loop, EVBREAK_ALL);
@@ -198,6 +196,7 @@ static void on_wake(struct ev_loop *loop, ev_async *wake, int revents)
 
 static void worker_drop(struct worker *worker)
 {
+	raw_stop_all(worker);
 	conn_stop_all(worker, true);
 	upstream_drop_idle(worker);
 	sts_free(worker->sts);

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 struct conn;
+struct raw;
 struct upstream;
 struct worker;
 struct memory;
@@ -45,6 +46,7 @@ struct worker {
 	void *routes;				/* tsearch(3) by key */
 	uint64_t epoch;				/* moves when answers of the agent may be true no longer */
 	struct { struct conn *first; } conns;
+	struct raw *raws;			/* clients of SOCKS5 and PROXY fronts */
 	struct { struct upstream *first; unsigned n; } idle;	/* of all routes, oldest last */
 	uint64_t ids;
 	bool stopping;

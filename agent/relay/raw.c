@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A client of a raw front: its header or handshake, the rules, one connection, then a pipe. A name that it gives is as good
+ * as a rule, since it has to come from somewhere that reaches the listener; whether the binding may be used is
+ * the agent's to say, as always. The header must be there within 15 s.
+ */
+#include "relay/raw.h"
+
+#include "base/mem.h"
+#include "relay/dial.h"
+#include "relay/pipe.h"
+#include "relay/proxy_parse.h"
+#include "relay/socks_parse.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const double header_wait = 15;		/* seconds */
+
+struct raw {
+	struct worker *worker;
+	struct generation *generation;		/* counted */
+	const struct front_kind *front;
+	struct fd fd;
+	ev_io read;
+	ev_timer timer;
+	struct ip client;
+	struct socks socks;
+	struct buffer in;			/* PROXY: header, then what is for the destination */
+	struct dial *dial;
+	struct route *route;			/* counted */
+	struct raw *newer, *older;
+};
+
+static bool is_socks(const struct raw *raw)
+{
+	return raw->front->conf->protocol == RELAY_SOCKS5;
+}
+
+static void raw_free(struct raw *raw)
+{
+	struct worker *worker = raw->worker;
+
+	ev_io_stop(worker->loop, &raw->read);
+	ev_timer_stop(worker->loop, &raw->timer);
+	if (raw->dial)
+		dial_cancel(raw->dial);
+	route_unref(worker, raw->route);
+	socks_drop(&raw->socks);
+	buffer_drop(&raw->in);
+	fd_drop(&raw->fd);
+	if (raw->newer)
+		raw->newer->older = raw->older;
+	else
+		worker->raws = raw->older;
+	if (raw->older)
+		raw->older->newer = raw->newer;
+	generation_unref(raw->generation);
+	free(raw);
+	worker->n_conns--;
+	worker_check_end(worker);
+}
+
+/* Small answers: the socket has room, or the client does not read. */
+static void send_answers(struct raw *raw)
+{
+	struct buffer *out = &raw->socks.out;
+
+	(void)!send(raw->fd.n, buffer_bytes(out), buffer_len(out), MSG_NOSIGNAL | MSG_DONTWAIT);
+	buffer_take(out, buffer_len(out));
+}
+
+static void fail(struct raw *raw, enum socks_code code)
+{
+	if (is_socks(raw)) {
+		socks_answer(&raw->socks, code, NULL, 0);
+		send_answers(raw);
+	}
+	raw_free(raw);
+}
+
+static enum socks_code code_of(enum dial_reason reason)
+{
+	switch (reason) {
+	case DIAL_AGENT:
+		return SOCKS_FAILED;
+	case DIAL_BINDING:
+		return SOCKS_NOT_ALLOWED;
+	case DIAL_FAMILY:
+		return SOCKS_NETWORK;
+	case DIAL_NAME:
+		return SOCKS_HOST;
+	case DIAL_CONNECTION:
+		return SOCKS_REFUSED;
+	}
+	return SOCKS_FAILED;
+}
+
+static void on_pipe_done(void *context, uint64_t up, uint64_t down)
+{
+	(void)up;
+	(void)down;
+	raw_free(context);
+}
+
+static void on_dialled(void *context, struct upstream *upstream, const struct reply *refusal,
+		       enum dial_reason reason)
+{
+	struct raw *raw = context;
+	struct fd client, other;
+
+	(void)refusal;
+	raw->dial = NULL;
+	if (!upstream) {
+		METRIC_ADD(&raw->worker->metrics.no_connection, 1);
+		fail(raw, code_of(reason));
+		return;
+	}
+	if (is_socks(raw)) {
+		socks_answer(&raw->socks, SOCKS_OK, &upstream->source_ip, 0);
+		send_answers(raw);
+	}
+	client = fd_take(&raw->fd);
+	other = upstream_detach(upstream);
+	upstream_free(upstream);
+	ev_timer_stop(raw->worker->loop, &raw->timer);
+	pipe_start(raw->worker, client, other, NULL, is_socks(raw) ? &raw->socks.in : &raw->in,
+		   on_pipe_done, raw);
+}
+
+static void dial(struct raw *raw, const struct route_how *how)
+{
+	struct dial_how dialling = { .generation = raw->generation, .point = POINT_ACCEPT,
+				     .raw = true };
+
+	raw->route = route_get(raw->worker, how);
+	dialling.route = raw->route;
+	ev_timer_stop(raw->worker->loop, &raw->timer);
+	raw->dial = dial_start(raw->worker, &dialling, on_dialled, raw);
+}
+
+/* By the rules, or by what the client itself has named. */
+static void decide(struct raw *raw, const char *named, struct route_how *how)
+{
+	struct policy_facts facts = { .listener = raw->front->conf, .client = raw->client,
+				      .destination = how->destination,
+				      .parameter = named && named[0] ? named : NULL };
+	struct policy_verdict verdict;
+
+	policy_decide(raw->generation->policy, &facts, &verdict);
+	if (!verdict.binding) {
+		METRIC_ADD(&raw->worker->metrics.no_rule, 1);
+		fail(raw, SOCKS_NOT_ALLOWED);
+		return;
+	}
+	how->binding = verdict.binding;
+	how->hash = verdict.hash;
+	dial(raw, how);
+}
+
+static void take_socks(struct raw *raw)
+{
+	struct route_how how = { .host = raw->socks.host[0] ? raw->socks.host : NULL,
+				 .destination = raw->socks.ip, .port = raw->socks.port };
+
+	send_answers(raw);
+	if (raw->socks.state == SOCKS_BAD)
+		raw_free(raw);
+	else if (raw->socks.state == SOCKS_DONE)
+		decide(raw, raw->socks.user, &how);
+	else
+		ev_io_start(raw->worker->loop, &raw->read);
+}
+
+static void take_proxy(struct raw *raw)
+{
+	struct proxy_header header;
+	struct route_how how = { 0 };
+	char whom[IP_TEXT + 9], ip[IP_TEXT];
+	int r = proxy_parse(buffer_bytes(&raw->in), buffer_len(&raw->in), &header);
+
+	if (r < 0) {
+		raw_free(raw);
+		return;
+	}
+	if (r == 0) {
+		ev_io_start(raw->worker->loop, &raw->read);
+		return;
+	}
+	buffer_take(&raw->in, header.len);
+	how.destination = header.destination;
+	how.port = header.destination_port;
+	if (header.binding[0]) {
+		decide(raw, header.binding, &how);
+		return;
+	}
+	(void)snprintf(whom, sizeof whom, "address:%s", ip_print(&header.source, ip));
+	how.binding = whom;
+	dial(raw, &how);
+}
+
+static void on_read(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct raw *raw = io->data;
+	uint8_t bytes[PROXY_HEADER_MAX];
+	ssize_t n = recv(raw->fd.n, bytes, sizeof bytes, MSG_DONTWAIT);
+
+	(void)revents;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		raw_free(raw);
+		return;
+	}
+	ev_io_stop(loop, io);
+	if (is_socks(raw)) {
+		socks_feed(&raw->socks, bytes, (size_t)n);
+		take_socks(raw);
+	} else {
+		buffer_put(&raw->in, bytes, (size_t)n);
+		take_proxy(raw);
+	}
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)revents;
+	raw_free(timer->data);
+}
+
+static void take_client(struct raw *raw)
+{
+	struct sockaddr_storage name = { .ss_family = AF_UNSPEC };
+	socklen_t size = sizeof name;
+
+	if (getpeername(raw->fd.n, (struct sockaddr *)&name, &size) < 0)
+		return;
+	if (name.ss_family == AF_INET) {
+		raw->client.len = 4;
+		memcpy(raw->client.octet, &((struct sockaddr_in *)&name)->sin_addr, 4);
+	} else if (name.ss_family == AF_INET6) {
+		raw->client.len = 16;
+		memcpy(raw->client.octet, &((struct sockaddr_in6 *)&name)->sin6_addr, 16);
+	}
+}
+
+void raw_start(struct worker *worker, struct generation *generation, size_t front, struct fd *fd)
+{
+	struct raw *raw = mem_zero(1, sizeof *raw);
+	int on = 1;
+
+	raw->worker = worker;
+	raw->generation = generation_ref(generation);
+	raw->front = &generation->fronts[front];
+	raw->fd = fd_take(fd);
+	raw->older = worker->raws;
+	if (raw->older)
+		raw->older->newer = raw;
+	worker->raws = raw;
+	worker->n_conns++;
+	METRIC_ADD(&worker->metrics.sessions, 1);
+	(void)setsockopt(raw->fd.n, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	take_client(raw);
+	ev_io_init(&raw->read, on_read, raw->fd.n, EV_READ);
+	ev_timer_init(&raw->timer, on_timer, header_wait, 0);
+	raw->read.data = raw->timer.data = raw;
+	ev_io_start(worker->loop, &raw->read);
+	ev_timer_start(worker->loop, &raw->timer);
+}
+
+void raw_stop_all(struct worker *worker)
+{
+	struct raw *next;
+
+	for (struct raw *raw = worker->raws; raw; raw = next) {
+		next = raw->older;
+		if (raw->fd.n >= 0)		/* else it is a pipe by now */
+			raw_free(raw);
+	}
+}
