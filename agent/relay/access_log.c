@@ -7,6 +7,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
+
+/* How long lines are gathered before they are written: a wake-up a line would cost more than the line. */
+static const struct timespec gather = { .tv_nsec = 20 * 1000 * 1000 };
 
 struct access_log {
 	pthread_t thread;
@@ -45,6 +49,11 @@ static void *run(void *context)
 		pthread_mutex_lock(&log->lock);
 		while (log->n == 0 && !log->ends)
 			pthread_cond_wait(&log->more, &log->lock);
+		if (!log->ends) {		/* more will come: one write for all of it */
+			pthread_mutex_unlock(&log->lock);
+			(void)nanosleep(&gather, NULL);
+			pthread_mutex_lock(&log->lock);
+		}
 		text = log->waiting;
 		log->waiting = log->writing;
 		log->writing = text;
@@ -133,8 +142,9 @@ bool access_log_put(struct access_log *log, const char *line, size_t len)
 	room = len <= ACCESS_LOG_MAX - log->n;
 	if (room) {
 		memcpy(log->waiting + log->n, line, len);
+		if (log->n == 0)
+			pthread_cond_signal(&log->more);
 		log->n += len;
-		pthread_cond_signal(&log->more);
 	}
 	pthread_mutex_unlock(&log->lock);
 	return room;

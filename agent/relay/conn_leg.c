@@ -161,13 +161,14 @@ static enum relay_tls tls_of(const struct conn *conn, const char *name, bool cli
 static struct route *make_route(struct conn *conn, const struct policy_verdict *verdict,
 				const struct session_facts *facts, struct reply *ret_refusal)
 {
-	char domain[DOMAIN_MAX_BYTES + 1], place[4200] = "", ip[IP_TEXT];
+	char domain[DOMAIN_MAX_BYTES + 1], ip[IP_TEXT];
 	struct route_how how = { .binding = verdict->binding, .hash = verdict->hash,
 				 .host = verdict->hop.host, .mx = verdict->hop.mx,
-				 .port = verdict->hop.port, .place = place };
+				 .port = verdict->hop.port,
+				 .model = &conn->generation->model };
 
 	if (verdict->rule)
-		model_place(&conn->generation->model, verdict->rule->where, place, sizeof place);
+		how.where = &verdict->rule->where;
 	if (!how.host && conn->destination.len > 0) {
 		how.destination = conn->destination;
 		how.port = conn->destination_port;

@@ -28,22 +28,22 @@ static void count(struct metrics *metrics, const struct record *record)
 	METRIC_ADD(&metrics->microseconds, record->ended - record->began);
 }
 
-static void print_upstream(FILE *line, const struct upstream *upstream)
+static void print_upstream(struct buffer *line, const struct upstream *upstream)
 {
 	char ip[IP_TEXT];
 
 	report_field(line, "member", upstream->binding);
 	report_field(line, "source", upstream->source);
 	report_field(line, "host", upstream->host);
-	fprintf(line, " to=[%s]:%u reused=%s tls=", ip_print(&upstream->peer, ip), upstream->port,
+	buffer_print(line, " to=[%s]:%u reused=%s tls=", ip_print(&upstream->peer, ip), upstream->port,
 		upstream->n_used > 1 ? "yes" : "no");
 	if (upstream->tls)
-		fprintf(line, "\"%s\"", tls_describe(upstream->tls));
+		buffer_print(line, "\"%s\"", tls_describe(upstream->tls));
 	else
-		fputs("no", line);
+		buffer_text(line, "no");
 }
 
-static void print_record(FILE *line, struct conn *conn, const struct record *record)
+static void print_record(struct buffer *line, struct conn *conn, const struct record *record)
 {
 	const struct conn_leg *leg = record->leg >= 0 ? conn_leg(conn, record->leg) : NULL;
 	const struct route *route =
@@ -53,14 +53,14 @@ static void print_record(FILE *line, struct conn *conn, const struct record *rec
 	report_time(line);
 	if (conn->client.len > 0)
 		ip_print(&conn->client, ip);
-	fprintf(line, "relay.delivery id=%s outcome=%s client=%s", conn->id,
+	buffer_print(line, "relay.delivery id=%s outcome=%s client=%s", conn->id,
 		outcomes[record->outcome], ip);
 	report_field(line, "listener", conn->front->conf->name);
 	report_field(line, "helo", record->helo);
 	report_field(line, "user", record->user);
 	report_field(line, "from", record->sender);
 	report_field(line, "rcpt", record->first_rcpt);
-	fprintf(line, " accepted=%u refused=%u size=%" PRIu64 " nul=%" PRIu64, record->n_accepted,
+	buffer_print(line, " accepted=%u refused=%u size=%" PRIu64 " nul=%" PRIu64, record->n_accepted,
 		record->n_refused, record->size, record->n_nul);
 	if (route) {
 		report_field(line, "binding", route->binding);
@@ -68,27 +68,20 @@ static void print_record(FILE *line, struct conn *conn, const struct record *rec
 	}
 	if (leg && leg->upstream)
 		print_upstream(line, leg->upstream);
-	fprintf(line, " code=%d", record->code);
+	buffer_print(line, " code=%d", record->code);
 	report_field(line, "reply", record->reply);
-	fprintf(line, " ms=%" PRIu64 " ack=%s\n", (record->ended - record->began) / 1000,
+	buffer_print(line, " ms=%" PRIu64 " ack=%s\n", (record->ended - record->began) / 1000,
 		record->ack_lost ? "lost" : "given");
 }
 
 void conn_record(void *context, const struct record *record)
 {
 	struct conn *conn = context;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *line;
+	struct buffer *line = &conn->worker->line;
 
 	count(&conn->worker->metrics, record);
-	line = open_memstream(&text, &len);
-	if (!line)
-		abort();
 	print_record(line, conn, record);
-	if (fclose(line) != 0)
-		abort();
-	if (!access_log_put(conn->worker->log, text, len))
+	if (!access_log_put(conn->worker->log, (const char *)buffer_bytes(line), buffer_len(line)))
 		METRIC_ADD(&conn->worker->metrics.log_dropped, 1);
-	free(text);
+	buffer_take(line, buffer_len(line));
 }

@@ -32,6 +32,15 @@ static char *make_key(const struct route_how *how)
 	return key;
 }
 
+static char *place_of(const struct model *model, const struct where *where)
+{
+	char place[4200] = "";
+
+	if (where)
+		model_place(model, *where, place, sizeof place);
+	return mem_text(place, strlen(place));
+}
+
 struct route *route_get(struct worker *worker, const struct route_how *how)
 {
 	struct route probe = { .key = make_key(how) }, *route;
@@ -46,7 +55,7 @@ struct route *route_get(struct worker *worker, const struct route_how *how)
 		.key = probe.key, .refs = 1, .binding = copy(how->binding), .hash = how->hash,
 		.host = copy(how->host), .mx = how->mx, .port = how->port,
 		.destination = how->destination, .tls = how->tls, .implicit_plain = how->plain,
-		.place = copy(how->place ? how->place : ""),
+		.place = place_of(how->model, how->where),
 	};
 	if (!tsearch(route, &worker->routes, compare))
 		abort();

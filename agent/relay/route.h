@@ -23,7 +23,9 @@ struct route {
 };
 
 struct route_how {
-	const char *binding, *host, *place;
+	const char *binding, *host;
+	const struct model *model;		/* that the rule is of */
+	const struct where *where;		/* of the rule, or NULL */
 	uint32_t hash;
 	bool mx, plain;
 	uint16_t port;

@@ -205,6 +205,7 @@ static void worker_drop(struct worker *worker)
 	tagging_free(worker->tagging);
 	generation_unref(worker->now);
 	free(worker->accepting);
+	buffer_drop(&worker->line);
 	ev_loop_destroy(worker->loop);
 }
 

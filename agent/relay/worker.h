@@ -52,6 +52,7 @@ struct worker {
 	bool stopping;
 	_Atomic(unsigned) n_conns;
 	uint8_t scratch[SCRATCH];
+	struct buffer line;			/* of the access log, being made */
 
 	/* Orders of the main thread, under the lock. */
 	pthread_mutex_t lock;

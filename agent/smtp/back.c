@@ -342,6 +342,12 @@ bool back_is_down(const struct back *back)
 	return back->phase == PHASE_DOWN;
 }
 
+static void put_line(struct buffer *out, const char *line)
+{
+	buffer_text(out, line);
+	buffer_put(out, "\r\n", 2);
+}
+
 void back_command(struct back *back, enum back_verb verb, const char *line, uint64_t now)
 {
 	back->now = now;
@@ -351,14 +357,14 @@ void back_command(struct back *back, enum back_verb verb, const char *line, uint
 	if (verb == BACK_MAIL)
 		back->n_transactions++;
 	if (back->pending.n == 1 || (back->caps.has & CAP_PIPELINING && verb != BACK_RAW)) {
-		buffer_print(&back->out, "%s\r\n", line);
+		put_line(&back->out, line);
 		back->n_sent++;
 	} else {
-		buffer_print(&back->queued, "%s\r\n", line);
+		put_line(&back->queued, line);
 	}
 }
 
-void back_body(struct back *back, struct text piece, uint64_t now)
+void back_body(struct back *back, struct text piece, bool run, uint64_t now)
 {
 	back->now = now;
 	if (back->phase == PHASE_DOWN)
@@ -366,7 +372,10 @@ void back_body(struct back *back, struct text piece, uint64_t now)
 	if (!back->in_body || buffer_len(&back->out) == 0)
 		back->since = now;
 	back->in_body = true;
-	body_encode(&back->encoder, piece, &back->out);
+	if (run)
+		body_encode_run(&back->encoder, piece, &back->out);
+	else
+		body_encode(&back->encoder, piece, &back->out);
 }
 
 void back_end(struct back *back, uint64_t now)

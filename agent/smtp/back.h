@@ -89,6 +89,6 @@ bool back_is_down(const struct back *back);
 /* Commands. @line without CRLF, e.g. "MAIL FROM:<a@b> SIZE=1"; each gets one BACK_REPLY, in order. */
 void back_command(struct back *back, enum back_verb verb, const char *line, uint64_t now);
 
-/* The text, after 354. Content, not stuffed. */
-void back_body(struct back *back, struct text piece, uint64_t now);
+/* The text, after 354. Content, not stuffed; @run: see body_encode_run(). */
+void back_body(struct back *back, struct text piece, bool run, uint64_t now);
 void back_end(struct back *back, uint64_t now);

@@ -144,31 +144,48 @@ enum body_event body_decode(struct body_decoder *decoder, const uint8_t **at, si
 
 enum encode_state { LINE_START, LINE_IN, LINE_CR };
 
-void body_encode(struct body_encoder *encoder, struct text piece, struct buffer *out)
+/* What stands at the end of @piece, for the next one. */
+static void note_end(struct body_encoder *encoder, struct text piece)
 {
-	const char *at = piece.at, *end = piece.at + piece.len, *from = at;
+	const char *end = piece.at + piece.len;
 
-	if (at == end)
-		return;
-	if ((encoder->state == LINE_START && *at == '.'))
-		buffer_put(out, ".", 1);
-	if (encoder->state == LINE_CR && *at == '\n' && piece.len > 1 && at[1] == '.') {
-		buffer_put(out, "\n.", 2);
-		from = ++at;
-	}
-	/* A dot is put behind each CRLF that a dot follows. */
-	while ((at = memmem(at, (size_t)(end - at), "\r\n.", 3))) {
-		buffer_put(out, from, (size_t)(at + 2 - from));
-		buffer_put(out, ".", 1);
-		from = at += 2;
-	}
-	buffer_put(out, from, (size_t)(end - from));
 	if (end[-1] == '\r')
 		encoder->state = LINE_CR;
 	else if (end[-1] == '\n' && (piece.len > 1 ? end[-2] == '\r' : encoder->state == LINE_CR))
 		encoder->state = LINE_START;
 	else
 		encoder->state = LINE_IN;
+}
+
+void body_encode_run(struct body_encoder *encoder, struct text piece, struct buffer *out)
+{
+	const char *at = piece.at;
+
+	if (piece.len == 0)
+		return;
+	if (encoder->state == LINE_START && *at == '.')
+		buffer_put(out, ".", 1);
+	if (encoder->state == LINE_CR && *at == '\n' && piece.len > 1 && at[1] == '.') {
+		buffer_put(out, "\n.", 2);
+		at++;
+	}
+	buffer_put(out, at, piece.len - (size_t)(at - piece.at));
+	note_end(encoder, piece);
+}
+
+void body_encode(struct body_encoder *encoder, struct text piece, struct buffer *out)
+{
+	const char *at;
+
+	/* Up to each CRLF that a dot follows it is a run, and the dot begins the next. */
+	while (piece.len > 0 && (at = memmem(piece.at, piece.len, "\r\n.", 3))) {
+		size_t len = (size_t)(at + 2 - piece.at);
+
+		body_encode_run(encoder, (struct text){ piece.at, len }, out);
+		piece.at += len;
+		piece.len -= len;
+	}
+	body_encode_run(encoder, piece, out);
 }
 
 void body_encode_end(struct body_encoder *encoder, struct buffer *out)

@@ -25,7 +25,7 @@ struct body_decoder {				/* zero but for @normalise is at the start of a text */
 /*
  * body_decode - content from stuffed bytes
  * @at, @n:    moved behind what was taken
- * @ret_piece: for BODY_PIECE; points into the input or to constants
+ * @ret_piece: for BODY_PIECE; points into the input or to constants. Ends before a dot that begins a line
  *
  * Without normalise, bare CR and LF are content, and @bare is set: the caller goes on to the true end
  * and refuses the message. Linear; the same content and the same end however the input is split.
@@ -37,5 +37,7 @@ struct body_encoder { unsigned state; };	/* zero is the start of a text */
 
 /* Put content, dots stuffed, into @out. */
 void body_encode(struct body_encoder *encoder, struct text piece, struct buffer *out);
+/* The same for a piece as body_decode() gives them: no line within it, but for its first, begins with a dot. */
+void body_encode_run(struct body_encoder *encoder, struct text piece, struct buffer *out);
 /* Put the end: CRLF if the content did not end with one, ".", CRLF. Then the encoder is fresh again. */
 void body_encode_end(struct body_encoder *encoder, struct buffer *out);

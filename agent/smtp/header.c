@@ -162,15 +162,15 @@ static size_t feed_line(struct header_scan *scan, const char *at, size_t n, stru
 	return len;
 }
 
-void header_feed(struct header_scan *scan, struct text content, struct buffer *out)
+size_t header_feed(struct header_scan *scan, struct text content, struct buffer *out)
 {
 	size_t used = 0;
 
 	while (used < content.len && !scan->over)
 		used += feed_line(scan, content.at + used, content.len - used, out);
-	buffer_put(out, content.at + used, content.len - used);
 	if (buffer_len(out) > HEADER_MAX_BYTES && !scan->over)
 		scan->too_long = true;
+	return used;
 }
 
 void header_finish(struct header_scan *scan, struct buffer *out)

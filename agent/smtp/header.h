@@ -25,9 +25,9 @@ struct header_scan {
 void header_scan_drop(struct header_scan *scan);
 
 /*
- * header_feed - take content in; what passes is appended to @out
- * The block ends at an empty line, at a line that is no field and continues none, or at the end of the
- * text: header_finish. After `over` everything is appended unchanged; callers may then skip the call.
+ * header_feed - take content in, up to the end of the block; what passes is appended to @out
+ * The block ends with an empty line, with a line that is no field and continues none, or at the end of
+ * the text: header_finish. Returns how many octets were taken: all of them unless it is `over` now.
  */
-void header_feed(struct header_scan *scan, struct text content, struct buffer *out);
+size_t header_feed(struct header_scan *scan, struct text content, struct buffer *out);
 void header_finish(struct header_scan *scan, struct buffer *out);

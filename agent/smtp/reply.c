@@ -88,7 +88,10 @@ void reply_print(const struct reply *reply, struct buffer *out)
 		const char *end = left ? memchr(at, '\n', left) : NULL;
 		size_t len = end ? (size_t)(end - at) : left;
 
-		buffer_print(out, "%03d%c", reply->code, end ? '-' : ' ');
+		char code[4] = { (char)('0' + reply->code / 100 % 10), (char)('0' + reply->code / 10 % 10),
+				 (char)('0' + reply->code % 10), end ? '-' : ' ' };
+
+		buffer_put(out, code, sizeof code);
 		buffer_put(out, at, len);
 		buffer_put(out, "\r\n", 2);
 		if (!end)

@@ -150,7 +150,9 @@ static void send_mail(struct session *session, struct leg *leg)
 	AUTO(buffer_drop) struct buffer line = { 0 };
 	const struct caps *caps = &leg->back->caps;
 
-	buffer_print(&line, "MAIL FROM:<%s>", session->sender);
+	buffer_text(&line, "MAIL FROM:<");
+	buffer_text(&line, session->sender);
+	buffer_text(&line, ">");
 	if (session->mail.has_size && caps->has & CAP_SIZE)
 		buffer_print(&line, " SIZE=%llu", (unsigned long long)session->mail.size);
 	if (session->mail.body == BODY_8BITMIME && caps->has & CAP_8BITMIME)
@@ -167,8 +169,11 @@ static void send_rcpt(struct session *session, struct leg *leg, struct rcpt *rcp
 {
 	AUTO(buffer_drop) struct buffer line = { 0 };
 
-	buffer_print(&line, "RCPT TO:<%s>%s", rcpt->address,
-		     rcpt->parameters && leg->back->caps.has & CAP_DSN ? rcpt->parameters : "");
+	buffer_text(&line, "RCPT TO:<");
+	buffer_text(&line, rcpt->address);
+	buffer_text(&line, ">");
+	if (rcpt->parameters && leg->back->caps.has & CAP_DSN)
+		buffer_text(&line, rcpt->parameters);
 	buffer_put(&line, "", 1);
 	back_command(leg->back, BACK_RCPT, (const char *)buffer_bytes(&line), session->now);
 	rcpt->state = RCPT_SENT;

@@ -233,11 +233,11 @@ static void print_trace(struct session *session, struct buffer *out)
 		received_print(&received, out);
 }
 
-static void feed_legs(struct session *session, struct text piece)
+static void feed_legs(struct session *session, struct text piece, bool run)
 {
 	for (size_t i = 0; i < session->legs.n; i++)
 		if (session->legs.at[i].text && session->legs.at[i].back)
-			back_body(session->legs.at[i].back, piece, session->now);
+			back_body(session->legs.at[i].back, piece, run, session->now);
 }
 
 /* The header block that was held, with our trace field before it. */
@@ -246,9 +246,10 @@ static void send_head(struct session *session)
 	AUTO(buffer_drop) struct buffer trace = { 0 };
 
 	print_trace(session, &trace);
-	feed_legs(session, (struct text){ (const char *)buffer_bytes(&trace), buffer_len(&trace) });
+	feed_legs(session, (struct text){ (const char *)buffer_bytes(&trace), buffer_len(&trace) },
+		  true);
 	feed_legs(session, (struct text){ (const char *)buffer_bytes(&session->head),
-					  buffer_len(&session->head) });
+					  buffer_len(&session->head) }, false);
 	buffer_drop(&session->head);
 }
 
@@ -357,13 +358,17 @@ static void take_piece(struct session *session, struct text piece)
 	if (session->doom.code)
 		return;
 	digest_add(session->digest, piece.at, piece.len);
-	if (session->head_done && !session->header_wait) {
-		feed_legs(session, piece);
-		return;
+	if (!session->head_done) {
+		size_t used = header_feed(&session->scan, piece, &session->head);
+
+		piece = (struct text){ piece.at + used, piece.len - used };
+		if (session->scan.over || session->scan.too_long)
+			end_head(session);
 	}
-	header_feed(&session->scan, piece, &session->head);
-	if (!session->head_done && (session->scan.over || session->scan.too_long))
-		end_head(session);
+	if (session->header_wait)
+		buffer_put(&session->head, piece.at, piece.len);
+	else if (session->head_done && !session->doom.code)
+		feed_legs(session, piece, true);
 }
 
 static void take_dot(struct session *session)
