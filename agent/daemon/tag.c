@@ -7,6 +7,8 @@
  * Limits: a peer that connects the socket while we look at it gets its own race; it may use the
  * binding anyway.
  */
+#include "daemon/tag.h"
+
 #include "daemon/tag_parts.h"
 
 #include <netinet/in.h>
@@ -248,7 +250,8 @@ size_t tag_answer(struct agent *agent, const struct tag_peer *peer, const char *
 	if (tag_is_second(request, len))
 		return tag_answer_second(agent, peer, request, len, fd, n_fds, reply);
 	if (!read_request(request, len, name))
-		return tag_refuse((struct refusal){ TAG_BAD_REQUEST, "expected TAG 1 NAME" }, reply);
+		return tag_refuse((struct refusal){ TAG_BAD_REQUEST, "expected TAG 1 NAME" },
+				  reply);
 	refusal = check(agent, peer, name, fd, n_fds, families);
 	if (refusal.code)
 		return tag_refuse(refusal, reply);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Version 2 of the tag protocol: for who must know what a connection would leave from before there is one, as the
- * relay. A group is turned into a member here, by the slots that the kernel would use, with the caller's hash in place
- * of the kernel's: so what is sent again with the same hash leaves from the same member while it is usable.
+ * Version 2 of the tag protocol: for who must know what a connection would leave from before there
+ * is one, as the relay. A group is turned into a member here, by the slots that the kernel would
+ * use, with the caller's hash in place of the kernel's: so what is sent again with the same hash
+ * leaves from the same member while it is usable.
  */
 #include "daemon/tag_parts.h"
 
@@ -190,7 +191,8 @@ static size_t answer_default(struct agent *agent, const struct second *second, c
 
 	if (model->default_binding == DEFAULT_REJECT ||
 	    model->default_binding == DEFAULT_SUSPENDED)
-		return tag_refuse((struct refusal){ TAG_UNUSABLE, "default-binding refuses" }, reply);
+		return tag_refuse((struct refusal){ TAG_UNUSABLE, "default-binding refuses" },
+				  reply);
 	if (second->marks) {
 		refusal = n_fds == 1 ? tag_check_socket(fd->n, families)
 				     : (struct refusal){ TAG_BAD_SOCKET,
@@ -218,7 +220,8 @@ static struct refusal find(const struct agent *agent, const struct tag_peer *pee
 		return (struct refusal){ TAG_UNKNOWN, second->ip.len > 0
 			? "no binding has this address" : "no binding has this name" };
 	if (!tag_allowed(model, peer, index))
-		return (struct refusal){ TAG_DENIED, "you may not use this binding (its allow list)" };
+		return (struct refusal){ TAG_DENIED,
+					 "you may not use this binding (its allow list)" };
 	if (model->bindings.at[index].group) {
 		if (agent->now->plan.suspended[index])
 			return (struct refusal){ TAG_UNUSABLE, "suspended" };

@@ -110,8 +110,13 @@ static void log_refusal(struct client_peer *client, const char *reply)
 /* Tell a watcher, now or when it has read: several changes are one notice. */
 static void tell_change(struct client_peer *client)
 {
+	bool owed = client->owes_change;
+
 	client->owes_change = send(client->fd.n, TAG_CHANGED, sizeof TAG_CHANGED - 1,
 				   MSG_DONTWAIT | MSG_NOSIGNAL) < 0;
+	if (owed != client->owes_change)	/* be woken when it has read */
+		(void)sd_event_source_set_io_events(client->on_io, client->owes_change ?
+						    EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 /* After whatever else was done in this turn of the loop. */

@@ -3,6 +3,7 @@
 #include "daemon/tag.h"
 
 #include "agent_lab.h"
+#include "daemon/suspend.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,6 +101,29 @@ static const struct {
 	{ "a name that is too long",
 	  "TAG 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", TCP4, "ERROR bad-request" },
 	{ "nothing", "", TCP4, "ERROR bad-request" },
+	{ "asking of both families", "ASK 2 0 name:acme", NO_FD,
+	  "OK mark=1 binding=acme address=192.0.2.1 address=2001:db8::1" },
+	{ "asking of what lacks a family", "ASK 2 0 name:four", NO_FD,
+	  "OK mark=2 binding=four address=192.0.2.2 no6=no+IPv6+address+in+the+binding" },
+	{ "asking of what is not there", "ASK 2 0 name:gone", NO_FD, "OK mark=3 binding=gone "
+	  "no4=no+IPv4+address+of+the+binding+is+on+this+host no6=no+IPv6+address+in+the+binding" },
+	{ "by address", "ASK 2 7 address:192.0.2.2", NO_FD, "OK mark=2 binding=four " },
+	{ "by address of the other family", "ASK 2 7 address:2001:db8::1", NO_FD, "OK mark=1 " },
+	{ "by an address that is not on this host", "ASK 2 7 address:192.0.2.9", NO_FD, "OK mark=1 " },
+	{ "by nobody's address", "ASK 2 7 address:192.0.2.7", NO_FD, "ERROR unknown-binding no binding has" },
+	{ "by what is no address", "ASK 2 7 address:acme", NO_FD, "ERROR bad-request" },
+	{ "asking of nobody", "ASK 2 0 name:nobody", NO_FD, "ERROR unknown-binding" },
+	{ "asking of the implicit default", "ASK 2 0 name:default", NO_FD, "OK mark=" },
+	{ "the highest hash", "ASK 2 4294967295 name:acme", NO_FD, "OK mark=1 " },
+	{ "a hash that is too high", "ASK 2 4294967296 name:acme", NO_FD, "ERROR bad-request" },
+	{ "a hash that would wrap", "ASK 2 18446744073709551617 name:acme", NO_FD, "ERROR bad-request" },
+	{ "no hash", "ASK 2 name:acme", NO_FD, "ERROR bad-request" },
+	{ "no kind of name", "ASK 2 0 acme", NO_FD, "ERROR bad-request" },
+	{ "an empty name", "ASK 2 0 name:", NO_FD, "ERROR bad-request" },
+	{ "marking by version 2", "TAG 2 9 name:four", TCP4, "OK mark=2 binding=four " },
+	{ "marking without a socket", "TAG 2 9 name:four", NO_FD, "ERROR bad-socket" },
+	{ "marking what is connected", "TAG 2 9 name:four", CONNECTED, "ERROR bad-socket" },
+	{ "marking for a family that it lacks", "TAG 2 9 name:four", TCP6_ONLY, "ERROR unusable no IPv6" },
 };
 
 static bool may_mark(void)
@@ -198,6 +222,54 @@ static void test_allowed(void **state)
 	assert_false(tag_allowed(model, &peers[1].peer, NO_INDEX));
 }
 
+/* The reply to an ASK of @whom with @hash, without what follows the name of the member. */
+static void ask_member(struct lab *lab, uint32_t hash, const char *whom, char *ret, size_t size)
+{
+	const struct tag_peer root = { .trusted = true };
+	char reply[TAG_REPLY_MAX], request[64];
+	const char *name;
+
+	snprintf(request, sizeof request, "ASK 2 %u name:%s", hash, whom);
+	tag_answer(&lab->agent, &root, request, strlen(request), NULL, 0, reply);
+	name = strstr(reply, "binding=");
+	snprintf(ret, size, "%.*s", name ? (int)strcspn(name + 8, " ") : 60,
+		 name ? name + 8 : reply);
+}
+
+/* Every hash finds a member, always the same; and another one only if that one is suspended. */
+static void test_members(void **state)
+{
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	struct lab *lab = *state;
+	char before[256][64], now[64];
+	size_t of_four = 0;
+
+	assert_int_equal(lab_reload(lab, CONF "group both { member acme; member four; member gone; "
+					 "pick sticky-destination; }\n"), 0);
+	for (uint32_t i = 0; i < ARRAY_LEN(before); i++) {
+		ask_member(lab, i * 16807, "both", before[i], sizeof before[i]);
+		of_four += strcmp(before[i], "four") == 0;
+		assert_true(strcmp(before[i], "four") == 0 || strcmp(before[i], "acme") == 0);
+	}
+	assert_in_range(of_four, 64, 192);
+	assert_int_equal(suspend_binding(&lab->agent, model_find(&lab->agent.now->model, "four"),
+					 true, &out), 0);
+	for (uint32_t i = 0; i < ARRAY_LEN(before); i++) {
+		ask_member(lab, i * 16807, "both", now, sizeof now);
+		assert_string_equal(now, "acme");
+	}
+	assert_int_equal(suspend_binding(&lab->agent, model_find(&lab->agent.now->model, "four"),
+					 false, &out), 0);
+	for (uint32_t i = 0; i < ARRAY_LEN(before); i++) {
+		ask_member(lab, i * 16807, "both", now, sizeof now);
+		assert_string_equal(now, before[i]);
+	}
+	assert_int_equal(suspend_binding(&lab->agent, model_find(&lab->agent.now->model, "both"),
+					 true, &out), 0);
+	ask_member(lab, 5, "both", now, sizeof now);
+	assert_string_equal(now, "ERROR unusable suspended");
+}
+
 static void test_denied(void **state)
 {
 	const struct tag_peer peer = { .credentials = { .uid = 1002, .gid = 1 } };
@@ -207,6 +279,10 @@ static void test_denied(void **state)
 
 	tag_answer(&lab->agent, &peer, "TAG 1 acme", 10, &fd, 1, reply);
 	assert_non_null(strstr(reply, "ERROR not-allowed"));
+	tag_answer(&lab->agent, &peer, "ASK 2 1 name:acme", 17, &fd, 0, reply);
+	assert_non_null(strstr(reply, "ERROR not-allowed"));
+	tag_answer(&lab->agent, &peer, "ASK 2 1 address:192.0.2.1", 25, &fd, 0, reply);
+	assert_non_null(strstr(reply, "ERROR not-allowed"));
 }
 
 int main(void)
@@ -214,7 +290,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_requests), TEST(test_two_descriptors), TEST(test_mark_bits),
-		TEST(test_allowed), TEST(test_denied),
+		TEST(test_allowed), TEST(test_denied), TEST(test_members),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
