@@ -157,12 +157,29 @@ static enum relay_tls tls_of(const struct conn *conn, const char *name, bool cli
 	return level;
 }
 
+/*
+ * The hash chooses a member of a group, an address of several, and among MX hosts of one preference. It is
+ * reduced to as few values as that needs: each has upstreams of its own, and others shall use them again.
+ */
+static uint32_t coarse_hash(const struct model *model, const struct policy_verdict *verdict,
+			    bool mx)
+{
+	enum { OF_GROUP = 256, OF_ADDRESSES = 64, OF_MX = 16 };
+	uint32_t index = model_find(model, verdict->binding), values = mx ? OF_MX : 1;
+
+	if (index == NO_INDEX || model->bindings.at[index].group)
+		values = OF_GROUP;		/* one that files do not have may be a group */
+	else if (model->bindings.at[index].n_addresses > FAMILIES)
+		values = OF_ADDRESSES;
+	return verdict->hash % values;
+}
+
 /* The route for a verdict, or NULL with why there is none. */
 static struct route *make_route(struct conn *conn, const struct policy_verdict *verdict,
 				const struct session_facts *facts, struct reply *ret_refusal)
 {
 	char domain[DOMAIN_MAX_BYTES + 1], ip[IP_TEXT];
-	struct route_how how = { .binding = verdict->binding, .hash = verdict->hash,
+	struct route_how how = { .binding = verdict->binding,
 				 .host = verdict->hop.host, .mx = verdict->hop.mx,
 				 .port = verdict->hop.port,
 				 .model = &conn->generation->model };
@@ -185,6 +202,7 @@ static struct route *make_route(struct conn *conn, const struct policy_verdict *
 	}
 	if (how.host)
 		how.tls = tls_of(conn, how.host, facts->is_tls);
+	how.hash = coarse_hash(&conn->generation->model, verdict, how.mx);
 	return route_get(conn->worker, &how);
 }
 
