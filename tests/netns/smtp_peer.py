@@ -291,7 +291,7 @@ class Peer:
         if not self.message or not self.message.rcpts:
             self.reply(503 if not self.message else 554, "5.5.1 no valid recipients")
             return
-        if self.pending:
+        if self.pending and not self.out_of_step:
             self.blame("text before it was asked for")
         if self.answer("DATA", 354, "go on"):
             self.finish(self.body())
@@ -431,6 +431,12 @@ class Receiver:
 
     def of_sender(self, sender):
         return [message for message in list(self.messages) if message.sender == sender]
+
+    def settle(self, seconds=2):
+        """Wait until what was recorded is acknowledged."""
+        end = time.monotonic() + seconds
+        while any(message.replied != SENT for message in self.messages) and time.monotonic() < end:
+            time.sleep(0.002)
 
     def forget(self):
         """Start anew: nothing was seen yet."""

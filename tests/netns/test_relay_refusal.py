@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a message must not leave, it does not: 451 with the reason, and no connection at the destination."""
+
+from cases import test
+from lab import FAR, check, pool
+from place import wait_for
+from relay_lab import DESTINATION, RelayLab, mail_binding, relay_block, smarthost
+from smtp_client import Client, Gone, Refused, proxy, socks5, tcp, unix
+from smtp_peer import Manner
+
+BINDINGS = mail_binding("acme", 11) + mail_binding("only4", 12, families=(4,)) + mail_binding("gone", 13) + \
+    "binding forbidden { address %s; }\n" % pool(14, 4)
+CONF = BINDINGS + relay_block(
+    """listen *:2500 { trust parameter; }
+    listen "RUN/smtp" { mode 0666; trust parameter; }
+    listen *:2510 { protocol lmtp; trust parameter; }
+    listen *:2520 { protocol socks5; }
+    listen *:2530 { protocol proxy; }
+    """ + "".join('intercept %s { cgroup "/%s.slice"; port 25; listen *:%d; }\nlistener %s use %s;\n' % (name, name, port, name, name)
+                  for name, port in (("acme", 2540), ("only4", 2541), ("gone", 2542))) +
+    """sender "six.example" use only4 smarthost "[%s]:%d";
+    sender "refused.example" reject "not by this way";
+    sender "acme.example" use acme;\n""" % (FAR[6], DESTINATION), smarthost=smarthost())
+MAIL_FRONTS = ("smtp", "unix", "lmtp")
+
+
+def connect(relay, front):
+    if front == "unix":
+        return unix(relay.path("smtp"))
+    return tcp("127.0.0.1", {"smtp": 2500, "lmtp": 2510}[front])
+
+
+def by_mail(lab, relay, front, sender="a@b.example", params="", rcpts=("c@d.example",)):
+    """The reply that decided, as (code, text)."""
+    with lab.inside("sender"):
+        sock = connect(relay, front)
+    with Client(sock, front == "lmtp") as client:
+        client.hello()
+        return client.transaction(sender, list(rcpts), b"x\r\n", params=params).last
+
+
+def by_intercept(to, port=25):
+    """What a client meets: "reset" before any banner, or the first reply that refuses."""
+    try:
+        with Client(tcp(to, port), timeout=10) as client:
+            if client.banner[0] != 220:
+                return "%d %s" % client.banner
+            reply = client.hello()
+            return "%d %s" % (reply if reply[0] != 250 else client.transaction("a@b.example", ["c@d.example"], b"x\r\n").last)
+    except (Gone, OSError):
+        return "reset"
+
+
+def expect(lab, relay, receiver, what, name, words, family=4):
+    """No front lets a message of that binding out, and each says why."""
+    for front in MAIL_FRONTS:
+        reply = by_mail(lab, relay, front, params="XOUTBIND=" + name)
+        check("%s, %s: %s" % (what, front, reply), (reply[0], any(word in reply[1] for word in words)), (451, True))
+    with lab.inside("sender"):
+        try:
+            socks5(("127.0.0.1", 2520), FAR[family], DESTINATION, user=name).close()
+            raise AssertionError("%s: SOCKS5 connected" % what)
+        except (Refused, Gone):
+            pass
+        with proxy(("127.0.0.1", 2530), "192.0.2.7", FAR[4], DESTINATION, authority=name) as sock:
+            try:
+                got = sock.recv(10)
+            except ConnectionResetError:
+                got = b""
+            check(what + ", PROXY", got, b"")
+    check(what + ": connections", receiver.n_connections, 0)
+
+
+def served(lab, relay, receiver):
+    """All fronts work: else refusals prove nothing."""
+    for front in MAIL_FRONTS:
+        check(front, by_mail(lab, relay, front, params="XOUTBIND=acme")[0], 250)
+        check("source", receiver.messages[-1].source, pool(11, 4))
+    with lab.inside("sender"):
+        socks5(("127.0.0.1", 2520), FAR[4], DESTINATION, user="acme").close()
+        with proxy(("127.0.0.1", 2530), "192.0.2.7", FAR[4], DESTINATION, authority="acme") as sock:
+            check("banner", sock.recv(4), b"220 ")
+    if lab.intercepts():
+        check("intercept", lab.as_client(by_intercept, FAR[4], cgroup=lab.cgroup("/acme.slice"))[:3], "250")
+
+
+@test("the agent is dead: 451 and no connection at any front, also not by a session that idles; it comes back: served", seconds=90)
+def _():
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner(), 25: Manner()})
+        relay = lab.relay(CONF)
+        served(lab, relay, receiver)
+        relay.agent.kill()
+        wait_for("the relay to see it", lambda: by_mail(lab, relay, "smtp", params="XOUTBIND=acme")[0] == 451, 5)
+        n_octets = receiver.n_octets
+        receiver.forget()
+        expect(lab, relay, receiver, "no agent", "acme", ("agent",))
+        check("messages", receiver.messages, [])
+        check("octets by connections of before", receiver.n_octets - n_octets < 200, True)
+        relay.agent.start()
+        wait_for("service", lambda: by_mail(lab, relay, "smtp", params="XOUTBIND=acme")[0] == 250, 10)
+        served(lab, relay, receiver)
+
+
+@test("a binding that is suspended: 451 with that reason, at once, also where a session to the destination idles", seconds=90)
+def _():
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner(), 25: Manner()})
+        relay = lab.relay(CONF)
+        served(lab, relay, receiver)
+        relay.ctl("binding", "suspend", "acme")
+        receiver.forget()
+        expect(lab, relay, receiver, "suspended", "acme", ("suspend",))
+        seen = lab.as_client(by_intercept, FAR[4], cgroup=lab.cgroup("/acme.slice")) if lab.intercepts() else "reset"
+        check("intercepted: " + seen, seen == "reset" or seen.startswith("4"), True)
+        check("connections", receiver.n_connections, 0)
+        relay.ctl("binding", "resume", "acme")
+        served(lab, relay, receiver)
+
+
+@test("a binding that is unusable, unknown, not allowed, or lacks the family: 451 with that reason and no connection", seconds=90)
+def _():
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner(), 25: Manner()})
+        relay = lab.relay(CONF)
+        served(lab, relay, receiver)
+        receiver.forget()
+        lab.ip("sender", "addr del %s dev eth0" % pool(13, 4), "addr del %s/128 dev eth0" % pool(13, 6))
+        relay.agent.wait_event("binding.unusable")
+        expect(lab, relay, receiver, "unusable", "gone", ("address", "usable"))
+        expect(lab, relay, receiver, "unknown", "nosuch", ("unknown", "no binding", "no such"))
+        expect(lab, relay, receiver, "not allowed", "forbidden", ("allow", "may not"))
+        for front in MAIL_FRONTS:
+            reply = by_mail(lab, relay, front, "a@six.example")
+            check("family, %s: %s" % (front, reply), (reply[0], "IPv6" in reply[1] or "famil" in reply[1]), (451, True))
+            reply = by_mail(lab, relay, front, "a@refused.example")
+            check("rejected, %s: %s" % (front, reply), (reply[0], "not by this way" in reply[1]), (550, True))
+            reply = by_mail(lab, relay, front, "a@nobody.example")
+            check("no rule, %s: %s" % (front, reply), (reply[0], "no relay rule" in reply[1]), (451, True))
+        for name, to in (("gone", FAR[4]), ("only4", FAR[6])) if lab.intercepts() else ():
+            seen = lab.as_client(by_intercept, to, cgroup=lab.cgroup("/%s.slice" % name))
+            check("intercepted, %s: %s" % (name, seen), seen == "reset" or seen.startswith("4"), True)
+        check("connections", receiver.n_connections, 0)
+        lab.need_interception()
+        check("only4 by IPv4", lab.as_client(by_intercept, FAR[4], cgroup=lab.cgroup("/only4.slice"))[:3], "250")
+
+
+@test("intercepted: a destination that refuses, resets or is not there is passed on before any banner", seconds=60)
+def _():
+    with RelayLab() as lab:
+        receiver = lab.receiver({26: Manner("connect-reset"), 27: Manner("greeting-close"), 28: Manner("greeting-5xx"), 29: Manner()})
+        lab.relay(mail_binding("acme", 11) + relay_block(
+            'intercept clients { cgroup "/mail.slice"; port 25-29; listen *:2540; }\notherwise use acme;'))
+        lab.need_interception()
+        for port, want in ((25, ("reset",)), (26, ("reset",)), (27, ("reset", "4")), (28, ("5", "4", "reset")), (29, ("250",))):
+            for family in (4, 6):
+                seen = lab.as_client(by_intercept, FAR[family], port, cgroup=lab.cgroup("/mail.slice"))
+                check("port %d: %s" % (port, seen), seen.startswith(want), True)
+        check("sources", {message.source for message in receiver.messages}, {pool(11, 4), pool(11, 6)})
