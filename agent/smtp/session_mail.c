@@ -232,8 +232,12 @@ void session_rcpt_done(struct session *session, uint32_t index, const struct rep
 	struct leg *leg = rcpt->leg >= 0 ? &session->legs.at[rcpt->leg] : NULL;
 	AUTO(reply_drop) struct reply odd = { 0 };
 
-	if (leg && leg->mail.code)
+	if (session->mail_refused) {		/* as if it had come a moment later */
+		odd = reply_make(503, "5.5.1 not now: commands are out of order");
+		reply = &odd;
+	} else if (leg && leg->mail.code) {
 		reply = &leg->mail;
+	}
 	if (reply->code < 200 || (reply->code >= 300 && reply->code < 400)) {
 		odd = reply_make(451, "4.5.0 the destination answered %d", reply->code);
 		reply = &odd;
