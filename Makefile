@@ -163,6 +163,8 @@ $(FUZZERS): build/fuzz/%: tests/fuzz/%.c $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMT
 	@mkdir -p $(@D); echo "  FUZZ  $@"
 	$(Q)clang $(CPPFLAGS_ALL) -Iagent/model -std=gnu17 -w $(FUZZ_FLAGS) \
 		$(shell pkg-config --cflags $(PKGS)) -o $@ $< $(FUZZ_SOURCES) $(LIBS)
+build/fuzz/session_fuzz: FUZZ_SOURCES += tests/unit/smtp_pair.c
+build/fuzz/session_fuzz: tests/unit/smtp_pair.c
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 fuzz:

@@ -23,7 +23,7 @@ static inline size_t buffer_len(const struct buffer *buffer)
 
 static inline const uint8_t *buffer_bytes(const struct buffer *buffer)
 {
-	return buffer->at + buffer->begin;
+	return buffer->at ? buffer->at + buffer->begin : (const uint8_t *)"";
 }
 
 void buffer_drop(struct buffer *buffer);
