@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { SECOND = 1000000, LAST_WORD_S = 10 };
+enum { SECOND = 1000000, LAST_WORD_S = 10, ACKNOWLEDGE_US = 20000 };
 
 static void conn_free(struct conn *conn)
 {
@@ -99,6 +99,31 @@ static void client_gone(struct conn *conn, bool broken)
 			    broken || is_unread(conn) ||
 				    buffer_len(session_output(conn->session)) > 0,
 			    worker_now(conn->worker));
+}
+
+/* It sends no more; whether it still reads is seen when something is written. */
+static void client_closed(struct conn *conn)
+{
+	if (conn->eof || conn->gone)
+		return;
+	conn->eof = true;
+	session_client_eof(conn->session, worker_now(conn->worker));
+}
+
+/*
+ * The client was told of a delivery and has said nothing since: does its kernel have that now? It is waited
+ * for, as one that is gone and has not read it will send the message again.
+ */
+static bool is_waiting(struct conn *conn)
+{
+	socklen_t size = sizeof(int);
+	int error = 0;
+
+	if (conn->gone || conn->reset || !session_is_unacked(conn->session))
+		return false;
+	if (getsockopt(conn->fd.n, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
+		client_gone(conn, true);
+	return !conn->gone && is_unread(conn);
 }
 
 /* True when all is written. */
@@ -240,7 +265,7 @@ static void arm(struct conn *conn)
 	double seconds;
 
 	if (conn->closing)
-		deadline = now + (uint64_t)LAST_WORD_S * SECOND;
+		deadline = now + ACKNOWLEDGE_US;
 	if (deadline == 0)
 		return;				/* when it fires, it looks again */
 	seconds = deadline > now ? (double)(deadline - now) / SECOND + 0.001 : 0.001;
@@ -265,11 +290,13 @@ void conn_work(struct conn *conn)
 		conn_flush_upstreams(conn);
 	} while (conn->pending);
 	conn->busy = false;
-	if (flush(conn) && conn->closing) {
+	if (conn->closing && conn->last_word == 0)
+		conn->last_word = worker_now(conn->worker) + (uint64_t)LAST_WORD_S * SECOND;
+	if (flush(conn) && conn->closing && !is_waiting(conn)) {
 		conn_free(conn);
 		return;
 	}
-	if (!conn->gone && (session_wants_client(conn->session) || !conn->closing))
+	if (!conn->gone && !conn->eof && (session_wants_client(conn->session) || !conn->closing))
 		ev_io_start(conn->worker->loop, &conn->read);
 	arm(conn);
 }
@@ -286,7 +313,10 @@ static void look_for_end(struct conn *conn)
 		return;
 	}
 	ev_io_stop(conn->worker->loop, &conn->read);
-	client_gone(conn, n < 0);
+	if (n < 0)
+		client_gone(conn, true);
+	else
+		client_closed(conn);
 	conn_work(conn);
 }
 
@@ -315,7 +345,10 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 		 session_wants_client(conn->session));
 	if (n <= 0 && !is_wait(n)) {
 		ev_io_stop(loop, io);
-		client_gone(conn, n < 0);
+		if (n < 0)
+			client_gone(conn, true);
+		else
+			client_closed(conn);
 	}
 	conn_work(conn);
 }
@@ -338,8 +371,15 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (conn->closing || conn->handshaking) {
-		conn_free(conn);		/* it does not even take the last word */
+	if (conn->handshaking ||
+	    (conn->closing && worker_now(conn->worker) >= conn->last_word)) {
+		if (conn->closing)
+			client_gone(conn, true);	/* it does not even take the last word */
+		conn_free(conn);
+		return;
+	}
+	if (conn->closing) {
+		conn_work(conn);
 		return;
 	}
 	session_tick(conn->session, worker_now(conn->worker));

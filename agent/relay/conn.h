@@ -22,7 +22,8 @@ struct conn {
 	ev_io read, write;
 	ev_timer timer;
 	struct tls *tls;
-	bool handshaking, closing, reset, gone, busy, pending;
+	bool handshaking, closing, reset, eof, gone, busy, pending;
+	uint64_t last_word;			/* usec; until then the client may take it */
 	struct session *session;
 	struct session_host host;
 	struct ip client, destination;		/* destination: intercepted or proxied */

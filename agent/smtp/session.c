@@ -131,7 +131,6 @@ static bool take_line(struct session *session, const uint8_t **at, size_t *n)
 		session->line_is_bare = false;
 		break;
 	}
-	session->unacked.n = 0;			/* it goes on: it has read what was said */
 	if (session_command(session, line, session->line_is_bare)) {
 		session->since = session->now;
 		return true;
@@ -139,6 +138,14 @@ static bool take_line(struct session *session, const uint8_t **at, size_t *n)
 	buffer_put(&session->line, line.at, line.len);
 	session->has_line = true;
 	return false;
+}
+
+/* Nothing more can come of what a client has sent that sends no more. */
+static bool is_at_end(const struct session *session)
+{
+	return session->eof && !session->has_line && !is_deaf(session) &&
+	       session->state != SESSION_VERDICT &&
+	       !(session->state == SESSION_TEXT && session->dot);
 }
 
 /* As much as can be done with the bytes at hand. */
@@ -168,6 +175,8 @@ static void work(struct session *session, const uint8_t **at, size_t *n)
 		}
 	}
 	session_flush_slots(session);
+	if (*n == 0 && is_at_end(session))
+		session_close(session);
 }
 
 /* Go on with what waits in `input`; after every answer of the driver. */
@@ -188,6 +197,8 @@ void session_client(struct session *session, const uint8_t *bytes, size_t n, uin
 	session->now = now;
 	if (is_deaf(session))
 		return;
+	if (buffer_len(&session->output) == 0)
+		session->unacked.n = 0;		/* it goes on: it has read what was said */
 	if (session->state == SESSION_OPENING && session->kind->front != FRONT_INTERCEPT) {
 		session_say(session, 554, "5.5.0 nothing may be said before the greeting");
 		session_close(session);
@@ -200,6 +211,20 @@ void session_client(struct session *session, const uint8_t *bytes, size_t n, uin
 	work(session, &bytes, &n);
 	if (!is_deaf(session))
 		buffer_put(&session->input, bytes, n);
+}
+
+void session_client_eof(struct session *session, uint64_t now)
+{
+	session->now = now;
+	session->eof = true;
+	if (session->state == SESSION_HANDSHAKE)
+		session_close(session);
+	session_pump(session);
+}
+
+bool session_is_unacked(const struct session *session)
+{
+	return session->unacked.n > 0;
 }
 
 void session_client_gone(struct session *session, bool unread, uint64_t now)
@@ -217,7 +242,7 @@ void session_client_gone(struct session *session, bool unread, uint64_t now)
 
 bool session_wants_client(const struct session *session)
 {
-	if (session->gone || session->has_line || buffer_len(&session->input) > 0 ||
+	if (session->gone || session->eof || session->has_line || buffer_len(&session->input) > 0 ||
 	    buffer_len(&session->output) > SESSION_OUT_HIGH)
 		return false;
 	for (size_t i = 0; i < session->legs.n; i++)

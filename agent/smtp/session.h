@@ -127,8 +127,12 @@ void session_clock(struct session *session, int64_t seconds);
 
 /* Input. session_client takes all of @bytes; call it only while session_wants_client(). */
 void session_client(struct session *session, const uint8_t *bytes, size_t n, uint64_t now);
+/* The client sends no more, but may still read: some close their half behind the dot and QUIT. */
+void session_client_eof(struct session *session, uint64_t now);
+/* Did the destination take a message that the client may not have read about yet? */
+bool session_is_unacked(const struct session *session);
 /*
- * session_client_gone - the client has closed or the connection broke
+ * session_client_gone - the connection broke, or the client will not read what is written to it
  * @unread: it may not have got what was written to it last: a reset, or octets never acknowledged
  */
 void session_client_gone(struct session *session, bool unread, uint64_t now);

@@ -65,7 +65,7 @@ struct session {
 	uint64_t now, since;			/* since: the client's last progress */
 	int64_t clock;
 	enum session_state state;
-	bool is_tls, gone, unread, stopping, is_lmtp, said_ehlo, dsn_offered;
+	bool is_tls, eof, gone, unread, stopping, is_lmtp, said_ehlo, dsn_offered;
 	unsigned errors, auth_tries, n_transactions;
 
 	struct line_reader lines;
