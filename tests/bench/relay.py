@@ -5,7 +5,8 @@
 smtp-source --> peer --> smtp-sink, messages of 10 KB, 1, 10 and 100 sessions at once; one message a
 connection, and many ("-d"). The peers are: direct (none), outbind, haproxy in TCP mode, nginx stream,
 Postfix's smtpd_proxy_filter, Haraka's smtp_proxy. All but outbind run in a namespace without an agent,
-without nftables and conntrack, so outbind's figures are with its whole cost and theirs without.
+without nftables and conntrack, so outbind's figures are with its whole cost and theirs without; with
+--together they run beside it.
 
 Machines are noisy: within a round every peer is measured once, in random order, and what is told is the
 median over the rounds of the ratio to "direct" in the same round. CPU is that of the peer's cgroup.
@@ -152,7 +153,7 @@ def start_all(names, labs):
     """Those that could be started."""
     peers = []
     for name in names:
-        one = KINDS[name](name, labs["outbind" if name == "outbind" else "plain"])
+        one = KINDS[name](name, labs[name if name in labs else "plain"])
         try:
             one.start()
             wait_for("%s to answer" % name, one.answers, 20)
@@ -233,13 +234,14 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="times the number of messages")
     parser.add_argument("--sessions", type=int, action="append", help="1, 10 or 100; may be repeated")
     parser.add_argument("--only", action="append", choices=sorted(KINDS), help="this peer and direct; may be repeated")
+    parser.add_argument("--together", action="store_true", help="all of them beside the agent")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     names = [name for name in KINDS if not options.only or name in options.only or name == "direct"]
     try:
         with Lab(serve=False) as plain, RelayLab() as ours:
-            labs = {"plain": plain, "outbind": ours}
-            for lab in labs.values():
+            labs = {"plain": ours if options.together else plain, "outbind": ours}
+            for lab in {id(lab): lab for lab in labs.values()}.values():
                 start_sink(lab)
             peers = start_all(names, labs)
             results = measure(peers, options)

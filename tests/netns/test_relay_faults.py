@@ -11,6 +11,7 @@ that comes again after it had gone must not cause a second delivery.
 import collections
 import os
 import random
+import socket
 import time
 
 from cases import test
@@ -396,6 +397,33 @@ def _():
                 wrong.append("%s: the session is of no use afterwards" % fault)
             client.sock.close()
         check("what went wrong (%d)" % len(wrong), "\n".join(wrong[:12]), "")
+        check("violations", receiver.violations, [])
+
+
+@test("a client that closes its half behind dot and QUIT is told what became of its message; one that closes all of it is not there", seconds=60)
+def _():
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(CONF)
+        for front in ("smtp", "smtp-unix", "smtp-mail", "smtp-header", "lmtp"):
+            for fault, code in (("", 250), ("+end-stall-2", 250), ("+end-5xx", 550)):
+                with lab.inside("sender"):
+                    client = greet(relay, front)
+                with client:
+                    for line in ("MAIL FROM:<%s%s@b.example>" % (front, fault), "RCPT TO:<r@d.example>", "DATA"):
+                        client.command(line)
+                    client.send(stuff(TEXT) + b"QUIT\r\n")
+                    client.sock.shutdown(socket.SHUT_WR)
+                    check("%s%s: the dot" % (front, fault), client.reply()[0], code)
+                    check("QUIT", client.reply()[0], 221)
+                    check("the end", client.sock.recv(10), b"")
+        check("messages", len(receiver.messages), 10)
+        client = lab.client(2500)               # closes both: its 250 is read by nobody
+        for line in ("MAIL FROM:<gone+end-stall-2@b.example>", "RCPT TO:<r@d.example>", "DATA"):
+            client.command(line)
+        client.send(stuff(TEXT) + b"QUIT\r\n")
+        client.sock.close()
+        wait_for("the log to say so", lambda: "ack=lost" in relay.read_log(), 5)
         check("violations", receiver.violations, [])
 
 

@@ -180,6 +180,13 @@ def judge(senders, receiver):
     return sum(len(thread.rows) for thread in senders), refused
 
 
+def later(lab, receiver):
+    """Where a message that the rule under change is about comes from now."""
+    with lab.client(2500) as client:
+        check("reply", client.transaction("x@later.example", ["c@d.example"], b"x\r\n").code, 250)
+    return receiver.of_sender("x@later.example")[-1].source
+
+
 @test("a reload under load loses nothing and refuses nothing; what is new holds for new sessions", seconds=60)
 def _():
     text = "listen 127.0.0.1:2500;\nsender \"later.example\" use %s;\notherwise use acme;"
@@ -191,16 +198,14 @@ def _():
             time.sleep(0.2)
             relay.write(BINDINGS + relay_block(text % ("beta" if n % 2 else "acme"), smarthost=smarthost(), workers=2))
             relay.signal(signal.SIGHUP)
-        time.sleep(0.3)
+        wait_for("the last rule", lambda: later(lab, receiver) == pool(12, 4), 10, step=0.1)
         relay.write("relay { listen nonsense; }\n")
         relay.signal(signal.SIGHUP)             # refused whole: what holds goes on
         time.sleep(0.3)
-        with lab.client(2500) as client:
-            check("reply", client.transaction("x@later.example", ["c@d.example"], b"x\r\n").code, 250)
+        check("still by the last rule", later(lab, receiver), pool(12, 4))
         stop.set()
         for thread in senders:
             thread.join(20)
-        check("by the new rule", receiver.of_sender("x@later.example")[0].source, pool(12, 4))
         count, refused = judge(senders, receiver)
         check("refused: %s" % refused[:3], refused, [])
         check("sessions refused", sum(thread.refused for thread in senders), 0)
