@@ -280,6 +280,36 @@ static void test_lost_acknowledgement(void **state)
 	pair_close(&pair);
 }
 
+/* A client that closes its half behind the dot, as Exim does, is answered all the same. */
+static void test_half_closed(void **state)
+{
+	struct pair pair = { AT_MAIL, .behaviour = "DOT:stall" };
+	char codes[100];
+
+	(void)state;
+	pair_open(&pair);
+	pair_client(&pair, HELLO MESSAGE "QUIT\r\n", strlen(HELLO MESSAGE "QUIT\r\n"));
+	pair_end(&pair);
+	assert_false(pair.closed);
+	pair_wait(&pair, BACK_WAIT_END + 1);
+	pair_codes(&pair, codes, sizeof codes);
+	assert_string_equal(codes, "220 250 250 250 354 451 221 closed");
+	pair_close(&pair);
+}
+
+static void test_half_closed_in_the_text(void **state)
+{
+	struct pair pair = { AT_MAIL };
+
+	(void)state;
+	pair_open(&pair);
+	pair_client(&pair, HELLO ENVELOPE "DATA\r\n\r\nhi\r\n.", strlen(HELLO ENVELOPE "DATA\r\n\r\nhi\r\n."));
+	pair_end(&pair);
+	assert_true(pair.closed);
+	assert_int_equal(buffer_len(&pair.taken), 0);
+	pair_close(&pair);
+}
+
 /* A client that broke off right after its 250, and one that comes again with the same. */
 static void test_duplicate_spared(void **state)
 {
@@ -308,7 +338,8 @@ static void test_read_acknowledgement(void **state)
 
 	(void)state;
 	pair_open(&pair);
-	pair_client(&pair, HELLO MESSAGE "NOOP\r\n", strlen(HELLO MESSAGE "NOOP\r\n"));
+	pair_client(&pair, HELLO MESSAGE, strlen(HELLO MESSAGE));
+	pair_client(&pair, "NOOP\r\n", strlen("NOOP\r\n"));
 	pair_gone(&pair, true);
 	assert_int_equal(pair.n_remembered, 0);
 	pair_close(&pair);
@@ -404,6 +435,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dialogues), cmocka_unit_test(test_client_gone_before_the_dot),
 		cmocka_unit_test(test_lost_acknowledgement), cmocka_unit_test(test_duplicate_spared),
+		cmocka_unit_test(test_half_closed), cmocka_unit_test(test_half_closed_in_the_text),
 		cmocka_unit_test(test_read_acknowledgement), cmocka_unit_test(test_stalls_end),
 		cmocka_unit_test(test_idle_client), cmocka_unit_test(test_stop), cmocka_unit_test(test_reuse_and_redial),
 		cmocka_unit_test(test_idle_session_is_small),

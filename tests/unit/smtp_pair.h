@@ -42,6 +42,7 @@ void pair_open(struct pair *pair);
 /* Give octets to the session as far as it wants them, and let everything happen that follows. */
 void pair_client(struct pair *pair, const char *octets, size_t n);
 void pair_gone(struct pair *pair, bool unread);
+void pair_end(struct pair *pair);		/* it says no more, but reads */
 /* Let so many seconds pass. */
 void pair_wait(struct pair *pair, unsigned seconds);
 void pair_close(struct pair *pair);
