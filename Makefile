@@ -42,7 +42,8 @@ CPPFLAGS_ALL = -D_GNU_SOURCE -DOUTBIND_VERSION='"$(VERSION)"' -Iagent -I$(OBJ)/a
 CFLAGS_ALL = -std=gnu17 $(OPTIMISE) $(WARN) $(HARDEN) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
 LDFLAGS_ALL = $(OPTIMISE) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LIBS     = $(shell pkg-config --libs $(PKGS))
-LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev -lcrypt
+# libasan has a crypt_r of its own, which calls the library's: so that must not be left out as not needed.
+LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev -Wl,--no-as-needed -lcrypt -Wl,--as-needed
 
 # Sources by layer; what each may include is checked by tests/lint.
 BASE     := $(wildcard agent/base/*.c)

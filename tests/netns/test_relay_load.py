@@ -19,7 +19,7 @@ from smtp_peer import Manner, SENT
 
 CLIENTS = int(os.environ.get("OUTBIND_CLIENTS", "10000"))
 MEMORY_MAX = 100 << 20
-BINDINGS = mail_binding("acme", 11) + mail_binding("beta", 12)
+BINDINGS = mail_binding("acme", 11) + mail_binding("beta", 12) + mail_binding("last", 13)
 
 
 def raise_files(wanted):
@@ -198,11 +198,13 @@ def _():
             time.sleep(0.2)
             relay.write(BINDINGS + relay_block(text % ("beta" if n % 2 else "acme"), smarthost=smarthost(), workers=2))
             relay.signal(signal.SIGHUP)
-        wait_for("the last rule", lambda: later(lab, receiver) == pool(12, 4), 10, step=0.1)
+        relay.write(BINDINGS + relay_block(text % "last", smarthost=smarthost(), workers=2))
+        relay.signal(signal.SIGHUP)
+        wait_for("the last rule", lambda: later(lab, receiver) == pool(13, 4), 10, step=0.1)
         relay.write("relay { listen nonsense; }\n")
         relay.signal(signal.SIGHUP)             # refused whole: what holds goes on
         time.sleep(0.3)
-        check("still by the last rule", later(lab, receiver), pool(12, 4))
+        check("still by the last rule", later(lab, receiver), pool(13, 4))
         stop.set()
         for thread in senders:
             thread.join(20)
