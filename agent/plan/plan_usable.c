@@ -75,7 +75,8 @@ enum usable_reason plan_usable_address(struct plan_host *host, const struct mode
 	if (facts_conflict(host->facts, &address->ip))
 		return UNUSABLE_DUPLICATE;
 	host->near = facts_address(host->facts, &address->ip, host->near);
-	for (size_t i = host->near; i < host->facts->addresses.n && ip_equal(&at[i].ip, &address->ip); i++)
+	for (size_t i = host->near;
+	     i < host->facts->addresses.n && ip_equal(&at[i].ip, &address->ip); i++)
 		reason = nearer(reason, judge_local(host, &at[i], interface));
 	if (reason != USABLE && !interface && plan_cover_has(&host->local, &address->ip))
 		return USABLE;

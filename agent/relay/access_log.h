@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The access log: lines are handed to a thread that writes them, so that a slow disk holds nobody up. At most
- * ACCESS_LOG_MAX octets wait; what finds no room is dropped and counted. A file is opened again by access_log_reopen().
+ * The access log: lines are handed to a thread that writes them, so that a slow disk holds nobody
+ * up. At most ACCESS_LOG_MAX octets wait; what finds no room is dropped and counted. A file is
+ * opened again by access_log_reopen().
  */
 #pragma once
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Credentials. A hash is meant to be slow, so it is computed by one thread for all workers, in turn; too many waiting are
- * told to come again. A SASL server is asked in auth_sasl.c. An unknown name costs as much as a known
- * one, so that time does not tell which names there are.
+ * Credentials. A hash is meant to be slow, so it is computed by one thread for all workers, in
+ * turn; too many waiting are told to come again. A SASL server is asked in auth_sasl.c. An
+ * unknown name costs as much as a known one, so that time does not tell which names there are.
  */
+#include "relay/auth.h"
+
 #include "relay/auth_parts.h"
 
 #include "base/mem.h"
@@ -52,7 +54,8 @@ static int find_hash(const char *path, const char *user, char *ret, size_t room)
 		return -EAGAIN;
 	while (r == -ENOENT && fgets(line, sizeof line, file)) {
 		line[strcspn(line, "\r\n")] = '\0';
-		if (strncmp(line, user, len) != 0 || line[len] != ':' || strlen(line + len + 1) >= room)
+		if (strncmp(line, user, len) != 0 || line[len] != ':' ||
+		    strlen(line + len + 1) >= room)
 			continue;
 		strcpy(ret, line + len + 1);
 		r = 0;
@@ -184,7 +187,9 @@ struct auth_query *auth_check(struct ev_loop *loop, const struct relay_listener 
 {
 	struct auth_query *query = mem_zero(1, sizeof *query);
 
-	*query = (struct auth_query){ .loop = loop, .done = done, .context = context, .fd = FD_NONE };
+	*query = (struct auth_query){
+		.loop = loop, .done = done, .context = context, .fd = FD_NONE
+	};
 	ev_async_init(&query->told, on_told);
 	query->told.data = query;
 	ev_async_start(loop, &query->told);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Dovecot's authentication protocol, version 1, as a client: a handshake of lines, then one AUTH PLAIN and its OK or
- * FAIL. One connection for each question: logging in is rare, and a state that is not kept cannot be wrong.
+ * Dovecot's authentication protocol, version 1, as a client: a handshake of lines, then one AUTH
+ * PLAIN and its OK or FAIL. One connection for each question: logging in is rare, and a state
+ * that is not kept cannot be wrong.
  */
 #include "relay/auth_parts.h"
 

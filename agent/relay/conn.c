@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A client's connection. All events end in conn_work(): the session's wishes are carried out, what it has to say is
- * written in one go, and read and write are listened for as far as there is use. While the session does not want
- * bytes, the socket is only looked at for its end, so that a client that has gone is known.
+ * A client's connection. All events end in conn_work(): the session's wishes are carried out,
+ * what it has to say is written in one go, and read and write are listened for as far as there is
+ * use. While the session does not want bytes, the socket is only looked at for its end, so that a
+ * client that has gone is known.
  */
 #include "relay/conn.h"
 

@@ -196,7 +196,8 @@ static struct route *make_route(struct conn *conn, const struct policy_verdict *
 		how.host = domain_of(facts->rcpt, domain);
 		how.mx = true;
 		if (!how.host[0]) {
-			*ret_refusal = reply_make(550, "5.1.3 the recipient has no domain to go to");
+			*ret_refusal =
+				reply_make(550, "5.1.3 the recipient has no domain to go to");
 			return NULL;
 		}
 	}
@@ -291,8 +292,8 @@ static void ask_map(struct conn *conn, const struct session_facts *facts)
 	put_field(&key, "sender", facts->sender);
 	put_field(&key, "recipient", facts->rcpt);
 	buffer_put(&key, "", 1);
-	conn->map = socketmap_ask(conn->worker->policy_map, (const char *)buffer_bytes(&key), on_map,
-				  conn);
+	conn->map = socketmap_ask(conn->worker->policy_map, (const char *)buffer_bytes(&key),
+				  on_map, conn);
 }
 
 void conn_route(struct conn *conn)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who has connected, and where it was going before the agent's rules turned it to us. A Unix socket tells user and
- * cgroup of who called connect(2); an intercepted connection has its first destination in conntrack.
+ * Who has connected, and where it was going before the agent's rules turned it to us. A Unix
+ * socket tells user and cgroup of who called connect(2); an intercepted connection has its first
+ * destination in conntrack.
  */
 #include "relay/conn.h"
 

@@ -35,8 +35,8 @@ static void print_upstream(struct buffer *line, const struct upstream *upstream)
 	report_field(line, "member", upstream->binding);
 	report_field(line, "source", upstream->source);
 	report_field(line, "host", upstream->host);
-	buffer_print(line, " to=[%s]:%u reused=%s tls=", ip_print(&upstream->peer, ip), upstream->port,
-		upstream->n_used > 1 ? "yes" : "no");
+	buffer_print(line, " to=[%s]:%u reused=%s tls=", ip_print(&upstream->peer, ip),
+		     upstream->port, upstream->n_used > 1 ? "yes" : "no");
 	if (upstream->tls)
 		buffer_print(line, "\"%s\"", tls_describe(upstream->tls));
 	else
@@ -60,8 +60,8 @@ static void print_record(struct buffer *line, struct conn *conn, const struct re
 	report_field(line, "user", record->user);
 	report_field(line, "from", record->sender);
 	report_field(line, "rcpt", record->first_rcpt);
-	buffer_print(line, " accepted=%u refused=%u size=%" PRIu64 " nul=%" PRIu64, record->n_accepted,
-		record->n_refused, record->size, record->n_nul);
+	buffer_print(line, " accepted=%u refused=%u size=%" PRIu64 " nul=%" PRIu64,
+		     record->n_accepted, record->n_refused, record->size, record->n_nul);
 	if (route) {
 		report_field(line, "binding", route->binding);
 		report_field(line, "rule", route->place);

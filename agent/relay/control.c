@@ -17,7 +17,10 @@
 
 enum { PEERS_MAX = 32, PEER_OUT_MAX = 4 * 1024 * 1024 };
 
-static const struct { const char *name; void (*run)(struct control_peer *peer, json_t *in); } methods[] = {
+static const struct {
+	const char *name;
+	void (*run)(struct control_peer *peer, json_t *in);
+} methods[] = {
 	{ "org.outbind.relay.GetStatus", control_status },
 	{ "org.outbind.relay.GetMetrics", control_metrics },
 	{ "org.outbind.relay.Explain", control_explain },
@@ -150,7 +153,8 @@ static bool may_read(int fd)
 	if (peer.uid == 0 || peer.uid == geteuid() || (group && peer.gid == group->gr_gid))
 		return true;
 	size = 0;
-	if (!group || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 || errno != ERANGE)
+	if (!group || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 ||
+	    errno != ERANGE)
 		return false;
 	groups = mem_zero(1, size);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
@@ -184,7 +188,8 @@ static void on_connect(struct ev_loop *loop, ev_io *io, int revents)
 
 static int open_socket(const char *path, struct fd *ret)
 {
-	AUTO(fd_drop) struct fd fd = { socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) };
+	AUTO(fd_drop)
+	struct fd fd = { socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	if (fd.n < 0)

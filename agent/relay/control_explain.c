@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Explain: what a message would meet, by the same rules, agent and DNS that a worker asks, without sending one. In the
- * main loop, with a connection to the agent and a resolver of its own.
+ * Explain: what a message would meet, by the same rules, agent and DNS that a worker asks,
+ * without sending one. In the main loop, with a connection to the agent and a resolver of its
+ * own.
  */
 #include "relay/control_parts.h"
 
@@ -148,7 +149,8 @@ static void resolve(struct explain *explain, const bool usable[static FAMILIES])
 		return;
 	}
 	memcpy(how.want, usable, sizeof how.want);
-	explain->query = resolve_start(explain->peer->control->resolver, &how, on_resolved, explain);
+	explain->query =
+		resolve_start(explain->peer->control->resolver, &how, on_resolved, explain);
 }
 
 static char *copy(const char *text)
@@ -177,8 +179,8 @@ static void on_tag(void *context, const struct tagging_answer *answer)
 		json_array_append_new(explain->addresses,
 				      json_string(ip_print(&answer->addresses[i], ip)));
 	if (!answer->usable[FAMILY_IPV4] && !answer->usable[FAMILY_IPV6]) {
-		(void)snprintf(explain->refused, sizeof explain->refused, "451 4.4.4 binding %s: %s",
-			       answer->binding,
+		(void)snprintf(explain->refused, sizeof explain->refused,
+			       "451 4.4.4 binding %s: %s", answer->binding,
 			       answer->no[FAMILY_IPV4] ? answer->no[FAMILY_IPV4] : "unusable");
 		finish(explain);
 		return;

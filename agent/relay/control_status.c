@@ -29,11 +29,13 @@ static json_t *listeners(const struct program *program)
 		char address[200];
 
 		conf_relay_endpoint(&front->conf->at, address, sizeof address);
-		json_array_append_new(list, json_pack(
-			"{s:s, s:s, s:s, s:s, s:i, s:I, s:I}", "name", front->conf->name, "address",
-			address, "protocol", conf_relay_protocol_name(front->conf->protocol), "point",
-			policy_point_name(front->session.point), "sessions", 0, "accepted",
-			(json_int_t)*front->accepted, "refused", (json_int_t)*front->refused));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I}", "name",
+					front->conf->name, "address", address, "protocol",
+					conf_relay_protocol_name(front->conf->protocol), "point",
+					policy_point_name(front->session.point), "sessions", 0,
+					"accepted", (json_int_t)*front->accepted, "refused",
+					(json_int_t)*front->refused));
 	}
 	return list;
 }
@@ -109,8 +111,8 @@ void control_metrics(struct control_peer *peer, json_t *in)
 void control_info(struct control_peer *peer, json_t *in)
 {
 	(void)in;
-	control_reply(peer, json_pack("{s:s, s:s, s:s, s:s, s:[s, s]}", "vendor", "outbind", "product",
-				      "outbind-relay", "version", OUTBIND_VERSION, "url",
+	control_reply(peer, json_pack("{s:s, s:s, s:s, s:s, s:[s, s]}", "vendor", "outbind",
+				      "product", "outbind-relay", "version", OUTBIND_VERSION, "url",
 				      "https://varlink.org", "interfaces", "org.varlink.service",
 				      "org.outbind.relay"));
 }

@@ -8,6 +8,8 @@
  * An idle upstream is used again only if the agent says the same as when it was made: the member of the group,
  * its number, and that it still has the source address.
  */
+#include "relay/dial.h"
+
 #include "relay/dial_parts.h"
 
 #include "base/mem.h"
@@ -90,7 +92,8 @@ static void fail_by_agent(struct dial *dial, const struct tagging_answer *answer
 {
 	struct reply reply;
 
-	if (answer->error == -EHOSTDOWN || answer->error == -ETIMEDOUT || answer->error == -EPROTO) {
+	if (answer->error == -EHOSTDOWN || answer->error == -ETIMEDOUT ||
+	    answer->error == -EPROTO) {
 		reply = reply_make(451, "4.3.0 %s", answer->why);
 		dial_fail(dial, DIAL_AGENT, &reply);
 	} else if (answer->error == -ENETUNREACH) {

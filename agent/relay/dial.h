@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a route to an upstream that is ready: the agent is asked what the binding has, DNS where the destination is,
- * the socket is tagged and bound, addresses are tried in turn, TLS is had as it must. No tag, no connection.
+ * From a route to an upstream that is ready: the agent is asked what the binding has, DNS where
+ * the destination is, the socket is tagged and bound, addresses are tried in turn, TLS is had as
+ * it must. No tag, no connection.
  */
 #pragma once
 
@@ -20,8 +21,9 @@ struct dial_how {
 };
 
 /*
- * @upstream: yours, UPSTREAM_OWNED, with `reused` in its back's count of transactions; NULL: see @refusal, a 4xx or
- * 5xx for the client, and @reason. Called once, never from within dial_start().
+ * @upstream: yours, UPSTREAM_OWNED, with `reused` in its back's count of transactions; NULL: see
+ *            @refusal, a 4xx or 5xx for the client, and @reason. Called once, never from within
+ *            dial_start().
  */
 typedef void dial_done(void *context, struct upstream *upstream, const struct reply *refusal,
 		       enum dial_reason reason);

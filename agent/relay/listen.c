@@ -24,7 +24,8 @@ static socklen_t fill(const struct relay_endpoint *at, struct sockaddr_storage *
 
 		un->sun_family = AF_UNIX;
 		(void)snprintf(un->sun_path, sizeof un->sun_path, "%s", at->path);
-		return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(un->sun_path) + 1);
+		return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(un->sun_path) +
+				   1);
 	}
 	if (at->ip.len == 4) {
 		struct sockaddr_in *in = (struct sockaddr_in *)out;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Listening sockets, kept over reloads by their address, so that nobody who waits in a backlog is lost. TCP: one a
- * worker (SO_REUSEPORT: the kernel shares out); Unix, and what the service manager hands over: one for all.
+ * Listening sockets, kept over reloads by their address, so that nobody who waits in a backlog is
+ * lost. TCP: one a worker (SO_REUSEPORT: the kernel shares out); Unix, and what the service
+ * manager hands over: one for all.
  */
 #pragma once
 

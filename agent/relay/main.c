@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * outbind-relay: start, signals, end. The main thread has a loop of its own for signals, reloads and the control
- * socket; everything that has to do with mail happens in the workers.
+ * outbind-relay: start, signals, end. The main thread has a loop of its own for signals, reloads
+ * and the control socket; everything that has to do with mail happens in the workers.
  */
 #include "relay/program.h"
 
@@ -157,8 +157,9 @@ static int run(void)
 		ev_timer_start(program.loop, &watchdog);
 	}
 	(void)sd_notify(0, "READY=1");
-	report_event("relay.started", "version=%s workers=%u listeners=%zu rules=%zu", OUTBIND_VERSION,
-		  program.n_workers, program.now->n_fronts, program.now->model.relay.rules.n);
+	report_event("relay.started", "version=%s workers=%u listeners=%zu rules=%zu",
+		     OUTBIND_VERSION, program.n_workers, program.now->n_fronts,
+		     program.now->model.relay.rules.n);
 	while (!program.stopping)
 		ev_run(program.loop, EVRUN_ONCE);
 	ev_timer_start(program.loop, &late);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Two tables of keys with a time. A key has one set of WAYS slots that it may be in; the oldest of the set makes room. So
- * there is no growth, no list and no sweep.
+ * Two tables of keys with a time. A key has one set of WAYS slots that it may be in; the oldest
+ * of the set makes room. So there is no growth, no list and no sweep.
  */
 #include "relay/memory.h"
 

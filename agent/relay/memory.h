@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What workers share and sometimes need: deliveries whose acknowledgement was lost, for a day, and destinations that
- * failed at TLS, for an hour. Both bounded: the oldest goes. Lost with the process.
+ * What workers share and sometimes need: deliveries whose acknowledgement was lost, for a day,
+ * and destinations that failed at TLS, for an hour. Both bounded: the oldest goes. Lost with the
+ * process.
  */
 #pragma once
 
@@ -10,7 +11,12 @@
 
 struct memory;
 
-enum { MEMORY_DELIVERIES = 65536, MEMORY_DELIVERY_S = 86400, MEMORY_TLS = 16384, MEMORY_TLS_S = 3600 };
+enum {
+	MEMORY_DELIVERIES = 65536,
+	MEMORY_DELIVERY_S = 86400,
+	MEMORY_TLS = 16384,
+	MEMORY_TLS_S = 3600
+};
 
 /* @now: a monotonic clock in seconds. Both sizes are powers of two. */
 struct memory *memory_new(void);

@@ -38,5 +38,6 @@ void metrics_print(const struct metrics *metrics, unsigned sessions_now, FILE *o
 #undef METRIC
 	print_gauge("sessions", "Clients connected now.", sessions_now, out);
 	print_gauge("upstreams", "Connections to destinations now.", metrics->upstreams, out);
-	print_gauge("upstreams_idle", "Those of them that wait to be used again.", metrics->idle, out);
+	print_gauge("upstreams_idle", "Those of them that wait to be used again.", metrics->idle,
+		    out);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Octets both ways between two sockets, blindly, until both ends are done; at most 64 KB wait in each direction. */
+/*
+ * Octets both ways between two sockets, blindly, until both ends are done; at most 64 KB wait in
+ * each direction.
+ */
 #pragma once
 
 #include "relay/worker.h"

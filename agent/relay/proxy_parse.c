@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See proxy_parse.h. Only TCP over IPv4 or IPv6 on behalf of somebody: LOCAL has no destination to be called. */
+/*
+ * See proxy_parse.h. Only TCP over IPv4 or IPv6 on behalf of somebody: LOCAL has no destination
+ * to be called.
+ */
 #include "relay/proxy_parse.h"
 
 #include <string.h>
 
-enum { FIXED = 16, TLV_AUTHORITY = 0x02, TLV_BINDING = 0xe0, PROXY_COMMAND = 0x21, TCP4 = 0x11, TCP6 = 0x21 };
+enum {
+	FIXED = 16,
+	TLV_AUTHORITY = 0x02,
+	TLV_BINDING = 0xe0,
+	PROXY_COMMAND = 0x21,
+	TCP4 = 0x11,
+	TCP6 = 0x21
+};
 
 static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A client of a raw front: its header or handshake, the rules, one connection, then a pipe. A name that it gives is as good
- * as a rule, since it has to come from somewhere that reaches the listener; whether the binding may be used is
- * the agent's to say, as always. The header must be there within 15 s.
+ * A client of a raw front: its header or handshake, the rules, one connection, then a pipe. A
+ * name that it gives is as good as a rule, since it has to come from somewhere that reaches the
+ * listener; whether the binding may be used is the agent's to say, as always. The header must be
+ * there within 15 s.
  */
 #include "relay/raw.h"
 

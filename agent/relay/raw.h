@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fronts that speak no SMTP: SOCKS5 (RFC 1928), where the user name (RFC 1929) is a binding's name, and the PROXY protocol
- * of version 2, whose source address or authority names it. The destination is called, and octets flow.
+ * Fronts that speak no SMTP: SOCKS5 (RFC 1928), where the user name (RFC 1929) is a binding's
+ * name, and the PROXY protocol of version 2, whose source address or authority names it. The
+ * destination is called, and octets flow.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading the configuration anew: all that can fail is done first, then every worker is switched and has said so, then
- * sockets that are no longer listened on are closed. What was refused changes nothing.
+ * Reading the configuration anew: all that can fail is done first, then every worker is switched
+ * and has said so, then sockets that are no longer listened on are closed. What was refused
+ * changes nothing.
  */
 #include "relay/program.h"
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A look-up: MX, then the addresses of its hosts, of both families at once, so that "it has none of yours" and "it
- * has none" are told apart. Everything is bounded: hosts, addresses, and the time for all of it.
+ * A look-up: MX, then the addresses of its hosts, of both families at once, so that "it has none
+ * of yours" and "it has none" are told apart. Everything is bounded: hosts, addresses, and the
+ * time for all of it.
  */
+#include "relay/resolve.h"
+
 #include "relay/resolve_ares.h"
 #include "relay/resolve_mx.h"
 
@@ -46,11 +49,11 @@ struct resolve_query {
 static void query_free(struct resolve_query *query)
 {
 	if (query->open)
-		dns_give_up(query->open);
+		resolve_ares_give_up(query->open);
 	for (size_t i = 0; i < query->n_hosts; i++)
 		for (enum family family = 0; family < FAMILIES; family++)
 			if (query->hosts[i].open[family])
-				dns_give_up(query->hosts[i].open[family]);
+				resolve_ares_give_up(query->hosts[i].open[family]);
 	ev_timer_stop(query->resolver->loop, &query->timer);
 	free(query);
 }
@@ -165,7 +168,7 @@ static void ask_addresses(struct resolve_query *query)
 
 			*of = (struct host_context){ query, i, family };
 			query->hosts[i].open[family] =
-				dns_ask(query->resolver, query->hosts[i].name,
+				resolve_ares_ask(query->resolver, query->hosts[i].name,
 					family == FAMILY_IPV4 ? DNS_A : DNS_AAAA, on_addresses, of);
 			if (query->hosts[i].open[family])
 				query->n_open++;
@@ -177,7 +180,8 @@ static void ask_addresses(struct resolve_query *query)
 
 static void add_host(struct resolve_query *query, const char *name)
 {
-	(void)snprintf(query->hosts[query->n_hosts++].name, sizeof query->hosts[0].name, "%s", name);
+	(void)snprintf(query->hosts[query->n_hosts++].name, sizeof query->hosts[0].name, "%s",
+		       name);
 }
 
 /* MX records into @ret, names folded; their number, or -1 if the answer is no good. */
@@ -269,7 +273,8 @@ static void start(struct resolve_query *query)
 		host->n[ip_family(&ip)] = 1;
 		judge(query);
 	} else if (query->how.mx) {
-		query->open = dns_ask(query->resolver, query->domain, DNS_MX, on_mx, query);
+		query->open =
+			resolve_ares_ask(query->resolver, query->domain, DNS_MX, on_mx, query);
 		if (!query->open)
 			refuse(query, 550, "5.1.2 %s is no domain name", query->domain);
 	} else {
@@ -393,7 +398,7 @@ struct resolve_query *resolve_tlsa(struct resolver *resolver, const char *host, 
 
 	query->tlsa_done = done;
 	(void)snprintf(name, sizeof name, "_%u._tcp.%s", port, host);
-	query->open = dns_ask(resolver, name, DNS_TLSA, on_tlsa, query);
+	query->open = resolve_ares_ask(resolver, name, DNS_TLSA, on_tlsa, query);
 	if (!query->open) {			/* no name for DNS: its turn comes at once */
 		ev_timer_stop(resolver->loop, &query->timer);
 		ev_timer_set(&query->timer, 0, 0);

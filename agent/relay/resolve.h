@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names to addresses on an event loop: MX, implicit and null MX, CNAMEs, addresses of both families, TLSA; RFC
- * 5321 section 5.1, RFC 7505, RFC 7672. c-ares asks, unmarked, by default the resolvers of resolv.conf. Each loop has
- * one; nothing is shared between threads.
+ * Names to addresses on an event loop: MX, implicit and null MX, CNAMEs, addresses of both
+ * families, TLSA; RFC 5321 section 5.1, RFC 7505, RFC 7672. c-ares asks, unmarked, by default the
+ * resolvers of resolv.conf. Each loop has one; nothing is shared between threads.
  */
 #pragma once
 
@@ -22,19 +22,24 @@ struct resolved_address {
 	bool secure;				/* its name came with the AD bit: DANE may be asked for it */
 };
 
-struct resolved {				/* in the order to be tried; owned by the query until its callback returns */
+/* in the order to be tried; owned by the query until its callback returns */
+struct resolved {
 	struct resolved_address at[RESOLVE_ADDRESSES_MAX];
 	size_t n;
 	bool secure;				/* the MX answer had the AD bit */
-	struct reply refusal;			/* code 0: none. 451 4.4.3, 550 5.1.2, 556 5.1.10, 451 4.4.4, 554 5.4.6 */
+	/* code 0: none. 451 4.4.3, 550 5.1.2, 556 5.1.10, 451 4.4.4, 554 5.4.6 */
+	struct reply refusal;
 };
 
 struct resolve_how {
 	const char *domain;			/* of the recipient, or of the smarthost */
-	bool mx;				/* look for MX; else @domain is the host itself. An address literal is itself */
-	bool want[FAMILIES];			/* families the binding can carry now; none of them: 451 4.4.4 */
+	/* look for MX; else @domain is the host itself. An address literal is itself */
+	bool mx;
+	/* families the binding can carry now; none of them: 451 4.4.4 */
+	bool want[FAMILIES];
 	bool prefer_ipv6;
-	const char *own_name;			/* MX of this name, and all of no better preference, are dropped (loops) */
+	/* MX of this name, and all of no better preference, are dropped (loops) */
+	const char *own_name;
 	uint32_t hash;				/* shuffles equal preferences, the same way for the same hash */
 };
 

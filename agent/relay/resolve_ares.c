@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The glue to c-ares: its sockets as watchers, its time-outs as a timer. Questions carry the AD bit (RFC 6840
- * section 5.7) and EDNS0, so that a validating resolver says what it has validated; whether that counts depends on
- * where the resolver is: only the loopback cannot be tampered with.
+ * The glue to c-ares: its sockets as watchers, its time-outs as a timer. Questions carry the AD
+ * bit (RFC 6840 section 5.7) and EDNS0, so that a validating resolver says what it has validated;
+ * whether that counts depends on where the resolver is: only the loopback cannot be tampered
+ * with.
  */
 #include "relay/resolve_ares.h"
 
@@ -174,8 +175,8 @@ static void on_answer(void *context, int status, int timeouts, unsigned char *oc
 	release(resolver);
 }
 
-struct dns_question *dns_ask(struct resolver *resolver, const char *name, enum dns_type type,
-			     dns_done *done, void *context)
+struct dns_question *resolve_ares_ask(struct resolver *resolver, const char *name,
+				      enum dns_type type, dns_done *done, void *context)
 {
 	struct dns_question *question = mem_zero(1, sizeof *question);
 	unsigned char *octets = NULL;
@@ -194,7 +195,7 @@ struct dns_question *dns_ask(struct resolver *resolver, const char *name, enum d
 	return question;
 }
 
-void dns_give_up(struct dns_question *question)
+void resolve_ares_give_up(struct dns_question *question)
 {
 	question->context = NULL;
 }

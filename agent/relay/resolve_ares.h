@@ -33,6 +33,6 @@ typedef void dns_done(void *context, const struct dns_answer *answer);
 
 /* @done once, never from within the call. With @context NULL later: it has been given up. */
 struct dns_question { struct resolver *resolver; dns_done *done; void *context; };
-struct dns_question *dns_ask(struct resolver *resolver, const char *name, enum dns_type type,
-			     dns_done *done, void *context);
-void dns_give_up(struct dns_question *question);
+struct dns_question *resolve_ares_ask(struct resolver *resolver, const char *name,
+				      enum dns_type type, dns_done *done, void *context);
+void resolve_ares_give_up(struct dns_question *question);

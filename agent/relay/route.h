@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A route is a binding and a next hop with what TLS it asks for, once a worker however many sessions use it, so that
- * equal routes are equal pointers. Idle upstream connections hang on their route.
+ * A route is a binding and a next hop with what TLS it asks for, once a worker however many
+ * sessions use it, so that equal routes are equal pointers. Idle upstream connections hang on
+ * their route.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Postfix's socketmap client: "NAME KEY" as a netstring, and a netstring "OK value", "NOTFOUND ", "TEMP reason",
- * "TIMEOUT reason" or "PERM reason" (socketmap_table(5)). Requests are pipelined on one connection; whatever goes
- * wrong with it is a temporary answer to all of them, and the next request makes a new one.
+ * Postfix's socketmap client: "NAME KEY" as a netstring, and a netstring "OK value", "NOTFOUND ",
+ * "TEMP reason", "TIMEOUT reason" or "PERM reason" (socketmap_table(5)). Requests are pipelined
+ * on one connection; whatever goes wrong with it is a temporary answer to all of them, and the
+ * next request makes a new one.
  */
 #include "relay/socketmap.h"
 
@@ -94,7 +95,8 @@ static enum socketmap_result read_reply(char *reply, const char **ret_text)
 	return SOCKETMAP_TEMPORARY;
 }
 
-/* The length of a whole netstring at the start of @in and where its text begins; 0: more is needed; -EBADMSG. */
+/* The length of a whole netstring at the start of @in and where its text begins; 0: more is
+ * needed; -EBADMSG. */
 static ssize_t whole_netstring(const struct buffer *in, size_t *ret_begin)
 {
 	const uint8_t *at = buffer_bytes(in);

@@ -10,7 +10,12 @@
 struct ev_loop;
 struct socketmap;
 
-enum socketmap_result { SOCKETMAP_OK, SOCKETMAP_NOTFOUND, SOCKETMAP_TEMPORARY, SOCKETMAP_PERMANENT };
+enum socketmap_result {
+	SOCKETMAP_OK,
+	SOCKETMAP_NOTFOUND,
+	SOCKETMAP_TEMPORARY,
+	SOCKETMAP_PERMANENT
+};
 enum { SOCKETMAP_WAIT_MS = 5000, SOCKETMAP_QUEUE_MAX = 10000, SOCKETMAP_VALUE_MAX = 100000 };
 
 /* @text: the value, or the reason; good until the callback returns. */

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two or three messages before octets flow. A name and password are asked for if the client has them to give, since
- * the name is that of a binding; the password is not looked at: who may use a listener is said by its address.
+ * The two or three messages before octets flow. A name and password are asked for if the client
+ * has them to give, since the name is that of a binding; the password is not looked at: who may
+ * use a listener is said by its address.
  */
 #include "relay/socks_parse.h"
 
 #include <string.h>
 
-enum { METHOD_NONE = 0, METHOD_LOGIN = 2, METHOD_NO = 0xff, COMMAND_CONNECT = 1, TYPE_IPV4 = 1, TYPE_NAME = 3,
-       TYPE_IPV6 = 4 };
+enum {
+	METHOD_NONE = 0,
+	METHOD_LOGIN = 2,
+	METHOD_NO = 0xff,
+	COMMAND_CONNECT = 1,
+	TYPE_IPV4 = 1,
+	TYPE_NAME = 3,
+	TYPE_IPV6 = 4
+};
 
 void socks_drop(struct socks *socks)
 {
@@ -107,7 +115,8 @@ static size_t take_request(struct socks *socks, const uint8_t *at, size_t n)
 		return 0;
 	size = address_size(at, n);
 	if (at[1] != COMMAND_CONNECT || size < 0) {
-		socks_answer(socks, at[1] != COMMAND_CONNECT ? SOCKS_COMMAND : SOCKS_ADDRESS, NULL, 0);
+		socks_answer(socks, at[1] != COMMAND_CONNECT ? SOCKS_COMMAND : SOCKS_ADDRESS, NULL,
+			     0);
 		bad(socks);
 		return 0;
 	}
@@ -146,7 +155,8 @@ void socks_feed(struct socks *socks, const uint8_t *bytes, size_t n)
 void socks_answer(struct socks *socks, enum socks_code code, const struct ip *bound, uint16_t port)
 {
 	static const struct ip none = { .len = 4 };
-	uint8_t head[4] = { 5, (uint8_t)code, 0, TYPE_IPV4 }, tail[2] = { (uint8_t)(port >> 8), (uint8_t)port };
+	uint8_t head[4] = { 5, (uint8_t)code, 0, TYPE_IPV4 },
+		tail[2] = { (uint8_t)(port >> 8), (uint8_t)port };
 
 	if (!bound || bound->len == 0)
 		bound = &none;

@@ -7,8 +7,17 @@
 
 enum socks_state { SOCKS_METHODS, SOCKS_LOGIN, SOCKS_REQUEST, SOCKS_DONE, SOCKS_BAD };
 
-enum socks_code { SOCKS_OK, SOCKS_FAILED, SOCKS_NOT_ALLOWED, SOCKS_NETWORK, SOCKS_HOST, SOCKS_REFUSED, SOCKS_TTL,
-		  SOCKS_COMMAND, SOCKS_ADDRESS };
+enum socks_code {
+	SOCKS_OK,
+	SOCKS_FAILED,
+	SOCKS_NOT_ALLOWED,
+	SOCKS_NETWORK,
+	SOCKS_HOST,
+	SOCKS_REFUSED,
+	SOCKS_TTL,
+	SOCKS_COMMAND,
+	SOCKS_ADDRESS
+};
 
 struct socks {					/* zero is the start of a dialogue */
 	enum socks_state state;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * MTA-STS by look-up. What the map does not know has no policy; what it says and we do not understand is a failure, as is
- * no answer: a policy that cannot be read is not a policy that is not there (RFC 8461 section 5).
+ * MTA-STS by look-up. What the map does not know has no policy; what it says and we do not
+ * understand is a failure, as is no answer: a policy that cannot be read is not a policy that is
+ * not there (RFC 8461 section 5).
  */
 #include "relay/sts.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What TLS mail to a domain needs by its own published policy (MTA-STS, RFC 8461), asked of a resolver of such
- * policies by socketmap, in the form of Postfix's smtp_tls_policy_maps: "secure match=A:.B servername=hostname".
+ * What TLS mail to a domain needs by its own published policy (MTA-STS, RFC 8461), asked of a
+ * resolver of such policies by socketmap, in the form of Postfix's smtp_tls_policy_maps: "secure
+ * match=A:.B servername=hostname".
  */
 #pragma once
 

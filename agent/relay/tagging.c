@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tag socket, asynchronously: proto/tag.h. Requests are answered in order, so what is open is a queue. A lost
- * connection, or an answer that takes too long, fails all of them: what was asked of an agent that went is
- * not known to hold for the next one. Then a new connection is tried with each request, ten times a
- * second at most.
+ * The tag socket, asynchronously: proto/tag.h. Requests are answered in order, so what is open is
+ * a queue. A lost connection, or an answer that takes too long, fails all of them: what was asked
+ * of an agent that went is not known to hold for the next one. Then a new connection is tried
+ * with each request, ten times a second at most.
  */
 #include "relay/tagging.h"
 
@@ -181,7 +181,8 @@ static void read_answer(char *reply, struct tagging_answer *ret)
 	};
 	char *rest, *word;
 
-	*ret = (struct tagging_answer){ .error = -EPROTO, .why = "the agent answered something else" };
+	*ret = (struct tagging_answer){ .error = -EPROTO,
+					.why = "the agent answered something else" };
 	if (strncmp(reply, TAG_REPLY_OK, sizeof TAG_REPLY_OK - 1) == 0) {
 		ret->error = 0;
 		rest = reply + sizeof TAG_REPLY_OK - 1;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TLS by OpenSSL. Two shared contexts: a listener's with its certificate, and the one for destinations. Buffers are given
- * back while a connection is idle. What a destination's certificate must be is said per connection
- * (tls_verify.c); opportunistic TLS looks at none, since a wrong one is still better than plain text (RFC 7435).
+ * TLS by OpenSSL. Two shared contexts: a listener's with its certificate, and the one for
+ * destinations. Buffers are given back while a connection is idle. What a destination's
+ * certificate must be is said per connection (tls_verify.c); opportunistic TLS looks at none,
+ * since a wrong one is still better than plain text (RFC 7435).
  */
+#include "relay/tls.h"
+
 #include "relay/tls_parts.h"
 
 #include "base/mem.h"

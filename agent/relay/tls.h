@@ -8,7 +8,8 @@
 #include "model/relay.h"
 #include "relay/resolve.h"
 
-struct tls_server;				/* certificate and key of a listener; shared by threads, refcounted */
+/* certificate and key of a listener; shared by threads, refcounted */
+struct tls_server;
 struct tls_client;				/* how to talk to destinations; shared by threads, refcounted */
 struct tls;					/* one connection */
 
@@ -17,7 +18,8 @@ MUST_CHECK int tls_server_new(const char *certificate, const char *key, struct t
 			      char *ret_why, size_t room);
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server *server);
-MUST_CHECK int tls_client_new(const char *ca_file, struct tls_client **ret, char *ret_why, size_t room);
+MUST_CHECK int tls_client_new(const char *ca_file, struct tls_client **ret, char *ret_why,
+			      size_t room);
 struct tls_client *tls_client_ref(struct tls_client *client);
 void tls_client_unref(struct tls_client *client);
 
@@ -26,7 +28,8 @@ struct tls *tls_accept(struct tls_server *server, int fd);	/* @fd stays the call
 struct tls_expect {
 	enum relay_tls level;			/* MAY and ENCRYPT: certificates are not looked at */
 	const char *host;			/* SNI, and the name that VERIFY compares */
-	const char *const *names;		/* VERIFY: more names that may match, ".suffix" too (MTA-STS); NULL-ended, or NULL */
+	/* VERIFY: more names that may match, ".suffix" too (MTA-STS); NULL-ended, or NULL */
+	const char *const *names;
 	const struct tlsa *tlsa;		/* DANE; copied */
 	size_t n_tlsa;
 };
@@ -37,11 +40,13 @@ void tls_free(struct tls *tls);			/* sends close_notify if it can at once */
 
 enum { TLS_WANT_READ = -1000, TLS_WANT_WRITE = -1001 };	/* beside 0 and negative errno */
 
-/* 0: done; TLS_WANT_READ or _WRITE: poll for that and call again; -EPROTO, -EACCES (not verified) with tls_why(). */
+/* 0: done; TLS_WANT_READ or _WRITE: poll for that and call again; -EPROTO, -EACCES (not
+ * verified) with tls_why(). */
 MUST_CHECK int tls_handshake(struct tls *tls);
 /* As read(2) and write(2), errors as negative numbers; 0 from tls_read: closed. */
 MUST_CHECK ssize_t tls_read(struct tls *tls, void *bytes, size_t n);
 MUST_CHECK ssize_t tls_write(struct tls *tls, const void *bytes, size_t n);
 bool tls_pending(const struct tls *tls);	/* decrypted bytes wait: no poll would tell */
 const char *tls_why(const struct tls *tls);
-const char *tls_describe(const struct tls *tls);	/* "TLSv1.3 TLS_AES_256_GCM_SHA384 verified=no", for logs */
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384 verified=no", for logs */
+const char *tls_describe(const struct tls *tls);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whose certificate a destination may show. `verify`: one for its host name, or for a name of the MTA-STS policy, signed
- * by an authority. `dane`: what its TLSA records say (RFC 7672), usages 2 and 3; others are unusable there, and if no
- * record is usable TLS is still a must, but unverified (section 2.2).
+ * Whose certificate a destination may show. `verify`: one for its host name, or for a name of the
+ * MTA-STS policy, signed by an authority. `dane`: what its TLSA records say (RFC 7672), usages 2
+ * and 3; others are unusable there, and if no record is usable TLS is still a must, but
+ * unverified (section 2.2).
  */
 #include "relay/tls_parts.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Upstream connections. Writing is tried at once and waited for only if the kernel has no room; one timer per
- * connection is armed for the earliest deadline and looks again when it fires, so ordinary progress costs no timer
- * work. What is idle is listened to: whatever comes then, 421 or the end, ends it.
+ * Upstream connections. Writing is tried at once and waited for only if the kernel has no room;
+ * one timer per connection is armed for the earliest deadline and looks again when it fires, so
+ * ordinary progress costs no timer work. What is idle is listened to: whatever comes then, 421 or
+ * the end, ends it.
  */
 #include "relay/upstream.h"
 

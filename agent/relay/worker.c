@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See worker.h. */
+#include "relay/worker.h"
+
 #include "relay/conn.h"
 #include "relay/memory.h"
 #include "relay/raw.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A worker is a thread with an event loop: it accepts, and owns its sessions, upstream connections, resolver and
- * connection to the agent. Between threads there are only the generation (never changed once made, counted),
- * counters, and what memory.h guards.
+ * A worker is a thread with an event loop: it accepts, and owns its sessions, upstream
+ * connections, resolver and connection to the agent. Between threads there are only the
+ * generation (never changed once made, counted), counters, and what memory.h guards.
  */
 #pragma once
 

@@ -199,7 +199,8 @@ static struct refusal_text read_path(struct command *command, struct text argume
 static struct refusal_text read_hello(struct command *command, struct text argument)
 {
 	if (!path_is_host(argument))
-		return (struct refusal_text){ 501, "5.5.4 expected a host name or address literal" };
+		return (struct refusal_text){ 501,
+					      "5.5.4 expected a host name or address literal" };
 	command->argument = argument;
 	return good;
 }

@@ -88,7 +88,8 @@ void reply_print(const struct reply *reply, struct buffer *out)
 		const char *end = left ? memchr(at, '\n', left) : NULL;
 		size_t len = end ? (size_t)(end - at) : left;
 
-		char code[4] = { (char)('0' + reply->code / 100 % 10), (char)('0' + reply->code / 10 % 10),
+		char code[4] = { (char)('0' + reply->code / 100 % 10),
+				 (char)('0' + reply->code / 10 % 10),
 				 (char)('0' + reply->code % 10), end ? '-' : ' ' };
 
 		buffer_put(out, code, sizeof code);

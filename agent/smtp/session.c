@@ -4,6 +4,8 @@
  * taken from the client only as fast as they can be acted upon; what came with them waits in `input`, at most
  * what the driver read in one go, as it then stops reading.
  */
+#include "smtp/session.h"
+
 #include "smtp/session_parts.h"
 
 #include "base/mem.h"

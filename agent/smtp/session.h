@@ -34,7 +34,8 @@ struct session_kind {				/* what a listener is like; borrowed, outlives the sess
 	enum front_tls tls;
 	enum intercept_tls intercept_tls;
 	const char *hostname;			/* in banner, EHLO reply and trace field */
-	const char *header;			/* name of the field that names a binding, or NULL: not trusted */
+	/* name of the field that names a binding, or NULL: not trusted */
+	const char *header;
 	bool parameter;				/* XOUTBIND= is trusted here */
 	bool normalise;				/* bare CR and LF are mended, not refused */
 	bool auth, auth_required;		/* AUTH is offered (in TLS, or auth_plain_text) */
@@ -43,7 +44,8 @@ struct session_kind {				/* what a listener is like; borrowed, outlives the sess
 	bool ignore_8bit;			/* send 8BITMIME text also to who did not offer it */
 	uint64_t size_max;			/* octets of a message */
 	unsigned hops_max;			/* Received fields; 0: 100 */
-	unsigned rcpt_max;			/* recipients of a transaction; at least 100, RFC 5321 4.5.3.1.8 */
+	/* recipients of a transaction; at least 100, RFC 5321 4.5.3.1.8 */
+	unsigned rcpt_max;
 	unsigned idle_s;			/* a client that says nothing for so long gets 421; 0: 300 */
 };
 
@@ -56,7 +58,8 @@ enum outcome_kind {
 	OUTCOME_LOST,				/* the destination's verdict never came */
 	OUTCOME_SPARED,				/* a duplicate, answered from memory */
 	OUTCOME_ABORTED,			/* the client gave up before the final dot */
-	OUTCOME_UNACKED,			/* one that was DELIVERED: the client did not get to read that */
+	/* one that was DELIVERED: the client did not get to read that */
+	OUTCOME_UNACKED,
 };
 
 struct record {
@@ -91,10 +94,12 @@ enum ask_kind {
 	ASK_NOTHING,
 	ASK_ROUTE,				/* session_routed() or session_unrouted(), now or later */
 	ASK_DIAL,				/* an upstream for ask.leg: session_leg_up() or _refused() */
-	ASK_RELEASE,				/* ask.leg's upstream is yours again, or is not wanted any more */
+	/* ask.leg's upstream is yours again, or is not wanted any more */
+	ASK_RELEASE,
 	ASK_AUTH,				/* session_authenticated() */
 	ASK_TLS,				/* write all output, then be a TLS server; session_tls_done() */
-	ASK_PIPE,				/* write all output, then copy bytes both ways till both end: leg 0 */
+	/* write all output, then copy bytes both ways till both end: leg 0 */
+	ASK_PIPE,
 	ASK_CLOSE,				/* write all output, then close */
 	ASK_RESET,				/* close by a reset, now: the client shall try another host */
 };
@@ -102,7 +107,7 @@ enum ask_kind {
 struct ask {
 	enum ask_kind kind;
 	int leg;
-	bool reusable;				/* ASK_RELEASE: idle, or will be when its RSET is answered;
+	bool reusable; /* ASK_RELEASE: idle, or will be when its RSET is answered;
 						   ASK_DIAL: one that was used before will do */
 	const char *user, *password;		/* ASK_AUTH; wiped at the answer */
 };

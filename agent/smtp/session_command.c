@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Commands of a client: which may come when (RFC 5321 section 4.1.4) is one column of a table. Only RCPT is taken
- * while something before it is unanswered.
+ * Commands of a client: which may come when (RFC 5321 section 4.1.4) is one column of a table.
+ * Only RCPT is taken while something before it is unanswered.
  */
 #include "smtp/session_parts.h"
 

@@ -242,8 +242,10 @@ void session_auth_line(struct session *session, struct text line)
 
 void session_auth(struct session *session, const struct command *command)
 {
-	bool plain = command->argument.len == 5 && strncasecmp(command->argument.at, "PLAIN", 5) == 0;
-	bool login = command->argument.len == 5 && strncasecmp(command->argument.at, "LOGIN", 5) == 0;
+	bool plain =
+		command->argument.len == 5 && strncasecmp(command->argument.at, "PLAIN", 5) == 0;
+	bool login =
+		command->argument.len == 5 && strncasecmp(command->argument.at, "LOGIN", 5) == 0;
 	struct text initial = command->initial;
 
 	if (session->user || !session->kind->auth) {

@@ -220,7 +220,8 @@ void session_mail_done(struct session *session, int leg, const struct reply *rep
 		return;
 	}
 	at->mail = reply->code >= 400
-		? reply_copy(reply) : reply_make(451, "4.5.0 the destination answered %d", reply->code);
+			   ? reply_copy(reply)
+			   : reply_make(451, "4.5.0 the destination answered %d", reply->code);
 	if (session_fill(session, SLOT_MAIL, 0, &at->mail))
 		session->mail_refused = true;
 	session_record(session, leg, OUTCOME_REFUSED, &at->mail);

@@ -2,9 +2,9 @@
 /*
  * Inside a session: its state, and what its files offer each other.
  *
- * Replies to the client go through slots, strictly in order; a slot without a reply waits for an upstream. While
- * one waits only RCPT is taken from the client, so a group of MAIL and RCPT travels as one, and
- * everything else finds all earlier outcomes known.
+ * Replies to the client go through slots, strictly in order; a slot without a reply waits for an
+ * upstream. While one waits only RCPT is taken from the client, so a group of MAIL and RCPT
+ * travels as one, and everything else finds all earlier outcomes known.
  */
 #pragma once
 
@@ -25,8 +25,15 @@ enum session_state {
 	SESSION_CLOSED,				/* ASK_CLOSE or ASK_RESET was said */
 };
 
-enum { SESSION_LINE_MAX = 4096, SESSION_RCPT_MAX = 1000, SESSION_ERRORS_MAX = 20, SESSION_AUTH_TRIES = 3,
-       SESSION_SELF_MAX = 3, SESSION_HOPS_MAX = 100, SESSION_OUT_HIGH = 256 * 1024 };
+enum {
+	SESSION_LINE_MAX = 4096,
+	SESSION_RCPT_MAX = 1000,
+	SESSION_ERRORS_MAX = 20,
+	SESSION_AUTH_TRIES = 3,
+	SESSION_SELF_MAX = 3,
+	SESSION_HOPS_MAX = 100,
+	SESSION_OUT_HIGH = 256 * 1024
+};
 
 enum leg_state { LEG_WANTED, LEG_DIALLING, LEG_UP, LEG_GONE };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What became of a delivery: for the log, and for the memory of acknowledgements that were lost. A fingerprint is of
- * route, sender, the recipients that this leg accepted, in any order, and the text as the client gave it.
+ * What became of a delivery: for the log, and for the memory of acknowledgements that were lost.
+ * A fingerprint is of route, sender, the recipients that this leg accepted, in any order, and the
+ * text as the client gave it.
  */
 #include "smtp/session_parts.h"
 

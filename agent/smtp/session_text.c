@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * DATA, the text, and what becomes of it. The header block is held until its end: loops are seen before anything
- * is sent on, and a field that names the binding decides about it. From there on content goes straight to
- * the upstreams. A text that turns out bad is swallowed to its true end; its upstreams are closed without
- * a final dot, so nobody takes what is not whole.
+ * DATA, the text, and what becomes of it. The header block is held until its end: loops are seen
+ * before anything is sent on, and a field that names the binding decides about it. From there on
+ * content goes straight to the upstreams. A text that turns out bad is swallowed to its true end;
+ * its upstreams are closed without a final dot, so nobody takes what is not whole.
  */
 #include "smtp/session_parts.h"
 

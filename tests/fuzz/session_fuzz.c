@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A session whose client and destinations say whatever the input says, with the driver of the unit tests. The input is a
- * header (front, point, how destinations behave) and pieces of the client's octets; what must hold is what
- * holds always: no crash, no 2xx to a final dot that no destination has given, and an end.
+ * A session whose client and destinations say whatever the input says, with the driver of the
+ * unit tests. The input is a header (front, point, how destinations behave) and pieces of the
+ * client's octets; what must hold is what holds always: no crash, no 2xx to a final dot that no
+ * destination has given, and an end.
  */
 #include "../unit/smtp_pair.h"
 

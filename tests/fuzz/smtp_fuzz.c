@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the relay reads off the wire: the first octet says which reader, the second where the input is cut. The same must
- * come of it whole and cut; encoded content must decode to itself; nothing may end a text but its end.
+ * What the relay reads off the wire: the first octet says which reader, the second where the
+ * input is cut. The same must come of it whole and cut; encoded content must decode to itself;
+ * nothing may end a text but its end.
  */
 #include "smtp/back.h"
 #include "smtp/command.h"
@@ -81,7 +82,8 @@ static void read_body(const uint8_t *at, size_t n, size_t cut, struct buffer *ou
 			body_encode_run(&encoder, piece, &wire);
 		}
 	}
-	/* What goes out ends nowhere before its end, for whoever takes CRLF only, and for nobody once mended. */
+	/* What goes out ends nowhere before its end, for whoever takes CRLF only, and for nobody
+	 * once mended. */
 	if (buffer_len(&wire) > 0)
 		check(!memmem(buffer_bytes(&wire), buffer_len(&wire), "\r\n.\r\n", 5));
 	if (mends && buffer_len(&wire) > 0)
@@ -98,7 +100,11 @@ static void read_header(const uint8_t *at, size_t n, size_t cut, struct buffer *
 	size_t lens[2] = { cut, n - cut };
 
 	for (int i = 0; i < 2; i++) {
-		size_t used = scan.over ? 0 : header_feed(&scan, (struct text){ (const char *)parts[i], lens[i] }, out);
+		size_t used =
+			scan.over ? 0
+				  : header_feed(&scan,
+						(struct text){ (const char *)parts[i], lens[i] },
+						out);
 
 		check(used <= lens[i] && (used == lens[i] || scan.over));
 		buffer_put(out, parts[i] + used, lens[i] - used);
@@ -111,14 +117,16 @@ static void read_header(const uint8_t *at, size_t n, size_t cut, struct buffer *
 static void read_command(const uint8_t *at, size_t n, size_t cut, struct buffer *out)
 {
 	struct command command;
-	struct refusal_text refusal = command_parse((struct text){ (const char *)at, n }, cut & 1, &command);
+	struct refusal_text refusal =
+		command_parse((struct text){ (const char *)at, n }, cut & 1, &command);
 
 	(void)out;
 	if (refusal.code)
 		check(refusal.code >= 500 && refusal.text);
 	else if (command.verb == VERB_MAIL || command.verb == VERB_RCPT)
 		check(command.path.address.len <= PATH_MAX_BYTES &&
-		      !memchr(command.path.address.at, '>', command.path.local.len == 0 ? 0 : command.path.domain.len));
+		      !memchr(command.path.address.at, '>',
+			      command.path.local.len == 0 ? 0 : command.path.domain.len));
 }
 
 static void check_round(const uint8_t *at, size_t n, size_t cut)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Thousands of transactions with faults at random places on either side, in the order of a seed. What must hold, whatever
- * happens: an acknowledged recipient's destination took exactly this message once; one that was not acknowledged has
- * it only if the destination's verdict was lost on the way, and then the log says so.
+ * Thousands of transactions with faults at random places on either side, in the order of a seed.
+ * What must hold, whatever happens: an acknowledged recipient's destination took exactly this
+ * message once; one that was not acknowledged has it only if the destination's verdict was lost
+ * on the way, and then the log says so.
  */
 #include "smtp_pair.h"
 
@@ -36,7 +37,9 @@ static void choose(struct attempt *attempt, unsigned number)
 
 	kind->point = which == 0 ? POINT_ACCEPT : which == 1 ? POINT_HELLO : which == 2 ? POINT_MAIL
 		      : which == 3 ? POINT_RCPT : which == 4 ? POINT_RCPT : POINT_HEADER;
-	kind->front = which >= 4 ? FRONT_LMTP : which == 0 && roll(2) ? FRONT_INTERCEPT : FRONT_SMTP;
+	kind->front = which >= 4	      ? FRONT_LMTP
+		      : which == 0 && roll(2) ? FRONT_INTERCEPT
+					      : FRONT_SMTP;
 	kind->header = which == 5 ? "X-Binding" : NULL;
 	kind->received = roll(2);
 	kind->intercept_tls = INTERCEPT_STRIP;
@@ -77,11 +80,13 @@ static int say(struct attempt *attempt, const char *line, size_t n, unsigned wan
 	if (attempt->pair.closed)
 		return 0;
 	pair_client(&attempt->pair, line, n);
-	for (int i = 0; i < 8 && count_codes(attempt, (int)before, codes) < want && !attempt->pair.closed; i++)
+	for (int i = 0;
+	     i < 8 && count_codes(attempt, (int)before, codes) < want && !attempt->pair.closed; i++)
 		pair_wait(&attempt->pair, 200);
 	count_codes(attempt, 0, codes);
-	return codes[0] && strlen(codes) >= 3 && !attempt->pair.closed ? atoi(strrchr(codes, ' ') ? strrchr(codes, ' ') + 1
-											   : codes) : 0;
+	return codes[0] && strlen(codes) >= 3 && !attempt->pair.closed
+		       ? atoi(strrchr(codes, ' ') ? strrchr(codes, ' ') + 1 : codes)
+		       : 0;
 }
 
 static int say_text(struct attempt *attempt, const char *line, unsigned want)
@@ -154,9 +159,10 @@ static void judge(const struct attempt *attempt, unsigned number)
 	snprintf(text, sizeof text, "Subject: %s||.%s|;", attempt->name, attempt->name);
 	if (count(taken, "|;") != count(taken, text) || rcpts < attempt->n_acked ||
 	    (rcpts > attempt->n_acked && lost == 0))
-		fail_msg("transaction %u (%s, front %d, point %d): %u acknowledged, taken '%s', log '%s'", number,
-			 attempt->behaviour, (int)pair->kind.front, (int)pair->kind.point, attempt->n_acked, taken,
-			 records);
+		fail_msg(
+			"transaction %u (%s, front %d, point %d): %u acknowledged, taken '%s', log '%s'",
+			number, attempt->behaviour, (int)pair->kind.front, (int)pair->kind.point,
+			attempt->n_acked, taken, records);
 }
 
 static void test_chaos(void **state)

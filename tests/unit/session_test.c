@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whole dialogues, each front at each point of decision. A row is what the client says and how the destination
- * behaves; wanted are the codes that the client sees, what the destination took, and the log. Each row is run with
- * the client's octets whole, cut in two at every place and one by one, and with the destination's whole and one by one.
+ * Whole dialogues, each front at each point of decision. A row is what the client says and how
+ * the destination behaves; wanted are the codes that the client sees, what the destination took,
+ * and the log. Each row is run with the client's octets whole, cut in two at every place and one
+ * by one, and with the destination's whole and one by one.
  */
 #include "smtp_pair.h"
 
@@ -200,7 +201,8 @@ static const struct row rows[] = {
 	  "421 closed", "", "" },
 };
 
-static void compare(const struct row *row, const char *how, const char *what, const char *got, const char *want)
+static void compare(const struct row *row, const char *how, const char *what, const char *got,
+		    const char *want)
 {
 	if (strcmp(got, want) != 0)
 		fail_msg("%s, %s: %s: got '%s', want '%s'", row->what, how, what, got, want);
@@ -208,7 +210,9 @@ static void compare(const struct row *row, const char *how, const char *what, co
 
 static void run_row(const struct row *row, size_t cut, bool single, size_t upstream_cut)
 {
-	struct pair pair = { .kind = row->kind, .behaviour = row->behaviour, .upstream_cut = upstream_cut };
+	struct pair pair = { .kind = row->kind,
+			     .behaviour = row->behaviour,
+			     .upstream_cut = upstream_cut };
 	size_t n = strlen(row->client);
 	char codes[512], how[80];
 
@@ -433,11 +437,17 @@ static void test_idle_session_is_small(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dialogues), cmocka_unit_test(test_client_gone_before_the_dot),
-		cmocka_unit_test(test_lost_acknowledgement), cmocka_unit_test(test_duplicate_spared),
-		cmocka_unit_test(test_half_closed), cmocka_unit_test(test_half_closed_in_the_text),
-		cmocka_unit_test(test_read_acknowledgement), cmocka_unit_test(test_stalls_end),
-		cmocka_unit_test(test_idle_client), cmocka_unit_test(test_stop), cmocka_unit_test(test_reuse_and_redial),
+		cmocka_unit_test(test_dialogues),
+		cmocka_unit_test(test_client_gone_before_the_dot),
+		cmocka_unit_test(test_lost_acknowledgement),
+		cmocka_unit_test(test_duplicate_spared),
+		cmocka_unit_test(test_half_closed),
+		cmocka_unit_test(test_half_closed_in_the_text),
+		cmocka_unit_test(test_read_acknowledgement),
+		cmocka_unit_test(test_stalls_end),
+		cmocka_unit_test(test_idle_client),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_reuse_and_redial),
 		cmocka_unit_test(test_idle_session_is_small),
 	};
 

@@ -21,7 +21,8 @@ static void print_text(char *out, const char *name, struct text text)
 static void describe(const char *line, bool lmtp, char *out)
 {
 	struct command command = { 0 };
-	struct refusal_text refusal = command_parse((struct text){ line, strlen(line) }, lmtp, &command);
+	struct refusal_text refusal =
+		command_parse((struct text){ line, strlen(line) }, lmtp, &command);
 
 	if (refusal.code) {
 		sprintf(out, "%d %.5s", refusal.code, refusal.text);
@@ -45,73 +46,73 @@ static void describe(const char *line, bool lmtp, char *out)
 	print_text(out, "initial", command.initial);
 }
 
+static const struct { const char *line, *want; bool lmtp; } commands[] = {
+	{ "EHLO mx.example", "verb 1 arg=mx.example", false },
+	{ "ehlo [192.0.2.1]", "verb 1 arg=[192.0.2.1]", false },
+	{ "EHLO", "501 5.5.4", false },
+	{ "EHLO a b", "501 5.5.4", false },
+	{ "EHLO -x", "501 5.5.4", false },
+	{ "LHLO a", "500 5.5.1", false },
+	{ "LHLO a", "verb 3 arg=a", true },
+	{ "EHLO a", "500 5.5.1", true },
+	{ "EHL a", "500 5.5.1", false },
+	{ "EHLOX a", "500 5.5.1", false },
+	{ "", "500 5.5.1", false },
+	{ "MAIL FROM:<a@b.example>", "verb 4 address=a@b.example domain=b.example", false },
+	{ "mail from: <a@b>", "verb 4 address=a@b domain=b", false },
+	{ "MAIL FROM:<>", "verb 4", false },
+	{ "MAIL FROM:a@b", "501 5.1.7", false },
+	{ "MAIL FROM:<a@b", "501 5.1.7", false },
+	{ "MAIL FROM:<a@b>x", "501 5.5.4", false },
+	{ "MAIL FROM:<a b@c>", "501 5.1.7", false },
+	{ "MAIL FROM:<a..b@c>", "501 5.1.7", false },
+	{ "MAIL FROM:<.a@c>", "501 5.1.7", false },
+	{ "MAIL FROM:<a@b@c>", "501 5.1.7", false },
+	{ "MAIL FROM:<a@>", "501 5.1.7", false },
+	{ "MAIL FROM:<@c>", "501 5.1.7", false },
+	{ "MAIL FROM:<\"a b\"@c>", "verb 4 address=\"a b\"@c domain=c", false },
+	{ "MAIL FROM:<\"a\\\"@b\"@c>", "verb 4 address=\"a\\\"@b\"@c domain=c", false },
+	{ "MAIL FROM:<\"a@c>", "501 5.1.7", false },
+	{ "MAIL FROM:<@r.example,@s.example:a@b>", "verb 4 address=a@b domain=b", false },
+	{ "MAIL FROM:<@r.example:>", "501 5.1.7", false },
+	{ "MAIL FROM:<a@[192.0.2.1]>", "verb 4 address=a@[192.0.2.1] domain=[192.0.2.1]", false },
+	{ "MAIL FROM:<a@b> SIZE=10 BODY=8BITMIME", "verb 4 address=a@b domain=b size=10 8bit", false },
+	{ "MAIL FROM:<a@b> SIZE=1 SIZE=1", "501 5.5.4", false },
+	{ "MAIL FROM:<a@b> SIZE=x", "501 5.5.4", false },
+	{ "MAIL FROM:<a@b> SIZE=99999999999999999999", "501 5.5.4", false },
+	{ "MAIL FROM:<a@b> BODY=9BIT", "501 5.5.4", false },
+	{ "MAIL FROM:<a@b> SMTPUTF8", "verb 4 address=a@b domain=b utf8", false },
+	{ "MAIL FROM:<a@b> SMTPUTF8=x", "501 5.5.4", false },
+	{ "MAIL FROM:<a@b> RET=FULL ENVID=x+20", "verb 4 address=a@b domain=b ret=FULL envid=x+20", false },
+	{ "MAIL FROM:<a@b> ENVID=x+2", "501 5.5.4", false },
+	{ "MAIL FROM:<a@b> XOUTBIND=acme", "verb 4 address=a@b domain=b xoutbind=acme", false },
+	{ "MAIL FROM:<a@b> XOUTBIND=a:b", "501 5.5.4", false },
+	{ "MAIL FROM:<a@b> NONSENSE", "555 5.5.4", false },
+	{ "MAIL FROM:<a@b> NOTIFY=NEVER", "555 5.5.4", false },
+	{ "RCPT TO:<a@b>", "verb 5 address=a@b domain=b", false },
+	{ "RCPT TO:<>", "501 5.1.3", false },
+	{ "RCPT TO:<Postmaster>", "verb 5 address=Postmaster", false },
+	{ "RCPT TO:<someone>", "501 5.1.3", false },
+	{ "RCPT TO:<a@b> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@b",
+	  "verb 5 address=a@b domain=b notify=SUCCESS,DELAY orcpt=rfc822;a@b", false },
+	{ "RCPT TO:<a@b> NOTIFY=NEVER,DELAY", "501 5.5.4", false },
+	{ "DATA", "verb 6", false },
+	{ "DATA x", "501 5.5.4", false },
+	{ "QUIT ", "verb 9", false },
+	{ "AUTH PLAIN AGEAYg==", "verb 13 arg=PLAIN initial=AGEAYg==", false },
+	{ "AUTH", "501 5.5.4", false },
+	{ "BDAT 10 LAST", "verb 14 arg=10 LAST", false },
+};
+
 static void test_commands(void **state)
 {
-	static const struct { const char *line, *want; bool lmtp; } rows[] = {
-		{ "EHLO mx.example", "verb 1 arg=mx.example", false },
-		{ "ehlo [192.0.2.1]", "verb 1 arg=[192.0.2.1]", false },
-		{ "EHLO", "501 5.5.4", false },
-		{ "EHLO a b", "501 5.5.4", false },
-		{ "EHLO -x", "501 5.5.4", false },
-		{ "LHLO a", "500 5.5.1", false },
-		{ "LHLO a", "verb 3 arg=a", true },
-		{ "EHLO a", "500 5.5.1", true },
-		{ "EHL a", "500 5.5.1", false },
-		{ "EHLOX a", "500 5.5.1", false },
-		{ "", "500 5.5.1", false },
-		{ "MAIL FROM:<a@b.example>", "verb 4 address=a@b.example domain=b.example", false },
-		{ "mail from: <a@b>", "verb 4 address=a@b domain=b", false },
-		{ "MAIL FROM:<>", "verb 4", false },
-		{ "MAIL FROM:a@b", "501 5.1.7", false },
-		{ "MAIL FROM:<a@b", "501 5.1.7", false },
-		{ "MAIL FROM:<a@b>x", "501 5.5.4", false },
-		{ "MAIL FROM:<a b@c>", "501 5.1.7", false },
-		{ "MAIL FROM:<a..b@c>", "501 5.1.7", false },
-		{ "MAIL FROM:<.a@c>", "501 5.1.7", false },
-		{ "MAIL FROM:<a@b@c>", "501 5.1.7", false },
-		{ "MAIL FROM:<a@>", "501 5.1.7", false },
-		{ "MAIL FROM:<@c>", "501 5.1.7", false },
-		{ "MAIL FROM:<\"a b\"@c>", "verb 4 address=\"a b\"@c domain=c", false },
-		{ "MAIL FROM:<\"a\\\"@b\"@c>", "verb 4 address=\"a\\\"@b\"@c domain=c", false },
-		{ "MAIL FROM:<\"a@c>", "501 5.1.7", false },
-		{ "MAIL FROM:<@r.example,@s.example:a@b>", "verb 4 address=a@b domain=b", false },
-		{ "MAIL FROM:<@r.example:>", "501 5.1.7", false },
-		{ "MAIL FROM:<a@[192.0.2.1]>", "verb 4 address=a@[192.0.2.1] domain=[192.0.2.1]", false },
-		{ "MAIL FROM:<a@b> SIZE=10 BODY=8BITMIME", "verb 4 address=a@b domain=b size=10 8bit", false },
-		{ "MAIL FROM:<a@b> SIZE=1 SIZE=1", "501 5.5.4", false },
-		{ "MAIL FROM:<a@b> SIZE=x", "501 5.5.4", false },
-		{ "MAIL FROM:<a@b> SIZE=99999999999999999999", "501 5.5.4", false },
-		{ "MAIL FROM:<a@b> BODY=9BIT", "501 5.5.4", false },
-		{ "MAIL FROM:<a@b> SMTPUTF8", "verb 4 address=a@b domain=b utf8", false },
-		{ "MAIL FROM:<a@b> SMTPUTF8=x", "501 5.5.4", false },
-		{ "MAIL FROM:<a@b> RET=FULL ENVID=x+20", "verb 4 address=a@b domain=b ret=FULL envid=x+20", false },
-		{ "MAIL FROM:<a@b> ENVID=x+2", "501 5.5.4", false },
-		{ "MAIL FROM:<a@b> XOUTBIND=acme", "verb 4 address=a@b domain=b xoutbind=acme", false },
-		{ "MAIL FROM:<a@b> XOUTBIND=a:b", "501 5.5.4", false },
-		{ "MAIL FROM:<a@b> NONSENSE", "555 5.5.4", false },
-		{ "MAIL FROM:<a@b> NOTIFY=NEVER", "555 5.5.4", false },
-		{ "RCPT TO:<a@b>", "verb 5 address=a@b domain=b", false },
-		{ "RCPT TO:<>", "501 5.1.3", false },
-		{ "RCPT TO:<Postmaster>", "verb 5 address=Postmaster", false },
-		{ "RCPT TO:<someone>", "501 5.1.3", false },
-		{ "RCPT TO:<a@b> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@b",
-		  "verb 5 address=a@b domain=b notify=SUCCESS,DELAY orcpt=rfc822;a@b", false },
-		{ "RCPT TO:<a@b> NOTIFY=NEVER,DELAY", "501 5.5.4", false },
-		{ "DATA", "verb 6", false },
-		{ "DATA x", "501 5.5.4", false },
-		{ "QUIT ", "verb 9", false },
-		{ "AUTH PLAIN AGEAYg==", "verb 13 arg=PLAIN initial=AGEAYg==", false },
-		{ "AUTH", "501 5.5.4", false },
-		{ "BDAT 10 LAST", "verb 14 arg=10 LAST", false },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		char got[512];
 
-		describe(rows[i].line, rows[i].lmtp, got);
-		if (strcmp(got, rows[i].want) != 0)
-			fail_msg("'%s': got '%s', want '%s'", rows[i].line, got, rows[i].want);
+		describe(commands[i].line, commands[i].lmtp, got);
+		if (strcmp(got, commands[i].want) != 0)
+			fail_msg("'%s': got '%s', want '%s'", commands[i].line, got, commands[i].want);
 	}
 }
 
@@ -160,7 +161,8 @@ static void test_base64(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint8_t got[5];
-		ssize_t r = base64_decode((struct text){ rows[i].text, strlen(rows[i].text) }, got, sizeof got);
+		ssize_t r = base64_decode((struct text){ rows[i].text, strlen(rows[i].text) }, got,
+					  sizeof got);
 
 		if (r != rows[i].want || (r > 0 && memcmp(got, rows[i].octets, (size_t)r) != 0))
 			fail_msg("'%s': got %zd, want %zd", rows[i].text, r, rows[i].want);
@@ -184,8 +186,9 @@ static void test_trace_field(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_commands), cmocka_unit_test(test_long_addresses), cmocka_unit_test(test_caps),
-		cmocka_unit_test(test_base64), cmocka_unit_test(test_trace_field),
+		cmocka_unit_test(test_commands),    cmocka_unit_test(test_long_addresses),
+		cmocka_unit_test(test_caps),	    cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_trace_field),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,8 +47,8 @@ static bool find_action(struct pair_server *server, const char *verb, char *out,
 					   memcmp(at, server->route->name, route) == 0);
 		bool always = end[-1] == '*';
 
-		if (here && (size_t)(colon - name) == strlen(verb) && memcmp(name, verb, strlen(verb)) == 0 &&
-		    !(server->pair->done & 1u << i)) {
+		if (here && (size_t)(colon - name) == strlen(verb) &&
+		    memcmp(name, verb, strlen(verb)) == 0 && !(server->pair->done & 1u << i)) {
 			if (!always)
 				server->pair->done |= 1u << i;
 			snprintf(out, room, "%.*s", (int)(end - colon - 1 - always), colon + 1);
@@ -299,7 +299,8 @@ static void do_release(struct pair *pair, const struct ask *ask)
 		server_free(server);
 		return;
 	}
-	for (int i = 0; i < 10 && !back_is_idle(&server->back) && !back_is_down(&server->back); i++) {
+	for (int i = 0; i < 10 && !back_is_idle(&server->back) && !back_is_down(&server->back);
+	     i++) {
 		serve(server);
 		deliver(server);
 		while (back_next(&server->back, &news))
@@ -337,7 +338,8 @@ static bool do_asks(struct pair *pair)
 	struct ask ask;
 	bool any = false;
 
-	for (session_next(pair->session, &ask); ask.kind != ASK_NOTHING; session_next(pair->session, &ask)) {
+	for (session_next(pair->session, &ask); ask.kind != ASK_NOTHING;
+	     session_next(pair->session, &ask)) {
 		any = true;
 		switch (ask.kind) {
 		case ASK_ROUTE:
@@ -438,8 +440,12 @@ static void record(void *context, const struct record *record)
 
 void pair_open(struct pair *pair)
 {
-	pair->host = (struct session_host){ .was_delivered = was_delivered, .remember = remember,
-					    .route_key = route_key, .record = record, .key = 7, .context = pair };
+	pair->host = (struct session_host){ .was_delivered = was_delivered,
+					    .remember = remember,
+					    .route_key = route_key,
+					    .record = record,
+					    .key = 7,
+					    .context = pair };
 	if (!pair->kind.hostname)
 		pair->kind.hostname = "relay.example";
 	if (pair->kind.size_max == 0)

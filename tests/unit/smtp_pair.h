@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A driver for a session without sockets: a client's bytes, destinations that do as they are told, and what came of it
- * as texts. Destinations are called by route; how they behave is one text, "[ROUTE/]VERB:ACTION;...":
+ * A driver for a session without sockets: a client's bytes, destinations that do as they are
+ * told, and what came of it as texts. Destinations are called by route; how they behave is one
+ * text, "[ROUTE/]VERB:ACTION;...":
  *
  *   CAPS:PIPELINING,SIZE 1000     what EHLO offers; default PIPELINING,8BITMIME,SMTPUTF8
- *   VERB:550 5.1.1 no             that reply; VERB is GREETING, EHLO, MAIL, RCPT, DATA, BODY (once within the text), DOT,
+ * VERB:550 5.1.1 no             that reply; VERB is GREETING, EHLO, MAIL, RCPT, DATA, BODY (once
+ * within the text), DOT,
  *   VERB:eof                      or the end instead of a reply; DOT:taken-eof takes the message first
  *   VERB:stall                    no reply ever: the test lets time pass
  *

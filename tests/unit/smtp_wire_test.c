@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is read off the wire: lines, replies, texts, headers. Each input is given whole, octet by octet, and cut in two at
- * every octet; what comes of it must be the same.
+ * What is read off the wire: lines, replies, texts, headers. Each input is given whole, octet by
+ * octet, and cut in two at every octet; what comes of it must be the same.
  */
 #include "smtp/back.h"
 #include "smtp/header.h"
@@ -18,8 +18,8 @@
 /* What a reader makes of input that comes in pieces, as one line of text. */
 typedef void read_pieces(const char *input, size_t n, size_t cut, bool single, struct buffer *out);
 
-static void next_piece(const char *input, size_t n, size_t cut, bool single, size_t *at, const uint8_t **piece,
-		       size_t *len)
+static void next_piece(const char *input, size_t n, size_t cut, bool single, size_t *at,
+		       const uint8_t **piece, size_t *len)
 {
 	size_t left = n - *at;
 
@@ -28,7 +28,8 @@ static void next_piece(const char *input, size_t n, size_t cut, bool single, siz
 	*at += *len;
 }
 
-static void check_splits(const char *what, const char *input, size_t n, const char *want, read_pieces *read)
+static void check_splits(const char *what, const char *input, size_t n, const char *want,
+			 read_pieces *read)
 {
 	for (size_t cut = 0; cut <= n + 1; cut++) {
 		AUTO(buffer_drop) struct buffer out = { 0 };
@@ -77,7 +78,8 @@ static void test_lines(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want, read_lines);
+		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want,
+			     read_lines);
 }
 
 static void read_replies(const char *input, size_t n, size_t cut, bool single, struct buffer *out)
@@ -121,7 +123,8 @@ static void test_replies(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want, read_replies);
+		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want,
+			     read_replies);
 }
 
 static void test_reply_bounds(void **state)
@@ -132,13 +135,15 @@ static void test_reply_bounds(void **state)
 	(void)state;
 	for (int i = 0; i <= REPLY_LINES_MAX; i++)
 		buffer_text(&many, "250-x\r\n");
-	read_replies((const char *)buffer_bytes(&many), buffer_len(&many), buffer_len(&many), false, &got);
+	read_replies((const char *)buffer_bytes(&many), buffer_len(&many), buffer_len(&many), false,
+		     &got);
 	buffer_text(&got, " ");
 	buffer_text(&wide, "250 ");
 	for (int i = 0; i < REPLY_LINE_MAX; i++)
 		buffer_text(&wide, "x");
 	buffer_text(&wide, "\r\n");
-	read_replies((const char *)buffer_bytes(&wide), buffer_len(&wide), buffer_len(&wide), false, &got);
+	read_replies((const char *)buffer_bytes(&wide), buffer_len(&wide), buffer_len(&wide), false,
+		     &got);
 	buffer_put(&got, "", 1);
 	assert_string_equal((const char *)buffer_bytes(&got), "long long");
 }
@@ -187,7 +192,8 @@ static void test_bodies(void **state)
 	(void)state;
 	normalise = false;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want, read_body);
+		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want,
+			     read_body);
 }
 
 static void test_bodies_mended(void **state)
@@ -202,7 +208,8 @@ static void test_bodies_mended(void **state)
 	(void)state;
 	normalise = true;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want, read_body);
+		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want,
+			     read_body);
 }
 
 static void test_nul_counts(void **state)
@@ -271,7 +278,8 @@ static void read_header(const char *input, size_t n, size_t cut, bool single, st
 		size_t used;
 
 		next_piece(input, n, cut, single, &done, &at, &len);
-		used = scan.over ? 0 : header_feed(&scan, (struct text){ (const char *)at, len }, out);
+		used = scan.over ? 0
+				 : header_feed(&scan, (struct text){ (const char *)at, len }, out);
 		buffer_put(out, at + used, len - used);
 	}
 	header_finish(&scan, out);
@@ -305,15 +313,17 @@ static void test_headers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want, read_header);
+		check_splits(rows[i].what, rows[i].input, strlen(rows[i].input), rows[i].want,
+			     read_header);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines), cmocka_unit_test(test_replies), cmocka_unit_test(test_reply_bounds),
-		cmocka_unit_test(test_bodies), cmocka_unit_test(test_bodies_mended), cmocka_unit_test(test_nul_counts),
-		cmocka_unit_test(test_encoding), cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_lines),	      cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_reply_bounds),  cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_bodies_mended), cmocka_unit_test(test_nul_counts),
+		cmocka_unit_test(test_encoding),      cmocka_unit_test(test_headers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
