@@ -12,9 +12,11 @@ make --no-print-directory install DESTDIR="$root/package" >/dev/null
 find "$root/package/usr/share/man" -type f -exec gzip -9n {} +
 mkdir -p "$root/package/DEBIAN" "$root/debian" "$root/package/usr/share/doc/outbind"
 install -m 644 README.md docs/design.md LICENSE "$root/package/usr/share/doc/outbind/"
-strip --strip-unneeded "$root/package/usr/sbin/outbindd" "$root/package/usr/bin/outbindctl"
+strip --strip-unneeded "$root/package/usr/sbin/outbindd" "$root/package/usr/sbin/outbind-relay" \
+	"$root/package/usr/bin/outbindctl"
 printf 'Source: outbind\n\nPackage: outbind\nArchitecture: any\n' >"$root/debian/control"
-depends=$(cd "$root" && dpkg-shlibdeps -O package/usr/sbin/outbindd package/usr/bin/outbindctl)
+depends=$(cd "$root" && dpkg-shlibdeps -O package/usr/sbin/outbindd package/usr/sbin/outbind-relay \
+	package/usr/bin/outbindctl)
 
 cat >"$root/package/DEBIAN/control" <<EOF
 Package: outbind
@@ -29,7 +31,8 @@ Description: gives every sender on a host its own source address
  An agent compiles bindings (named source addresses) and policy (which cgroup,
  user, group, marked socket or forwarded prefix uses which) into one nftables
  table, and the kernel rewrites the source. A connection leaves from the address
- its policy assigns, or it does not leave at all.
+ its policy assigns, or it does not leave at all. A small SMTP relay tags each
+ connection with the binding that the message calls for.
 EOF
 echo /etc/outbind/outbind.conf >"$root/package/DEBIAN/conffiles"
 cat >"$root/package/DEBIAN/postinst" <<'EOF'
@@ -38,8 +41,10 @@ set -e
 if [ "$1" = configure ]; then
 	if command -v systemd-sysusers >/dev/null; then
 		systemd-sysusers outbind.conf
-	elif ! getent group outbind >/dev/null; then
-		groupadd --system outbind
+	else
+		getent group outbind >/dev/null || groupadd --system outbind
+		getent passwd outbind-relay >/dev/null || useradd --system --user-group \
+			--home-dir /nonexistent --shell /usr/sbin/nologin outbind-relay
 	fi
 	[ ! -d /run/systemd/system ] || systemctl daemon-reload
 	ldconfig
@@ -49,6 +54,7 @@ cat >"$root/package/DEBIAN/prerm" <<'EOF'
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+	systemctl disable --now outbind-relay.socket outbind-relay.service || true
 	systemctl disable --now outbindd.service || true
 fi
 EOF
