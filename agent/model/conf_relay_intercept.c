@@ -14,13 +14,12 @@ enum { INTERCEPT_PORT = 2526, SMTP_PORT = 25 };
 
 void conf_intercept_open(struct conf *conf, const struct word *name, struct where where)
 {
-	static const struct ip loopback = { { 127, 0, 0, 1 }, 4 };
-
 	conf_relay_listener_start(conf, where);
 	conf->relay.listener.protocol = RELAY_INTERCEPT;
 	conf->relay.listener.name = conf_word_keep(conf, name);
-	conf->relay.listener.at = (struct relay_endpoint){ .ip = loopback,
-							   .port = INTERCEPT_PORT };
+	/* Every address: IPv6 is turned to ::1, IPv4 to 127.0.0.1, and forwarded clients' to others.
+	 * Who calls it without having been intercepted is turned away. */
+	conf->relay.listener.at = (struct relay_endpoint){ .port = INTERCEPT_PORT };
 	conf->relay.listener_broken = !conf_form_name(conf, "intercept", name, where);
 	conf->rule.lists.prefixes.n = conf->rule.lists.ports.n = conf->rule.lists.protocols.n = 0;
 }

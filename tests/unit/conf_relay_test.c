@@ -146,7 +146,7 @@ static const struct row listener_rows[] = {
 		"1:97: unit name 'x' has no suffix: did you mean 'x.service'?\n"
 		"1:107: '10.0.0.1/8' has bits set after its prefix length: did you mean '10.0.0.0/8'?\n"
 		"2:30: connections from another host cannot be turned to the loopback address that intercept 'd' listens on: expected 'listen *:3;'\n"
-		"2:74: 127.0.0.1:2526 takes the same connections as 127.0.0.1:2526 at main.conf:1:19: expected an endpoint for each\n"
+		"2:74: *:2526 takes the same connections as *:2526 at main.conf:1:19: expected an endpoint for each\n"
 		"2:91: port range '30-20' is reversed: did you mean '20-30'?\n"
 		"2:98: 'port' is given twice: expected once, as at main.conf:2:86\n"
 		"2:113: '/x' is not an endpoint: expected an address and a port such as 127.0.0.1:2526, [::1]:2526 or *:2526\n"
