@@ -107,6 +107,8 @@ DOCUMENTED = (
     ("agent/daemon/log_events.def", r'"([a-z]+\.[a-z-]+)"', "docs/outbindd.8", ".It Li {}"),
     ("agent/daemon/options.c", r'^\t\{ "([a-z-]+)"', "docs/outbindd.8", ".It Fl -{}"),
     ("agent/model/conf.l", r'\{ "([a-z-]+)", TOKEN', "docs/outbind.conf.5", " {}"),
+    ("agent/relay/program_options.c", r'^\t\{ "([a-z-]+)"', "docs/outbind-relay.8", ".It Fl -{}"),
+    ("agent/relay", r'report_event\("([a-z.-]+)"', "docs/outbind-relay.8", ".It Li {}"),
     ("agent/daemon/state.h", r'^#define STATE_\w+\s+"([a-z.]+)"', "docs/outbindd.8",
      "/var/lib/outbind/{}\n"),
     ("agent/proto/tag.h", r'"([a-z]+-[a-z]+)"', "docs/outbind.7", ".It {}"),
