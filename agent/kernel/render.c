@@ -101,6 +101,8 @@ static bool print_field(const struct rendering *r, enum field_kind kind, const u
 		return true;
 	case FIELD_CGROUP:
 		memcpy(&id, at, sizeof id);
+		if (network_order)
+			id = be64toh(id);
 		path = r->cgroup_path ? r->cgroup_path(r->context, id) : NULL;
 		snprintf(out, FIELD_TEXT, "\"%s\"", path ? path + (path[0] == '/') : "?");
 		return path != NULL;

@@ -2,8 +2,8 @@
 /*
  * The plan as a whole: building in order, searching, digest. The parts are plan_shapes.c (sets),
  * plan_usable.c (who can leave), plan_emit.c (from what), plan_groups.c (who of several),
- * plan_limits.c (how many), plan_steer.c (which way), plan_cover.c (bypass), plan_classes.c (destinations)
- * and plan_policy.c (rules). Pure: the same model, numbers and facts give the same octets.
+ * plan_limits.c (how many), plan_steer.c (which way), plan_cover.c (bypass), plan_classes.c (destinations),
+ * plan_policy.c (rules) and plan_intercept.c (what is turned to the relay). Pure: the same model, numbers and facts give the same octets.
  */
 #include "plan/plan.h"
 
@@ -12,6 +12,7 @@
 #include "plan/plan_emit.h"
 #include "plan/plan_gates.h"
 #include "plan/plan_groups.h"
+#include "plan/plan_intercept.h"
 #include "plan/plan_limits.h"
 #include "plan/plan_policy.h"
 #include "plan/plan_rows.h"
@@ -165,6 +166,7 @@ int plan_build(const struct model *model, const uint32_t *numbers, const struct 
 		return r;
 	if (diag->n_errors > 0)
 		return -EINVAL;
+	plan_intercept_build(model, facts, &plan);
 	plan_gates_build(model, facts, &plan);
 	for (int i = 0; i < SETS; i++)
 		plan_rows_finish(&plan, (enum set_id)i);
@@ -304,6 +306,22 @@ static const uint8_t *find_with_class(const struct set_shape *shape, const struc
 	return NULL;
 }
 
+/* Ranges of clients with a range of ports behind them: the same. */
+static const uint8_t *find_with_port(const struct set_shape *shape, const struct rows *rows,
+				     const uint8_t *key, size_t up_to)
+{
+	size_t len = shape->key_len - 4u;
+
+	while (up_to-- > 0) {
+		const uint8_t *row = rows->at + up_to * shape->row_len, *end = row_end(shape, row);
+
+		if (memcmp(end, key, len) >= 0 && memcmp(row + len, key + len, 2) <= 0 &&
+		    memcmp(end + len, key + len, 2) >= 0)
+			return row;
+	}
+	return NULL;
+}
+
 const uint8_t *plan_find(const struct plan *plan, enum set_id set, const uint8_t *key)
 {
 	const struct set_shape *shape = &plan_shapes[set];
@@ -315,6 +333,8 @@ const uint8_t *plan_find(const struct plan *plan, enum set_id set, const uint8_t
 		return NULL;
 	if (shape->interval && shape->key[1] == FIELD_HOST32)
 		return find_with_class(shape, rows, key, up_to);
+	if (shape->interval && shape->key[1] == FIELD_PORT)
+		return find_with_port(shape, rows, key, up_to);
 	row = rows->at + (up_to - 1) * shape->row_len;
 	if (shape->interval)
 		return memcmp(row_end(shape, row), key, shape->key_len) >= 0 ? row : NULL;

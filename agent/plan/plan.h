@@ -61,6 +61,12 @@ enum set_id {
 	SET_KEPT4, SET_KEPT6,			/* mark . address that what is alive may leave from */
 	SET_ELSEWHERE,				/* mark . family: later packets from own addresses only */
 	SET_ANSWER,				/* marks whose replies carry the uplink's, for rp_filter */
+	SET_INTERCEPT_PORTS,			/* at which some client's TCP is turned to the relay */
+	SET_TURNED_CGROUP, SET_INTERCEPT_CGROUP,	/* client . port; [-> port of the relay] */
+	SET_TURNED_USER, SET_INTERCEPT_USER,
+	SET_TURNED_GROUP, SET_INTERCEPT_GROUP,
+	SET_TURNED_SOURCE4, SET_INTERCEPT_SOURCE4,
+	SET_TURNED_SOURCE6, SET_INTERCEPT_SOURCE6,
 	SET_UNOWNED,				/* protocols whose socketless packets must not leave */
 	SETS
 };

@@ -11,6 +11,9 @@
 	  .key_len = kl, .data_len = dl, \
 	  .row_len = (kl) * 2 + (dl) + ((or) == ORIGIN_NONE ? 0 : 4) }
 
+#define TURNED_OF(nm, kl, who) RANGES_OF(nm, ORIGIN_NONE, kl, 0, FIELD_NONE, who, FIELD_PORT)
+#define INTERCEPT_OF(nm, kl, who) RANGES_OF(nm, ORIGIN_NONE, kl, 2, FIELD_PORT, who, FIELD_PORT)
+
 const struct set_shape plan_shapes[SETS] = {
 	[SET_BYPASS4] = RANGES_OF("bypass4", ORIGIN_BYPASS, 4, 0, FIELD_NONE, FIELD_IPV4),
 	[SET_BYPASS6] = RANGES_OF("bypass6", ORIGIN_BYPASS, 16, 0, FIELD_NONE, FIELD_IPV6),
@@ -116,5 +119,17 @@ const struct set_shape plan_shapes[SETS] = {
 	[SET_ELSEWHERE] = HASH_OF("elsewhere", ORIGIN_NONE, 8, 0, FIELD_NONE,
 				  FIELD_HOST32, FIELD_PROTOCOL),
 	[SET_ANSWER] = HASH_OF("answer", ORIGIN_NONE, 4, 0, FIELD_NONE, FIELD_HOST32),
+	[SET_INTERCEPT_PORTS] = RANGES_OF("intercept_ports", ORIGIN_NONE, 2, 0, FIELD_NONE,
+					  FIELD_PORT),
+	[SET_TURNED_CGROUP] = TURNED_OF("turned_cgroup", 12, FIELD_CGROUP),
+	[SET_INTERCEPT_CGROUP] = INTERCEPT_OF("intercept_cgroup", 12, FIELD_CGROUP),
+	[SET_TURNED_USER] = TURNED_OF("turned_user", 8, FIELD_HOST32),
+	[SET_INTERCEPT_USER] = INTERCEPT_OF("intercept_user", 8, FIELD_HOST32),
+	[SET_TURNED_GROUP] = TURNED_OF("turned_group", 8, FIELD_HOST32),
+	[SET_INTERCEPT_GROUP] = INTERCEPT_OF("intercept_group", 8, FIELD_HOST32),
+	[SET_TURNED_SOURCE4] = TURNED_OF("turned_source4", 8, FIELD_IPV4),
+	[SET_INTERCEPT_SOURCE4] = INTERCEPT_OF("intercept_source4", 8, FIELD_IPV4),
+	[SET_TURNED_SOURCE6] = TURNED_OF("turned_source6", 20, FIELD_IPV6),
+	[SET_INTERCEPT_SOURCE6] = INTERCEPT_OF("intercept_source6", 20, FIELD_IPV6),
 	[SET_UNOWNED] = HASH_OF("unowned", ORIGIN_NONE, 1, 0, FIELD_NONE, FIELD_PROTOCOL),
 };

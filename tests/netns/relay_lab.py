@@ -103,13 +103,12 @@ class RelayLab(Lab):
             relay.start()
         return relay
 
-    def intercepts(self):
-        """Does the agent turn connections to the relay? To be asked while one runs with an `intercept` block."""
-        return "redirect to" in self.nft("list", "ruleset")
-
-    def need_interception(self):
-        if not self.intercepts():
-            raise Skip("this agent does not intercept yet")
+    def turned(self, path):
+        """A cgroup that an `intercept` names, made if it is not there; waits until its connections are turned."""
+        full = self.cgroup(path)
+        wait_for("connections of %s to be turned to the relay" % path, lambda: path.strip("/") in self.nft(
+            "list", "set", "inet", "outbind", "turned_cgroup"), 5)
+        return full
 
     def refuse(self, *addresses):
         """The receiver resets connections to these IPv4 addresses from now on; none: to no one any more."""

@@ -50,10 +50,6 @@ REFUSALS = ("4xx", "5xx", "421", "close", "reset", "cut", "stall-1", "drip", "ga
             "mixed", "short", "letters", "high", "extra")
 
 
-def fronts(lab):
-    return FRONTS if lab.intercepts() else [front for front in FRONTS if front != "intercept"]
-
-
 class Case:
     """One transaction as it is planned; to be sent by a worker, and judged by the test."""
 
@@ -255,7 +251,7 @@ def run_workers(lab, relay, cases, share=400):
     import json
     running = []
     for front, mine in plans_of(cases).items():
-        cgroup = lab.cgroup("/mail.slice") if front == "intercept" else None
+        cgroup = lab.turned("/mail.slice") if front == "intercept" else None
         for at in range(0, len(mine), share):
             read, write = os.pipe()
 
@@ -285,7 +281,7 @@ def _():
     with RelayLab() as lab:
         receiver = lab.receiver({DESTINATION: Manner(), 25: Manner(), SECOND: Manner(caps=PLAIN_CAPS)})
         relay = lab.relay(CONF)
-        known = fronts(lab)
+        known = FRONTS
         cases = [Case(number, dice, dice.choice(known)) for number in range(TRANSACTIONS)]
         rows = run_workers(lab, relay, cases)
         time.sleep(0.3)
@@ -330,10 +326,10 @@ def _():
     with RelayLab() as lab:
         receiver = lab.receiver({DESTINATION: Manner(), 25: Manner(), SECOND: Manner(caps=PLAIN_CAPS)})
         relay = lab.relay(CONF)
-        for front in fronts(lab):
+        for front in FRONTS:
             for pipelined in (False, True):
                 rows = lab.as_client(abort_at_each_byte, relay, front, pipelined,
-                                     cgroup=lab.cgroup("/mail.slice") if front == "intercept" else None)
+                                     cgroup=lab.turned("/mail.slice") if front == "intercept" else None)
                 check("rows: %d" % len(rows), len(rows) > 70, True)
                 check("all were let in", [one for one in rows if one[1] == "not let in"], [])
                 if not front.endswith("header"):    # which may still be calling the destination

@@ -164,14 +164,14 @@ def each_key(family):
         relay = lab.relay(configuration(lab, family, users))
         number = 0
         for front, keys in FRONTS.items():
-            for key in keys if front != "intercept" or lab.intercepts() else ():
+            for key in keys:
                 number += 1
                 says, before = SAYS[key], len(receiver.messages)
-                cgroup = says.get("cgroup")
+                cgroup = says.get("cgroup") and lab.cgroup(says["cgroup"])
                 if front == "intercept":
-                    cgroup = "/special.slice" if says.get("role") == "special" else "/plain.slice"
+                    cgroup = lab.turned("/special.slice" if says.get("role") == "special" else "/plain.slice")
                 reply = lab.as_client(deliver, relay, front, family, says, number, uid=says.get("uid"),
-                                      cgroup=cgroup and lab.cgroup(cgroup))
+                                      cgroup=cgroup)
                 receiver.settle()
                 got = receiver.messages[before:]
                 own_name = front in ("socks5", "proxy")

@@ -79,7 +79,7 @@ def _():
         receiver = lab.receiver({25: Manner()})
         lab.refuse("203.0.113.40")
         lab.relay(BINDINGS + relay_block('intercept postfix { cgroup "/mail.slice/postfix.service"; port 25; listen *:2540; }\n' + RULES))
-        lab.need_interception()
+        lab.turned("/mail.slice/postfix.service")
         postfix = Postfix(lab, "smtp_address_preference = ipv4\n")
         hand_in(lab, postfix.port, [("bill@%s.example" % name, ["a@x.example"]) for name in CUSTOMERS for _ in range(2)])
         each_customer(receiver, 2)

@@ -80,8 +80,7 @@ def served(lab, relay, receiver):
         socks5(("127.0.0.1", 2520), FAR[4], DESTINATION, user="acme").close()
         with proxy(("127.0.0.1", 2530), "192.0.2.7", FAR[4], DESTINATION, authority="acme") as sock:
             check("banner", sock.recv(4), b"220 ")
-    if lab.intercepts():
-        check("intercept", lab.as_client(by_intercept, FAR[4], cgroup=lab.cgroup("/acme.slice"))[:3], "250")
+    check("intercept", lab.as_client(by_intercept, FAR[4], cgroup=lab.turned("/acme.slice"))[:3], "250")
 
 
 @test("the agent is dead: 451 and no connection at any front, also not by a session that idles; it comes back: served", seconds=90)
@@ -111,7 +110,7 @@ def _():
         relay.ctl("binding", "suspend", "acme")
         receiver.forget()
         expect(lab, relay, receiver, "suspended", "acme", ("suspend",))
-        seen = lab.as_client(by_intercept, FAR[4], cgroup=lab.cgroup("/acme.slice")) if lab.intercepts() else "reset"
+        seen = lab.as_client(by_intercept, FAR[4], cgroup=lab.turned("/acme.slice"))
         check("intercepted: " + seen, seen == "reset" or seen.startswith("4"), True)
         check("connections", receiver.n_connections, 0)
         relay.ctl("binding", "resume", "acme")
@@ -137,12 +136,11 @@ def _():
             check("rejected, %s: %s" % (front, reply), (reply[0], "not by this way" in reply[1]), (550, True))
             reply = by_mail(lab, relay, front, "a@nobody.example")
             check("no rule, %s: %s" % (front, reply), (reply[0], "no relay rule" in reply[1]), (451, True))
-        for name, to in (("gone", FAR[4]), ("only4", FAR[6])) if lab.intercepts() else ():
-            seen = lab.as_client(by_intercept, to, cgroup=lab.cgroup("/%s.slice" % name))
+        for name, to in (("gone", FAR[4]), ("only4", FAR[6])):
+            seen = lab.as_client(by_intercept, to, cgroup=lab.turned("/%s.slice" % name))
             check("intercepted, %s: %s" % (name, seen), seen == "reset" or seen.startswith("4"), True)
         check("connections", receiver.n_connections, 0)
-        lab.need_interception()
-        check("only4 by IPv4", lab.as_client(by_intercept, FAR[4], cgroup=lab.cgroup("/only4.slice"))[:3], "250")
+        check("only4 by IPv4", lab.as_client(by_intercept, FAR[4], cgroup=lab.turned("/only4.slice"))[:3], "250")
 
 
 @test("intercepted: a destination that refuses, resets or is not there is passed on before any banner", seconds=60)
@@ -151,9 +149,8 @@ def _():
         receiver = lab.receiver({26: Manner("connect-reset"), 27: Manner("greeting-close"), 28: Manner("greeting-5xx"), 29: Manner()})
         lab.relay(mail_binding("acme", 11) + relay_block(
             'intercept clients { cgroup "/mail.slice"; port 25-29; listen *:2540; }\notherwise use acme;'))
-        lab.need_interception()
         for port, want in ((25, ("reset",)), (26, ("reset",)), (27, ("reset", "4")), (28, ("5", "4", "reset")), (29, ("250",))):
             for family in (4, 6):
-                seen = lab.as_client(by_intercept, FAR[family], port, cgroup=lab.cgroup("/mail.slice"))
+                seen = lab.as_client(by_intercept, FAR[family], port, cgroup=lab.turned("/mail.slice"))
                 check("port %d: %s" % (port, seen), seen.startswith(want), True)
         check("sources", {message.source for message in receiver.messages}, {pool(11, 4), pool(11, 6)})

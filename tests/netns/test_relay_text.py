@@ -96,12 +96,12 @@ def _():
     with RelayLab() as lab:
         receiver = lab.receiver({DESTINATION: Manner(), 25: Manner()})
         relay = lab.relay(CONF)
-        for front in FRONTS if lab.intercepts() else [one for one in FRONTS if one != "intercept"]:
+        for front in FRONTS:
             for split in (0, 1):
                 sent = list(bodies(len(front) * 2 + split))
                 before = len(receiver.messages)
                 codes = lab.as_client(send_all, relay, front, [content.decode("latin-1") for _, content in sent], split,
-                                      cgroup=lab.cgroup("/mail.slice") if front == "intercept" else None)
+                                      cgroup=lab.turned("/mail.slice") if front == "intercept" else None)
                 check("replies at " + front, codes, [250] * len(sent))
                 wrong += compare(front, sent, receiver.messages[before:])
         wrong += receiver.violations
@@ -156,8 +156,8 @@ def _():
     with RelayLab() as lab:
         receiver = lab.receiver({DESTINATION: Manner(), 25: Manner()})
         relay = lab.relay(CONF)
-        for front in ("smtp", "smtp-unix", "lmtp") + (("intercept",) if lab.intercepts() else ()):
-            cgroup = lab.cgroup("/mail.slice") if front == "intercept" else None
+        for front in ("smtp", "smtp-unix", "lmtp", "intercept"):
+            cgroup = lab.turned("/mail.slice") if front == "intercept" else None
             for name, ending in ENDINGS.items():
                 text, code, after = lab.as_client(smuggle, relay, front, "Subject: a\r\n\r\nx" + (ending + inner).decode("latin-1"),
                                                   cgroup=cgroup)

@@ -106,10 +106,9 @@ def _():
             "".join('intercept %s { cgroup "/%s.slice"; port 25; listen *:%d; %s }\n' % (name, name, port, more) for name, port, more in (
                 ("blind", 2540, ""), ("strip", 2541, "tls strip;"), ("own", 2542, 'tls terminate; certificate "%s"; key "%s";' % (cert, key)),
                 ("late", 2543, ""))) + 'sender "x.example" on late use beta;\notherwise use acme;'))
-        lab.need_interception()
         for name, offered, names in (("blind", True, ("client.example",)), ("strip", False, ("acme.out.example",)),
                                      ("own", True, ("acme.out.example",)), ("late", False, ("acme.out.example",))):
-            result = lab.as_client(by_tls, cgroup=lab.cgroup("/%s.slice" % name))
+            result = lab.as_client(by_tls, cgroup=lab.turned("/%s.slice" % name))
             check("%s: %s" % (name, result), (result[0], result[1]), (offered, 250))
             message = receiver.messages[-1]
             check("%s: EHLO name" % name, message.helo in names, True)

@@ -29,7 +29,7 @@ static inline size_t print_field(char *out, enum field_kind kind, bool interval,
 		return 4;
 	case FIELD_CGROUP:
 		memcpy(&id, at, sizeof id);
-		sprintf(out, "%" PRIu64, id);
+		sprintf(out, "%" PRIu64, interval ? be64toh(id) : id);
 		return 8;
 	case FIELD_IPV4:
 	case FIELD_IPV6:
