@@ -2,8 +2,9 @@
 /*
  * The plan as a whole: building in order, searching, digest. The parts are plan_shapes.c (sets),
  * plan_usable.c (who can leave), plan_emit.c (from what), plan_groups.c (who of several),
- * plan_limits.c (how many), plan_steer.c (which way), plan_cover.c (bypass), plan_classes.c (destinations),
- * plan_policy.c (rules) and plan_intercept.c (what is turned to the relay). Pure: the same model, numbers and facts give the same octets.
+ * plan_limits.c (how many), plan_steer.c (which way), plan_cover.c (bypass), plan_classes.c
+ * (destinations), plan_policy.c (rules) and plan_intercept.c (what is turned to the relay). Pure:
+ * the same model, numbers and facts give the same octets.
  */
 #include "plan/plan.h"
 
