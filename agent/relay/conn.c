@@ -52,6 +52,7 @@ static void conn_free(struct conn *conn)
 	if (conn->older)
 		conn->older->newer = conn->newer;
 	free(conn->cgroup);
+	conn->front->counts->sessions--;
 	generation_unref(conn->generation);
 	free(conn);
 	worker->n_conns--;
@@ -414,6 +415,7 @@ static void link_in(struct conn *conn)
 		conn->older->newer = conn;
 	conn->worker->conns.first = conn;
 	conn->worker->n_conns++;
+	conn->front->counts->sessions++;
 }
 
 static void open_session(struct conn *conn)

@@ -123,6 +123,7 @@ bool conn_identify(struct conn *conn)
 		return false;
 	if (is_too_many(conn)) {
 		METRIC_ADD(&conn->worker->metrics.sessions_refused, 1);
+		conn->front->counts->refused++;
 		(void)!send(conn->fd.n, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		return false;
 	}

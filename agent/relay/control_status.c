@@ -30,12 +30,13 @@ static json_t *listeners(const struct program *program)
 
 		conf_relay_endpoint(&front->conf->at, address, sizeof address);
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I}", "name",
+			list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "name",
 					front->conf->name, "address", address, "protocol",
 					conf_relay_protocol_name(front->conf->protocol), "point",
-					policy_point_name(front->session.point), "sessions", 0,
-					"accepted", (json_int_t)*front->accepted, "refused",
-					(json_int_t)*front->refused));
+					policy_point_name(front->session.point), "sessions",
+					(json_int_t)front->counts->sessions, "accepted",
+					(json_int_t)front->counts->accepted, "refused",
+					(json_int_t)front->counts->refused));
 	}
 	return list;
 }

@@ -131,6 +131,12 @@ void generation_print(const struct model *model, const struct diag *diag)
 		fprintf(stderr, "and %zu more\n", diag->n_left_out);
 }
 
+void generation_counts_unref(struct front_counts *counts)
+{
+	if (counts && --counts->refs == 0)
+		free(counts);
+}
+
 struct generation *generation_ref(struct generation *generation)
 {
 	generation->refs++;
@@ -144,6 +150,7 @@ void generation_unref(struct generation *generation)
 	for (size_t i = 0; i < generation->n_fronts; i++) {
 		tls_server_unref(generation->fronts[i].tls);
 		free(generation->fronts[i].fds);
+		generation_counts_unref(generation->fronts[i].counts);
 	}
 	free(generation->fronts);
 	tls_client_unref(generation->tls_client);

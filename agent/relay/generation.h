@@ -14,13 +14,20 @@
 
 struct auth_conf;
 
+/* Of a listening socket, whatever generations it is kept over. */
+struct front_counts {
+	_Atomic(unsigned) refs;
+	_Atomic(uint64_t) accepted, refused;
+	_Atomic(int64_t) sessions;		/* now */
+};
+
 struct front_kind {				/* a listener */
 	const struct relay_listener *conf;
 	struct session_kind session;		/* SMTP, LMTP and intercepted */
 	struct tls_server *tls;			/* or NULL */
 	int *fds;				/* one for each worker; lent by the listening sockets */
 	bool shared;				/* all workers accept from one socket */
-	atomic_ulong *accepted, *refused;	/* counters, of the listening socket's life */
+	struct front_counts *counts;		/* counted */
 };
 
 struct generation {
@@ -43,6 +50,7 @@ struct generation {
 MUST_CHECK int generation_read(const char *path, struct generation **ret, struct diag *diag,
 			       char *ret_why, size_t room);
 struct generation *generation_ref(struct generation *generation);
+void generation_counts_unref(struct front_counts *counts);
 void generation_unref(struct generation *generation);
 /* All problems, a line each, to standard error. */
 void generation_print(const struct model *model, const struct diag *diag);

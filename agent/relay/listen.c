@@ -114,6 +114,7 @@ static void listening_free(struct listen_set *set, struct listening *one)
 	for (unsigned i = 0; i < (one->shared ? 1 : set->n_workers); i++)
 		if (one->fds[i] >= 0)
 			(void)close(one->fds[i]);
+	generation_counts_unref(one->counts);
 	free(one->fds);
 	free(one->key);
 	free(one);
@@ -185,6 +186,8 @@ static int get(struct listen_set *set, const struct relay_listener *conf, struct
 		one = mem_zero(1, sizeof *one);
 		one->key = mem_text(key, strlen(key));
 		one->fds = mem_zero(set->n_workers, sizeof *one->fds);
+		one->counts = mem_zero(1, sizeof *one->counts);
+		one->counts->refs = 1;
 		for (unsigned i = 0; i < set->n_workers; i++)
 			one->fds[i] = -1;
 		r = open_all(set, conf, one);
@@ -219,8 +222,8 @@ int listen_open(struct listen_set *set, struct generation *generation, char *ret
 		}
 		front->fds = mem_zero(set->n_workers, sizeof *front->fds);
 		memcpy(front->fds, one->fds, set->n_workers * sizeof *front->fds);
-		front->accepted = &one->accepted;
-		front->refused = &one->refused;
+		one->counts->refs++;
+		front->counts = one->counts;
 	}
 	return 0;
 }

@@ -12,7 +12,7 @@ struct listening {
 	char *key;				/* the address */
 	int *fds;				/* of each worker; the same, if shared */
 	bool shared, used;
-	atomic_ulong accepted, refused;
+	struct front_counts *counts;		/* counted */
 };
 
 struct listen_set {

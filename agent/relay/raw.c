@@ -59,6 +59,7 @@ static void raw_free(struct raw *raw)
 		worker->raws = raw->older;
 	if (raw->older)
 		raw->older->newer = raw->newer;
+	raw->front->counts->sessions--;
 	generation_unref(raw->generation);
 	free(raw);
 	worker->n_conns--;
@@ -263,6 +264,7 @@ void raw_start(struct worker *worker, struct generation *generation, size_t fron
 		raw->older->newer = raw;
 	worker->raws = raw;
 	worker->n_conns++;
+	raw->front->counts->sessions++;
 	METRIC_ADD(&worker->metrics.sessions, 1);
 	(void)setsockopt(raw->fd.n, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	take_client(raw);

@@ -44,7 +44,7 @@ static void start(struct worker *worker, size_t front, struct fd *fd)
 {
 	struct front_kind *kind = &worker->now->fronts[front];
 
-	atomic_fetch_add_explicit(kind->accepted, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&kind->counts->accepted, 1, memory_order_relaxed);
 	if (kind->conf->protocol == RELAY_SOCKS5 || kind->conf->protocol == RELAY_PROXY)
 		raw_start(worker, worker->now, front, fd);
 	else

@@ -43,7 +43,7 @@ static const struct row rows[] = {
 	  HELLO "MAIL FROM:<a@one.example>\r\nRCPT TO:<b@x>\r\nRCPT TO:<c@x>\r\nDATA\r\n\r\nhi\r\n.\r\n",
 	  "220 250 250 550 250 354 250", "a@one.example>c@x:|hi|;", "delivered 250;" },
 	{ "all recipients refused", AT_MAIL, "RCPT:550 5.1.1 no*", HELLO ENVELOPE "DATA\r\nRSET\r\n",
-	  "220 250 250 550 554 250", "", "aborted 0;" },
+	  "220 250 250 550 554 250", "", REFUSED(550) },
 	{ "MAIL refused", AT_MAIL, "MAIL:550 5.1.8 no", HELLO MESSAGE, "220 250 550 503 503 500 500 500 500", "",
 	  REFUSED(550) },
 	{ "MAIL refused, then a good one", AT_MAIL, "MAIL:451 4.1.8 later", HELLO "MAIL FROM:<a@one.example>\r\n" MESSAGE,

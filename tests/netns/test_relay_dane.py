@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TLS that the destination itself asks for: by TLSA records (DANE), and by a published policy (MTA-STS)."""
+
+import hashlib
+import os
+import socket
+import ssl
+import threading
+
+from cases import test
+from lab import check
+from place import run
+from relay_lab import RelayLab, certificate, mail_binding, relay_block
+from smtp_peer import Manner
+
+HOSTS = {name: "203.0.113.%d" % (n + 30) for n, name in enumerate(("right", "wrong", "bare", "broken"))}
+
+
+def spki_digest(cert):
+    """SHA-256 of the public key of a certificate: what "3 1 1" compares, RFC 7671 section 5.1."""
+    pem = run("openssl", "x509", "-in", cert, "-noout", "-pubkey").stdout
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.replace("PUBLIC KEY", "CERTIFICATE"))).hexdigest()
+
+
+def context(cert, key):
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(cert, key)
+    return made
+
+
+def zone(digest):
+    made = {}
+    for name, address in HOSTS.items():
+        made["%s.example MX" % name] = ["10 mx.%s.example." % name]
+        made["mx.%s.example A" % name] = [address]
+    made["_25._tcp.mx.right.example TLSA"] = ["3 1 1 " + digest]
+    made["_25._tcp.mx.wrong.example TLSA"] = ["3 1 1 " + "00" * 32]
+    made["_25._tcp.mx.broken.example TLSA"] = "SERVFAIL"
+    return made
+
+
+def deliver(lab, name):
+    with lab.client(2500) as client:
+        return client.transaction("a@b.example", ["c@%s.example" % name], b"\r\nhi\r\n")
+
+
+@test("DANE: the certificate that the TLSA record names, or none; without records as `may`; records count only if they are secure",
+      seconds=90)
+def _():
+    with RelayLab() as lab:
+        cert, key = certificate(lab.dir)
+        receiver = lab.receiver({25: Manner(tls=context(cert, key))})
+        names = lab.resolver(zone(spki_digest(cert)), secure=True)
+        lab.relay(mail_binding("acme", 11) + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", tls="dane"))
+        for name, code, is_tls in (("right", 250, True), ("wrong", 451, None), ("bare", 250, True), ("broken", 451, None)):
+            before = len(receiver.messages)
+            outcome = deliver(lab, name)
+            check("%s: %s" % (name, outcome), outcome.code, code)
+            check(name, [bool(message.tls) for message in receiver.messages[before:]], [is_tls] if code == 250 else [])
+        names.secure = False
+        check("a record that is not secure does not count", deliver(lab, "wrong").code, 250)
+
+
+class Policies(threading.Thread):
+    """A resolver of MTA-STS policies, by socketmap."""
+
+    def __init__(self, path, answers):
+        super().__init__(daemon=True)
+        self.answers, self.listener = answers, socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        os.chmod(path, 0o777)
+        self.listener.listen(8)
+        self.start()
+
+    def close(self):
+        self.listener.close()
+
+    def run(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        while True:
+            got = sock.recv(4096).decode()      # one request at a time comes in one piece
+            if not got:
+                return
+            answer = self.answers.get(got.partition(":")[2].rstrip(",").split(" ")[1], "NOTFOUND ")
+            sock.sendall(("%d:%s," % (len(answer), answer)).encode())
+
+
+@test("MTA-STS: what the policy names is demanded, a policy that cannot be had defers, none is `may`", seconds=60)
+def _():
+    with RelayLab() as lab:
+        cert, key = certificate(lab.dir, "mx.right.example")
+        receiver = lab.receiver({25: Manner(tls=context(cert, key))})
+        lab.resolver(zone("00" * 32))
+        lab.closing.append(Policies(lab.dir + "/sts", {
+            "right.example": "OK secure match=mx.right.example servername=hostname",
+            "wrong.example": "OK secure match=.other.example servername=hostname", "broken.example": "TEMP not now"}))
+        lab.relay(mail_binding("acme", 11) + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", tls_ca='"%s"' % cert,
+                                                         sts_map='"socketmap:unix:%s/sts:postfix"' % lab.dir))
+        for name, code in (("right", 250), ("wrong", 451), ("broken", 451), ("bare", 250)):
+            before = len(receiver.messages)
+            outcome = deliver(lab, name)
+            check("%s: %s" % (name, outcome), (outcome.code, len(receiver.messages) - before), (code, int(code == 250)))
