@@ -158,6 +158,7 @@ static void explain_text(const struct ctl *ctl, const json_t *reply)
 
 	print_verdict(ctl, reply);
 	add_rule(&block, reply_member(reply, "rule"));
+	answer_line(&block, "  intercept", reply_text(reply, "intercept"), TINT_PLAIN);
 	answer_line(&block, "  group", reply_text(reply, "group"), TINT_PLAIN);
 	if (reply_true(reply, "limited"))
 		answer_line(&block, "  limits", "as long as no limit is reached", TINT_PLAIN);

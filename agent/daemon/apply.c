@@ -38,6 +38,9 @@ static struct where where_of(const struct model *model, enum set_id set, const u
 	case ORIGIN_BYPASS:
 		return index < model->bypasses.n ? model->bypasses.at[index].where
 						 : (struct where){ 0 };
+	case ORIGIN_LISTENER:
+		return index < model->relay.listeners.n ? model->relay.listeners.at[index].where
+							: (struct where){ 0 };
 	case ORIGIN_NONE:
 		break;
 	}

@@ -316,7 +316,7 @@ static void answer(struct call *call, const struct packet *packet, const struct 
 	else if (told->source.len > 0)
 		ip_print(&told->source, source);
 	method_reply(call, json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}",
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}",
 		"verdict", explain_verdict_name(told->verdict),
 		"text", explain_verdict_text(told->verdict),
 		"binding", method_json(told->binding == NO_INDEX ? NULL
@@ -329,6 +329,8 @@ static void answer(struct call *call, const struct packet *packet, const struct 
 			: told->rule == NO_INDEX ? json_null()
 			: method_json_rule(model, &model->rules.at[told->rule]),
 		"reason", json_reason(agent, told, packet),
+		"intercept", method_json(told->intercept == NO_INDEX ? NULL
+					 : model->relay.listeners.at[told->intercept].name),
 		"limited", (int)told->limited, "lookups", lookups, "agree", agree));
 }
 

@@ -6,24 +6,14 @@
  */
 #include "plan/explain.h"
 
+#include "plan/explain_parts.h"
 #include "plan/plan_groups.h"
 #include "plan/plan_rows.h"
 #include "plan/spread.h"
 
 #include <assert.h>
 
-enum { CGROUP_LEVELS = 8 };			/* from the root down; deeper ones are not looked at */
-
-struct asking {
-	const struct plan *plan;
-	const struct packet *packet;
-	struct explanation *out;
-	bool ipv4;				/* family of the destination */
-	uint32_t class;
-};
-
-/* Look up @len octets at @key and note it. */
-static const uint8_t *ask(struct asking *asking, enum set_id set, const uint8_t *key)
+const uint8_t *explain_ask(struct asking *asking, enum set_id set, const uint8_t *key)
 {
 	struct lookup *lookup = &asking->out->lookups[asking->out->n_lookups++];
 
@@ -42,7 +32,7 @@ static uint32_t value_of(enum set_id set, const uint8_t *row)
 static bool is_bypassed(struct asking *asking)
 {
 	enum set_id set = asking->ipv4 ? SET_BYPASS4 : SET_BYPASS6;
-	const uint8_t *row = ask(asking, set, asking->packet->to.octet);
+	const uint8_t *row = explain_ask(asking, set, asking->packet->to.octet);
 
 	if (!row)
 		return false;
@@ -61,16 +51,16 @@ static void classify(struct asking *asking)
 {
 	enum set_id to = asking->ipv4 ? SET_TO4 : SET_TO6;
 	enum set_id where = SET_WHERE_PORT;
-	const uint8_t *row = ask(asking, to, asking->packet->to.octet);
+	const uint8_t *row = explain_ask(asking, to, asking->packet->to.octet);
 	uint8_t key[KEY_MAX] = { 0 };
 
 	put_net32(key, row ? value_of(to, row) : 0);
 	key[4] = asking->packet->protocol;
 	put_place(key + 8, asking->packet->port, 2);
-	row = has_port(asking->packet->protocol) ? ask(asking, where, key) : NULL;
+	row = has_port(asking->packet->protocol) ? explain_ask(asking, where, key) : NULL;
 	if (!row) {
 		where = SET_WHERE_PROTOCOL;
-		row = ask(asking, where, key);
+		row = explain_ask(asking, where, key);
 	}
 	asking->class = row ? value_of(where, row) : 0;
 }
@@ -89,11 +79,11 @@ static const uint8_t *ask_client(struct asking *asking, enum set_id plain, const
 			put_net32(key + len, asking->class);
 		else
 			put_host32(key + len, asking->class);
-		row = ask(asking, set, key);
+		row = explain_ask(asking, set, key);
 	}
 	if (!row) {
 		set = plain;
-		row = ask(asking, set, key);
+		row = explain_ask(asking, set, key);
 	}
 	if (!row)
 		return NULL;
@@ -103,15 +93,13 @@ static const uint8_t *ask_client(struct asking *asking, enum set_id plain, const
 
 static const uint8_t *ask_cgroups(struct asking *asking)
 {
-	const uint64_t *ids = asking->packet->cgroups;
+	const struct packet *packet = asking->packet;
 	const uint8_t *value = NULL;
+	size_t n = explain_depth(packet);
 	uint8_t key[8];
-	size_t n = 0;
 
-	while (n < ARRAY_LEN(asking->packet->cgroups) && ids[n] != 0)
-		n++;
 	for (size_t i = n > CGROUP_LEVELS ? n - CGROUP_LEVELS : 0; i < n && !value; i++) {
-		put_host64(key, ids[i]);
+		put_host64(key, packet->cgroups[i]);
 		value = ask_client(asking, SET_BY_CGROUP, key, sizeof key);
 	}
 	return value;
@@ -136,10 +124,10 @@ static const uint8_t *ask_otherwise(struct asking *asking)
 
 	put_host32(key, asking->class);
 	if (asking->class != 0)
-		row = ask(asking, SET_OTHERWISE, key);
+		row = explain_ask(asking, SET_OTHERWISE, key);
 	if (!row) {
 		put_host32(key, 0);
-		row = ask(asking, SET_OTHERWISE, key);
+		row = explain_ask(asking, SET_OTHERWISE, key);
 	}
 	if (!row)
 		return NULL;
@@ -171,10 +159,10 @@ static bool has_own(struct asking *asking)
 		return false;
 	asking->out->source = *source;
 	put_ip(put_host32(key, asking->out->mark.host), source);
-	if (ask(asking, asking->ipv4 ? SET_OWN4 : SET_OWN6, key))
+	if (explain_ask(asking, asking->ipv4 ? SET_OWN4 : SET_OWN6, key))
 		return true;
 	put_net32(key, asking->out->mark.host);
-	return ask(asking, asking->ipv4 ? SET_OWN_RANGE4 : SET_OWN_RANGE6, key);
+	return explain_ask(asking, asking->ipv4 ? SET_OWN_RANGE4 : SET_OWN_RANGE6, key);
 }
 
 /* Which address of a routed prefix cannot be said in advance: it depends on the conntrack zone too. */
@@ -182,7 +170,7 @@ static void rewrite_within(struct asking *asking, const uint8_t *key)
 {
 	enum set_id set = asking->ipv4 ? SET_RANGE4 : SET_RANGE6;
 	struct explanation *out = asking->out;
-	const uint8_t *row = ask(asking, set, key), *value;
+	const uint8_t *row = explain_ask(asking, set, key), *value;
 	uint8_t len = asking->packet->to.len, bits = 0;
 
 	if (!row) {
@@ -208,10 +196,10 @@ static void rewrite(struct asking *asking)
 		return;
 	put_host32(key, out->mark.host);
 	put_host32(key + 4, spread_slot(&asking->packet->to));
-	row = ask(asking, set, key);
+	row = explain_ask(asking, set, key);
 	if (!row) {
 		set = asking->ipv4 ? SET_SNAT4 : SET_SNAT6;
-		row = ask(asking, set, key);
+		row = explain_ask(asking, set, key);
 	}
 	out->source = (struct ip){ .len = asking->packet->to.len };
 	if (row)
@@ -258,7 +246,7 @@ static struct fwmark pick(struct asking *asking, const struct plan_group *group)
 
 	asking->out->group = group->binding;
 	put_host32(put_host32(key, asking->plan->marks[group->binding].host), slot);
-	row = ask(asking, set, key);
+	row = explain_ask(asking, set, key);
 	asking->out->verdict = row ? VERDICT_MEMBER : VERDICT_UNUSABLE;
 	if (row && known)
 		member.host = get_host32(row_value(&plan_shapes[set], row));
@@ -271,9 +259,9 @@ static bool ask_usable(struct asking *asking, struct fwmark mark)
 	uint8_t key[4];
 
 	put_host32(key, mark.host);
-	if (ask(asking, asking->ipv4 ? SET_USABLE4 : SET_USABLE6, key))
+	if (explain_ask(asking, asking->ipv4 ? SET_USABLE4 : SET_USABLE6, key))
 		return true;
-	if (!ask(asking, asking->ipv4 ? SET_LIMITED4 : SET_LIMITED6, key))
+	if (!explain_ask(asking, asking->ipv4 ? SET_LIMITED4 : SET_LIMITED6, key))
 		return false;
 	asking->out->limited = true;
 	return true;
@@ -332,6 +320,8 @@ static void explain_local(struct asking *asking)
 		follow_mark(asking, mark);
 		return;
 	}
+	if (explain_intercept(asking))
+		return;
 	classify(asking);
 	follow_value(asking, ask_local(asking));
 }
@@ -341,8 +331,14 @@ static void explain_forwarded(struct asking *asking)
 	const struct ip *source = &asking->packet->source;
 
 	asking->out->verdict = VERDICT_UNASSIGNED;
-	if (source->len != asking->packet->to.len ||
-	    !ask(asking, asking->ipv4 ? SET_SOURCES4 : SET_SOURCES6, source->octet))
+	if (source->len != asking->packet->to.len)
+		return;
+	if (explain_intercept(asking)) {
+		if (is_bypassed(asking))
+			asking->out->intercept = NO_INDEX;
+		return;
+	}
+	if (!explain_ask(asking, asking->ipv4 ? SET_SOURCES4 : SET_SOURCES6, source->octet))
 		return;
 	if (is_bypassed(asking))
 		return;
@@ -380,7 +376,7 @@ void explain_packet(const struct model *model, const struct plan *plan, const st
 
 	(void)model;				/* the plan alone answers, as in the kernel */
 	*ret = (struct explanation){ .rule = NO_INDEX, .binding = NO_INDEX, .bypass = NO_INDEX,
-				      .group = NO_INDEX };
+				      .group = NO_INDEX, .intercept = NO_INDEX };
 	if (packet->to_local)			/* `oif lo`, `fib daddr type local` */
 		ret->verdict = VERDICT_LOCAL;
 	else if (packet->source.len == 0)
@@ -402,6 +398,8 @@ static const struct { const char *text, *name;
 	[VERDICT_MEMBER] = { "leaves from an address of some member of the group",
 			     "member" },
 	[VERDICT_UNKNOWN_MARK] = { "refused: the mark stands for no binding", "unknown-mark" },
+	[VERDICT_INTERCEPTED] = { "turned to the relay, which decides for each message",
+				  "intercepted" },
 };
 
 const char *explain_verdict_text(enum verdict verdict)

@@ -26,6 +26,7 @@ enum verdict {
 	VERDICT_UNUSABLE,			/* binding cannot carry this family: refused */
 	VERDICT_MEMBER,				/* leaves from some member of a group: not known which */
 	VERDICT_UNKNOWN_MARK,			/* a number that stands for nothing: refused */
+	VERDICT_INTERCEPTED,			/* turned to the relay, which decides */
 };
 
 struct lookup {					/* one element that the data path would look up */
@@ -45,6 +46,7 @@ struct explanation {
 	struct ip source;			/* VERDICT_BINDING: on the wire, unless the next is said */
 	struct prefix within;			/* the kernel picks one of these; ip.len 0: not so */
 	uint32_t bypass;			/* index of the bypass entry, NO_INDEX if built in */
+	uint32_t intercept;			/* index of the relay's listener, or NO_INDEX */
 	struct lookup lookups[64];		/* in order, hits and misses: compare with the kernel */
 	size_t n_lookups;
 };

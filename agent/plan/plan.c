@@ -307,7 +307,7 @@ static const uint8_t *find_with_class(const struct set_shape *shape, const struc
 	return NULL;
 }
 
-/* Ranges of clients with a range of ports behind them: the same. */
+/* Ranges of clients with a range of ports behind them: as above. */
 static const uint8_t *find_with_port(const struct set_shape *shape, const struct rows *rows,
 				     const uint8_t *key, size_t up_to)
 {

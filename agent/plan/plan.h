@@ -92,7 +92,7 @@ static inline bool plan_is_statement(enum field_kind kind)
 	return kind == FIELD_COUNT_OVER || kind == FIELD_QUOTA_OVER || kind == FIELD_RATE_OVER;
 }
 
-enum origin_kind { ORIGIN_NONE, ORIGIN_RULE, ORIGIN_ADDRESS, ORIGIN_BYPASS };
+enum origin_kind { ORIGIN_NONE, ORIGIN_RULE, ORIGIN_ADDRESS, ORIGIN_BYPASS, ORIGIN_LISTENER };
 
 enum { PROBE_PRIORITY = 0x6f757470 };		/* SO_PRIORITY of the agent's active probes */
 

@@ -17,6 +17,7 @@ struct area {					/* who, at which ports, to which */
 	struct span who;
 	struct port_range ports;
 	uint16_t to;
+	uint32_t listener;
 	uint32_t order;				/* in the text */
 };
 
@@ -57,8 +58,9 @@ static void put_port(uint8_t *at, uint32_t port)
 	at[1] = (uint8_t)port;
 }
 
+/* All of @who at all of @ports goes where @area says. */
 static void add_rows(struct plan *plan, int kind, struct span who, struct port_range ports,
-		     uint16_t to)
+		     const struct area *area)
 {
 	for (int i = 0; i < 2; i++) {		/* `turned`, then `intercept` */
 		enum set_id set = (enum set_id)(SET_TURNED_CGROUP + kind * 2 + i);
@@ -68,7 +70,8 @@ static void add_rows(struct plan *plan, int kind, struct span who, struct port_r
 		put_port(put_place(row, who.first, len), ports.first);
 		put_port(put_place(row + key_len, who.last, len), ports.last);
 		if (i == 1)
-			put_port(row + 2 * key_len, to);
+			put_port(row + 2 * key_len, area->to);
+		plan_rows_origin(&plan_shapes[set], row, area->listener);
 	}
 }
 
@@ -110,7 +113,7 @@ static void sweep(struct plan *plan, int kind, const struct areas *here, struct 
 		span = (struct span){ at, best->who.last };
 		if (i < here->n && here->at[i].who.first <= span.last)
 			span.last = here->at[i].who.first - 1;
-		add_rows(plan, kind, span, ports, best->to);
+		add_rows(plan, kind, span, ports, best);
 		at = span.last + 1;
 		if (at == 0)			/* the last of all addresses: nothing is behind it */
 			break;
@@ -232,6 +235,7 @@ void plan_intercept_build(const struct model *model, const struct facts *facts, 
 		if (listener->protocol != RELAY_INTERCEPT)
 			continue;
 		area.to = listener->at.port;
+		area.listener = (uint32_t)l;
 		for (uint32_t i = 0; i < intercept->n_clients; i++)
 			for (uint32_t p = 0; p < intercept->n_ports; p++) {
 				if (!locate(&intercept->clients[i], facts, &kind, &area.who))

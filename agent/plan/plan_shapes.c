@@ -12,7 +12,7 @@
 	  .row_len = (kl) * 2 + (dl) + ((or) == ORIGIN_NONE ? 0 : 4) }
 
 #define TURNED_OF(nm, kl, who) RANGES_OF(nm, ORIGIN_NONE, kl, 0, FIELD_NONE, who, FIELD_PORT)
-#define INTERCEPT_OF(nm, kl, who) RANGES_OF(nm, ORIGIN_NONE, kl, 2, FIELD_PORT, who, FIELD_PORT)
+#define INTERCEPT_OF(nm, kl, who) RANGES_OF(nm, ORIGIN_LISTENER, kl, 2, FIELD_PORT, who, FIELD_PORT)
 
 const struct set_shape plan_shapes[SETS] = {
 	[SET_BYPASS4] = RANGES_OF("bypass4", ORIGIN_BYPASS, 4, 0, FIELD_NONE, FIELD_IPV4),

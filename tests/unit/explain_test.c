@@ -43,17 +43,17 @@ static const struct {
 	const char *want;			/* verdict, rule, binding, sets asked ("+": found) */
 } cases[] = {
 	{ "a cgroup", 0, { 71, 70 }, 33, 5, NULL, "198.51.100.7", 80,
-	  "binding 0 1 bypass4 to4 where_port where_protocol by_cgroup by_cgroup+ usable4+ spread4+" },
+	  "binding 0 1 bypass4 intercept_ports to4 where_port where_protocol by_cgroup by_cgroup+ usable4+ spread4+" },
 	{ "the deeper cgroup's port", 0, { 71, 70 }, 33, 5, NULL, "198.51.100.7", 25,
-	  "unusable 1 2 bypass4 to4 where_port+ by_cgroup_to+ usable4 limited4" },
+	  "unusable 1 2 bypass4 intercept_ports to4 where_port+ by_cgroup_to+ usable4 limited4" },
 	{ "a user", 0, { 99 }, 33, 5, NULL, "198.51.100.7", 80,
-	  "reject 2 - bypass4 to4 where_port where_protocol by_cgroup by_user+" },
+	  "reject 2 - bypass4 intercept_ports to4 where_port where_protocol by_cgroup by_user+" },
 	{ "a group of a range", 0, { 0 }, 34, 6, NULL, "198.51.100.7", 80,
-	  "pass 3 - bypass4 to4 where_port where_protocol by_user by_users by_group by_groups+" },
+	  "pass 3 - bypass4 intercept_ports to4 where_port where_protocol by_user by_users by_group by_groups+" },
 	{ "nobody", 0, { 0 }, -1, -1, NULL, "198.51.100.7", 80,
-	  "unassigned - - bypass4 to4 where_port where_protocol otherwise" },
+	  "unassigned - - bypass4 intercept_ports to4 where_port where_protocol otherwise" },
 	{ "nobody, mailing", 0, { 0 }, -1, -1, NULL, "198.51.100.7", 25,
-	  "reject 5 - bypass4 to4 where_port+ otherwise+" },
+	  "reject 5 - bypass4 intercept_ports to4 where_port+ otherwise+" },
 	{ "a bypassed destination", 2, { 70 }, 33, 5, NULL, "203.0.113.9", 25,
 	  "bypass - - bypass4+" },
 	{ "a marked socket", 0x10002, { 71, 70 }, 33, 5, NULL, "198.51.100.7", 25,
@@ -65,14 +65,14 @@ static const struct {
 	{ "the reserved number for pass", 0x1fff, { 0 }, -1, -1, NULL, "198.51.100.7", 25,
 	  "unknown-mark - - bypass4 usable4 limited4" },
 	{ "somebody else's bits", 0x10000, { 0 }, 33, -1, NULL, "198.51.100.7", 80,
-	  "reject 2 - bypass4 to4 where_port where_protocol by_user+" },
+	  "reject 2 - bypass4 intercept_ports to4 where_port where_protocol by_user+" },
 	{ "a family without address", 2, { 0 }, -1, -1, NULL, "2001:db8::1", 80,
 	  "unusable - 1 bypass6 usable6 limited6" },
 	{ "forwarded", 0, { 0 }, -1, -1, "10.88.7.1", "198.51.100.7", 80,
-	  "binding 4 1 sources4+ bypass4 to4 where_port where_protocol by_source4+ usable4+ own4 own_range4 "
+	  "binding 4 1 intercept_ports sources4+ bypass4 to4 where_port where_protocol by_source4+ usable4+ own4 own_range4 "
 	  "spread4+" },
 	{ "forwarded, of no rule", 0, { 0 }, -1, -1, "10.99.7.1", "198.51.100.7", 25,
-	  "unassigned - - sources4" },
+	  "unassigned - - intercept_ports sources4" },
 };
 
 static const char *print(const struct explanation *got)
@@ -259,7 +259,7 @@ static void test_deep_cgroups(void **unused)
 static void test_texts(void **unused)
 {
 	(void)unused;
-	for (int i = VERDICT_BINDING; i <= VERDICT_UNKNOWN_MARK; i++) {
+	for (int i = VERDICT_BINDING; i <= VERDICT_INTERCEPTED; i++) {
 		assert_non_null(explain_verdict_text((enum verdict)i));
 		assert_non_null(explain_verdict_name((enum verdict)i));
 	}
