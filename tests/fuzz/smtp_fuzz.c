@@ -125,8 +125,7 @@ static void read_command(const uint8_t *at, size_t n, size_t cut, struct buffer 
 		check(refusal.code >= 500 && refusal.text);
 	else if (command.verb == VERB_MAIL || command.verb == VERB_RCPT)
 		check(command.path.address.len <= PATH_MAX_BYTES &&
-		      !memchr(command.path.address.at, '>',
-			      command.path.local.len == 0 ? 0 : command.path.domain.len));
+		      command.path.local.len <= LOCAL_MAX_BYTES);
 }
 
 static void check_round(const uint8_t *at, size_t n, size_t cut)

@@ -162,7 +162,7 @@ def _():
                     what = "%d %s v%d %s" % (priority, value, family, proto)
                     capture = lab.capture()
                     lab.source(FAR[family], proto=proto, uid=4001, timeout=0.5)
-                    check(what, capture.sources(to=FAR[family]) - {pool(11, family)}, set())
+                    check(what, capture.sources(to=FAR[family], proto=proto) - {pool(11, family)}, set())
                     check(what + " unassigned", lab.source(FAR[family], proto=proto), HOST[family])
             check("others' bits", "packets 0 bytes 0" in lab.nft("list", "table", "inet", "others"), True)
 
