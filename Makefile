@@ -166,6 +166,10 @@ $(FUZZERS): build/fuzz/%: tests/fuzz/%.c $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMT
 		$(shell pkg-config --cflags $(PKGS)) -o $@ $< $(FUZZ_SOURCES) $(LIBS)
 build/fuzz/session_fuzz: FUZZ_SOURCES += tests/unit/smtp_pair.c
 build/fuzz/session_fuzz: tests/unit/smtp_pair.c
+FRONTS := agent/relay/proxy_parse.c agent/relay/socks_parse.c agent/relay/sts.c agent/relay/socketmap.c
+build/fuzz/front_fuzz: FUZZ_SOURCES += $(FRONTS)
+build/fuzz/front_fuzz: LIBS += -lev
+build/fuzz/front_fuzz: $(FRONTS)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 fuzz:
