@@ -35,7 +35,8 @@ static void proxy(const uint8_t *octets, size_t n)
 
 	memcpy(copy, octets, n);
 	if (proxy_parse(copy, n, &header) == 1)
-		check(header.len <= n && header.destination_port != 0 && strlen(header.binding) < 64);
+		check(header.len <= n && header.destination_port != 0 &&
+		      strlen(header.binding) < 64);
 	free(copy);
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the relay reads from others beside SMTP: SOCKS5, PROXY headers, MX answers, TLS policies; and its memory. */
+/*
+ * What the relay reads from others beside SMTP: SOCKS5, PROXY headers, MX answers, TLS policies;
+ * and its memory.
+ */
 #include "relay/memory.h"
 #include "relay/proxy_parse.h"
 #include "relay/resolve_mx.h"
@@ -66,16 +69,25 @@ static void test_socks(void **state)
 
 static void test_proxy(void **state)
 {
-	static const struct { const char *what, *input; size_t n; int want; const char *text; } rows[] = {
-		{ "IPv4", BYTES(SIGNATURE "\x21\x11\0\x0c" ADDRESSES4 "more"), 1, "192.0.2.1 198.51.100.1:25  28" },
+	static const struct {
+		const char *what, *input;
+		size_t n;
+		int want;
+		const char *text;
+	} rows[] = {
+		{ "IPv4", BYTES(SIGNATURE "\x21\x11\0\x0c" ADDRESSES4 "more"), 1,
+		  "192.0.2.1 198.51.100.1:25  28" },
 		{ "an authority", BYTES(SIGNATURE "\x21\x11\0\x13" ADDRESSES4 "\2\0\4acme"), 1,
 		  "192.0.2.1 198.51.100.1:25 acme 35" },
-		{ "our own TLV goes before an authority", BYTES(SIGNATURE "\x21\x11\0\x1a" ADDRESSES4 "\xe0\0\4beta\2\0\4acme"),
-		  1, "192.0.2.1 198.51.100.1:25 beta 42" },
+		{ "our own TLV goes before an authority",
+		  BYTES(SIGNATURE "\x21\x11\0\x1a" ADDRESSES4 "\xe0\0\4beta\2\0\4acme"), 1,
+		  "192.0.2.1 198.51.100.1:25 beta 42" },
 		{ "LOCAL", BYTES(SIGNATURE "\x20\x11\0\x0c" ADDRESSES4), -EINVAL, "" },
 		{ "UDP", BYTES(SIGNATURE "\x21\x12\0\x0c" ADDRESSES4), -EINVAL, "" },
-		{ "too short for its family", BYTES(SIGNATURE "\x21\x21\0\x0c" ADDRESSES4), -EINVAL, "" },
-		{ "a TLV beyond the end", BYTES(SIGNATURE "\x21\x11\0\x0f" ADDRESSES4 "\2\0\4"), -EINVAL, "" },
+		{ "too short for its family", BYTES(SIGNATURE "\x21\x21\0\x0c" ADDRESSES4), -EINVAL,
+		  "" },
+		{ "a TLV beyond the end", BYTES(SIGNATURE "\x21\x11\0\x0f" ADDRESSES4 "\2\0\4"),
+		  -EINVAL, "" },
 		{ "longer than anybody needs", BYTES(SIGNATURE "\x21\x11\xff\xff"), -EINVAL, "" },
 		{ "version 1", BYTES("PROXY TCP4 192.0.2.1 198.51.100.1 1 25\r\n"), -EINVAL, "" },
 		{ "not whole", BYTES(SIGNATURE "\x21\x11\0\x0c\xc0"), 0, "" },
@@ -89,11 +101,13 @@ static void test_proxy(void **state)
 
 		if (got == 1)
 			sprintf(text, "%s %s:%u %s %zu", ip_print(&header.source, source),
-				ip_print(&header.destination, to), header.destination_port, header.binding, header.len);
+				ip_print(&header.destination, to), header.destination_port,
+				header.binding, header.len);
 		if (got != rows[i].want || strcmp(text, rows[i].text) != 0)
 			fail_msg("%s: got %d '%s', want %d '%s'", rows[i].what, got, text, rows[i].want, rows[i].text);
 		for (size_t n = 0; rows[i].want == 1 && n < header.len; n++)
-			assert_int_equal(proxy_parse((const uint8_t *)rows[i].input, n, &header), 0);
+			assert_int_equal(proxy_parse((const uint8_t *)rows[i].input, n, &header),
+					 0);
 	}
 }
 
@@ -146,9 +160,14 @@ static void test_mx(void **state)
 
 static void test_policies(void **state)
 {
-	static const struct { const char *value; bool good; enum relay_tls level; const char *names; } rows[] = {
-		{ "secure match=a.example:.b.example servername=hostname", true, RELAY_UPSTREAM_VERIFY,
-		  "a.example .b.example " },
+	static const struct {
+		const char *value;
+		bool good;
+		enum relay_tls level;
+		const char *names;
+	} rows[] = {
+		{ "secure match=a.example:.b.example servername=hostname", true,
+		  RELAY_UPSTREAM_VERIFY, "a.example .b.example " },
 		{ "dane", true, RELAY_UPSTREAM_DANE, "" },
 		{ "may", true, RELAY_UPSTREAM_MAY, "" },
 		{ "verify match=hostname", true, RELAY_UPSTREAM_VERIFY, "" },
@@ -168,7 +187,8 @@ static void test_policies(void **state)
 		good = sts_parse(value, &policy);
 		for (size_t n = 0; policy.names[n]; n++)
 			sprintf(names + strlen(names), "%s ", policy.names[n]);
-		if (good != rows[i].good || policy.level != rows[i].level || strcmp(names, rows[i].names) != 0)
+		if (good != rows[i].good || policy.level != rows[i].level ||
+		    strcmp(names, rows[i].names) != 0)
 			fail_msg("'%s': got %d, level %d, names '%s'", rows[i].value, good, (int)policy.level, names);
 	}
 }
@@ -178,7 +198,8 @@ static struct fingerprint print_of(uint32_t number)
 	struct fingerprint print = { { 0 } };
 
 	for (size_t i = 0; i < sizeof print.octet; i++)
-		print.octet[i] = (uint8_t)((number * 2654435761u) >> (i % 4 * 8)) ^ (uint8_t)(i * number);
+		print.octet[i] =
+			(uint8_t)((number * 2654435761u) >> (i % 4 * 8)) ^ (uint8_t)(i * number);
 	return print;
 }
 
@@ -209,15 +230,17 @@ static void test_memory(void **state)
 
 		kept += memory_take(memory, &print, 400);
 	}
-	assert_in_range(kept, MEMORY_DELIVERIES / 2, MEMORY_DELIVERIES);	/* bounded, and not by much less */
+	/* bounded, and not by much less */
+	assert_in_range(kept, MEMORY_DELIVERIES / 2, MEMORY_DELIVERIES);
 	memory_free(memory);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_socks),	 cmocka_unit_test(test_proxy),	cmocka_unit_test(test_mx),
-		cmocka_unit_test(test_policies), cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_socks),  cmocka_unit_test(test_proxy),
+		cmocka_unit_test(test_mx),     cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
