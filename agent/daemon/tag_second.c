@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct second {					/* a request */
 	bool marks;				/* TAG, else ASK */
@@ -180,7 +181,20 @@ static struct refusal mark_socket(struct agent *agent, uint32_t binding, const s
 		     : (struct refusal){ NULL, NULL };
 }
 
-/* `default` without a definition: the host's own addresses, which nobody is told. */
+/* The number of `pass`, which the table believes with the priority that goes with it only. */
+static int mark_default(const struct plan *plan, const struct fd *fd)
+{
+	int priority = PASS_PRIORITY;
+
+	if (setsockopt(fd->n, SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority) < 0)
+		return -errno;
+	return tag_set_mark(fd->n, plan->mask, plan->pass);
+}
+
+/*
+ * `default` without a definition: the host's own addresses, which nobody is told. Not without a mark: the
+ * policy would judge who asked, and might have him turned to himself.
+ */
 static size_t answer_default(struct agent *agent, const struct second *second, const struct fd *fd,
 			     size_t n_fds, char reply[static TAG_REPLY_MAX])
 {
@@ -197,8 +211,7 @@ static size_t answer_default(struct agent *agent, const struct second *second, c
 		refusal = n_fds == 1 ? tag_check_socket(fd->n, families)
 				     : (struct refusal){ TAG_BAD_SOCKET,
 							 "expected exactly one descriptor" };
-		r = refusal.code ? 0 : tag_set_mark(fd->n, agent->now->plan.mask,
-						    agent->now->plan.pass);
+		r = refusal.code ? 0 : mark_default(&agent->now->plan, fd);
 		if (r < 0)
 			refusal = (struct refusal){ TAG_BAD_SOCKET, strerror(-r) };
 	}

@@ -271,7 +271,7 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 		    char **ret_text, struct kernel_error *reterr)
 {
 	char names[SETS][32], sizes[SETS][24], mask[16], others[16], pass[16], reject[16];
-	char bits[32 * 12 + 1], slots[16], seed[16], probe[16];
+	char bits[32 * 12 + 1], slots[16], seed[16], probe[16], passing[16];
 	char connections_to[LIMITS_TO_MAX * 12], new_to[LIMITS_TO_MAX * 64];
 	struct expansion x = { .start = text, .reterr = reterr };
 	char *AUTO(mem_drop) out = NULL;
@@ -284,6 +284,7 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 	snprintf(seed, sizeof seed, "%#x", SPREAD_SEED);
 	snprintf(pass, sizeof pass, "%#x", plan->pass.host);
 	snprintf(probe, sizeof probe, "%x:%x", PROBE_PRIORITY >> 16, PROBE_PRIORITY & 0xffff);
+	snprintf(passing, sizeof passing, "%x:%x", PASS_PRIORITY >> 16, PASS_PRIORITY & 0xffff);
 	snprintf(reject, sizeof reject, "%#x", plan->reject.host);
 	print_bits(plan->mask, bits, sizeof bits);
 	print_connections_to(&plan->limits_to, connections_to, sizeof connections_to);
@@ -299,6 +300,7 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 	define(&x, "pass", pass);
 	define(&x, "reject", reject);
 	define(&x, "probe", probe);
+	define(&x, "passing", passing);
 	define(&x, "bits", bits);
 	for (size_t i = 0; i < SETS; i++) {
 		if (plan_shapes[i].interval)

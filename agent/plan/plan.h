@@ -94,7 +94,9 @@ static inline bool plan_is_statement(enum field_kind kind)
 
 enum origin_kind { ORIGIN_NONE, ORIGIN_RULE, ORIGIN_ADDRESS, ORIGIN_BYPASS, ORIGIN_LISTENER };
 
-enum { PROBE_PRIORITY = 0x6f757470 };		/* SO_PRIORITY of the agent's active probes */
+/* SO_PRIORITY of the agent's active probes; of sockets that were tagged to leave from the host's own
+ * address. Setting one takes the capability that setting a mark does. */
+enum { PROBE_PRIORITY = 0x6f757470, PASS_PRIORITY };
 
 enum { FIELDS_MAX = 3, KEY_MAX = 24, DATA_MAX = 32 };
 

@@ -7,7 +7,7 @@ import socket
 import time
 
 from cases import test
-from lab import FAR, Lab, PORT, binding, check, pool
+from lab import FAR, HOST, Lab, PORT, binding, check, pool
 
 CONF = (binding("one", 11, more='ehlo one.example;') + binding("two", 12, 13) + binding("only4", 14, families=(4,)) +
         "binding wide { address 198.51.100.128/25 routed; }\n"
@@ -90,6 +90,34 @@ def _():
             suspended = peer.ask("name:one")
             check("suspended", (suspended["no4"], suspended["no6"], suspended.get("address")),
                   ("suspended", "suspended", None))
+
+
+@test("`default` that nobody defined leaves from the host's own address, whatever policy says, and only by the agent")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(CONF + "policy { otherwise reject; }\nrelay { intercept all { user 0; port 7000; } }\n")
+        with Peer(agent) as peer:
+            for family, kind in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+                check("policy", lab.source(FAR[family], 443), "!ECONNREFUSED")
+                with lab.inside("sender"):
+                    sock = socket.socket(kind, socket.SOCK_STREAM)
+                    gram = socket.socket(kind, socket.SOCK_DGRAM)
+                with contextlib.closing(sock), contextlib.closing(gram):
+                    check("TAG", peer.ask("name:default", fds=[sock.fileno()], verb="TAG")["binding"], "default")
+                    check("v%d seen" % family, seen_from(sock.fileno(), family), HOST[family])
+                    mark = sock.getsockopt(socket.SOL_SOCKET, 36)
+                    check("TAG", peer.ask("name:default", fds=[gram.fileno()], verb="TAG")["mark"], str(mark))
+                    gram.settimeout(3)
+                    gram.connect((FAR[family], PORT))
+                    gram.send(b"who")
+                    check("v%d datagram" % family, gram.recv(100).split()[0].decode(), HOST[family])
+                check("the number alone", lab.source(FAR[family], mark=mark), "!ECONNREFUSED")
+                with lab.inside("sender"):
+                    sock = socket.socket(kind, socket.SOCK_STREAM)
+                with contextlib.closing(sock):
+                    for whom, want in (("default", HOST[family]), ("one", pool(11, family))):
+                        peer.ask("name:" + whom, fds=[sock.fileno()], verb="TAG")
+                    check("tagged anew", seen_from(sock.fileno(), family), want)
 
 
 @test("a hash finds the same member of a group, and another one only while that one is suspended")
