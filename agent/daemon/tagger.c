@@ -28,7 +28,8 @@
 #define SO_PEERPIDFD 77				/* Linux 6.5 */
 #endif
 
-enum { CLIENTS_MAX = 256, CLIENTS_OF_TRUSTED = 32, CLIENTS_PER_USER = 32, MESSAGES_AT_ONCE = 32,
+/* Of the trusted: each worker of the relay has a connection. */
+enum { CLIENTS_MAX = 768, CLIENTS_OF_TRUSTED = 512, CLIENTS_PER_USER = 32, MESSAGES_AT_ONCE = 32,
        ACCEPTS_AT_ONCE = 16, FDS_MAX = 253, LOGS_PER_SECOND = 10, FULL_PAUSE_USEC = 200000 };
 
 struct client_peer {
@@ -45,6 +46,7 @@ struct tagger {
 	struct fd fd;
 	sd_event_source *on_connect, *on_pause, *on_others;
 	uint64_t changes;			/* of the agent, that watchers know */
+	bool owes_changes;			/* ... but for some that have not read */
 	struct releaser *releaser;
 	struct client_peer *clients[CLIENTS_MAX];
 	bool has_relay;
@@ -126,12 +128,16 @@ static int on_others(sd_event_source *source, void *context)
 	bool changed = tagger->changes != tagger->agent->changes;
 
 	(void)source;
+	if (!changed && !tagger->owes_changes)
+		return 0;
 	tagger->changes = tagger->agent->changes;
+	tagger->owes_changes = false;
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		struct client_peer *client = tagger->clients[i];
 
 		if (client && client->watches && (changed || client->owes_change))
 			tell_change(client);
+		tagger->owes_changes |= client && client->owes_change;
 	}
 	return 0;
 }
