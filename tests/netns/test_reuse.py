@@ -30,13 +30,13 @@ table inet drops {
 """ % CLOSED
 
 
-def in_sender(lab, function, *arguments):
-    """What function(*arguments) returns in a child in the sender."""
+def in_sender(lab, function, *arguments, namespace="sender"):
+    """What function(*arguments) returns in a child in the sender, or elsewhere."""
     read, write = os.pipe()
 
     def work():
         os.write(write, json.dumps(function(*arguments)).encode())
-    pid = lab.fork("sender", work)
+    pid = lab.fork(namespace, work)
     os.close(write)
     with os.fdopen(read) as pipe:
         text = pipe.read()
