@@ -176,6 +176,7 @@ def judge(senders, receiver):
                 if count:
                     wrong.append("%s arrived %d times: %s" % (sender, count, outcome))
     check("what went wrong", "\n".join(wrong[:10]), "")
+    receiver.settle()
     check("all replies were sent whole", {message.replied for message in receiver.messages}, {SENT})
     return sum(len(thread.rows) for thread in senders), refused
 

@@ -150,6 +150,7 @@ def _():
                 check("RCPT: %s" % outcome, [reply[0] for reply in outcome.rcpts], [250, 250, 550, 556, 250, 451, 250, 250, 250])
                 check("dot", [reply[0] for reply in outcome.ends], [250, 250, 250, 250, 550, 250])
                 check("RSET and again", client.transaction("a@b.example", rcpts[:2], b"x\r\n").acknowledged, True)
+            receiver.settle()
             got = sorted(tuple(message.rcpts) for message in receiver.messages if len(message.content) > 1000)
             check("what arrived", got, [("1@mx.example", "7@mx.example"), ("2@implicit.example",), ("5@six.example",), ("9@slow.example",)])
             check("all acknowledged", {message.replied for message in receiver.messages}, {SENT})
