@@ -6,12 +6,12 @@
  */
 #include "relay/auth_parts.h"
 
+#include "relay/sockaddr.h"
 #include "smtp/base64.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 enum { SASL_IN_MAX = 16384 };
 
@@ -127,16 +127,16 @@ static void write_request(struct auth_query *query, const char *user, const char
 void auth_sasl_ask(struct auth_query *query, const char *path, const char *user,
 		   const char *password)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_storage address;
+	socklen_t size = sockaddr_of_path(path, &address);
 
 	query->fd.n = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	ev_io_init(&query->read, on_read, query->fd.n, EV_READ);
 	ev_io_init(&query->write, on_write, query->fd.n, EV_WRITE);
 	ev_timer_init(&query->timer, on_timer, AUTH_WAIT_MS / 1000.0, 0);
 	query->read.data = query->write.data = query->timer.data = query;
-	(void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	if (query->fd.n < 0 ||
-	    connect(query->fd.n, (struct sockaddr *)&address, sizeof address) < 0) {
+	if (query->fd.n < 0 || size == 0 ||
+	    connect(query->fd.n, (struct sockaddr *)&address, size) < 0) {
 		end(query, -EAGAIN);
 		return;
 	}

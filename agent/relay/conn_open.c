@@ -7,6 +7,7 @@
 #include "relay/conn.h"
 
 #include "base/mem.h"
+#include "relay/sockaddr.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -16,32 +17,6 @@
 #ifndef SO_ORIGINAL_DST
 #define SO_ORIGINAL_DST 80			/* linux/netfilter_ipv4.h; IP6T_SO_ORIGINAL_DST is the same */
 #endif
-
-static bool take_address(const struct sockaddr_storage *name, struct ip *ret, uint16_t *ret_port)
-{
-	if (name->ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)name;
-
-		*ret = (struct ip){ .len = 4 };
-		memcpy(ret->octet, &in->sin_addr, 4);
-		*ret_port = ntohs(in->sin_port);
-		return true;
-	}
-	if (name->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)name;
-
-		*ret_port = ntohs(in6->sin6_port);
-		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {	/* a listener of both families */
-			*ret = (struct ip){ .len = 4 };
-			memcpy(ret->octet, in6->sin6_addr.s6_addr + 12, 4);
-			return true;
-		}
-		*ret = (struct ip){ .len = 16 };
-		memcpy(ret->octet, &in6->sin6_addr, 16);
-		return true;
-	}
-	return false;
-}
 
 /* The cgroup2 path of a process: the line "0::/path" of cgroups(7). */
 static char *cgroup_of(pid_t pid)
@@ -85,11 +60,11 @@ static bool take_destination(struct conn *conn)
 	uint16_t port;
 
 	if (getsockopt(conn->fd.n, level, SO_ORIGINAL_DST, &first, &size) < 0 ||
-	    !take_address(&first, &conn->destination, &conn->destination_port))
+	    !sockaddr_read_ip(&first, &conn->destination, &conn->destination_port))
 		return false;
 	size = sizeof name;
 	if (getsockname(conn->fd.n, (struct sockaddr *)&name, &size) < 0 ||
-	    !take_address(&name, &own, &port))
+	    !sockaddr_read_ip(&name, &own, &port))
 		return false;
 	return !(ip_equal(&own, &conn->destination) && port == conn->destination_port);
 }
@@ -117,7 +92,7 @@ bool conn_identify(struct conn *conn)
 
 	if (getpeername(conn->fd.n, (struct sockaddr *)&name, &size) < 0)
 		return false;
-	if (!take_address(&name, &conn->client, &port))
+	if (!sockaddr_read_ip(&name, &conn->client, &port))
 		take_peer(conn);
 	if (conn->front->conf->protocol == RELAY_INTERCEPT && !take_destination(conn))
 		return false;

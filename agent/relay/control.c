@@ -7,13 +7,13 @@
 #include "relay/control_parts.h"
 
 #include "base/mem.h"
+#include "relay/sockaddr.h"
 
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 enum { PEERS_MAX = 32, PEER_OUT_MAX = 4 * 1024 * 1024 };
 
@@ -190,16 +190,16 @@ static int open_socket(const char *path, struct fd *ret)
 {
 	AUTO(fd_drop)
 	struct fd fd = { socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_storage address;
+	socklen_t size = sockaddr_of_path(path, &address);
 
 	if (fd.n < 0)
 		return -errno;
-	if (strlen(path) >= sizeof address.sun_path)
+	if (size == 0)
 		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return -errno;
-	if (bind(fd.n, (struct sockaddr *)&address, sizeof address) < 0 ||
+	if (bind(fd.n, (struct sockaddr *)&address, size) < 0 ||
 	    chmod(path, 0666) < 0 || listen(fd.n, 16) < 0)
 		return -errno;
 	*ret = fd_take(&fd);

@@ -8,6 +8,7 @@
 #include "relay/dial_parts.h"
 
 #include "base/mem.h"
+#include "relay/sockaddr.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -207,25 +208,6 @@ static void on_attempt(struct ev_loop *loop, ev_timer *timer, int revents)
 	give_up_saying(timer->data, "no connection in %d s", CONNECT_S);
 }
 
-static socklen_t fill(struct sockaddr_storage *out, const struct ip *ip, uint16_t port)
-{
-	memset(out, 0, sizeof *out);
-	if (ip_family(ip) == FAMILY_IPV4) {
-		struct sockaddr_in *in = (struct sockaddr_in *)out;
-
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		memcpy(&in->sin_addr, ip->octet, 4);
-		return sizeof *in;
-	}
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(port);
-	memcpy(&in6->sin6_addr, ip->octet, 16);
-	return sizeof *in6;
-}
-
 /* One of the binding's addresses of this family, the same for the same route. */
 static void bind_source(struct dial *dial, const struct tagging_answer *answer)
 {
@@ -243,7 +225,7 @@ static void bind_source(struct dial *dial, const struct tagging_answer *answer)
 		return;				/* the kernel chooses: nft-templates/outbind.nft */
 	ip = fitting[dial->route->hash % n];
 	(void)setsockopt(upstream->fd.n, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-	if (bind(upstream->fd.n, (struct sockaddr *)&address, fill(&address, ip, 0)) < 0)
+	if (bind(upstream->fd.n, (struct sockaddr *)&address, sockaddr_of_ip(ip, 0, &address)) < 0)
 		return;
 	upstream->source_ip = *ip;
 	ip_print(ip, upstream->source);
@@ -265,7 +247,7 @@ static void on_tagged(void *context, const struct tagging_answer *answer)
 	upstream->mark = answer->mark;
 	bind_source(dial, answer);
 	(void)setsockopt(upstream->fd.n, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	size = fill(&address, &upstream->peer, upstream->port);
+	size = sockaddr_of_ip(&upstream->peer, upstream->port, &address);
 	if (connect(upstream->fd.n, (struct sockaddr *)&address, size) == 0) {
 		connected(dial);
 		return;

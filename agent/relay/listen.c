@@ -4,50 +4,31 @@
 
 #include "base/mem.h"
 #include "model/conf.h"
+#include "relay/sockaddr.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
 enum { BACKLOG = 4096 };
 
-static socklen_t fill(const struct relay_endpoint *at, struct sockaddr_storage *out)
+static socklen_t address_of(const struct relay_endpoint *at, struct sockaddr_storage *ret)
 {
-	memset(out, 0, sizeof *out);
-	if (at->path) {
-		struct sockaddr_un *un = (struct sockaddr_un *)out;
+	static const struct ip EVERY = { .len = 16 };
 
-		un->sun_family = AF_UNIX;
-		(void)snprintf(un->sun_path, sizeof un->sun_path, "%s", at->path);
-		return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(un->sun_path) +
-				   1);
-	}
-	if (at->ip.len == 4) {
-		struct sockaddr_in *in = (struct sockaddr_in *)out;
-
-		in->sin_family = AF_INET;
-		in->sin_port = htons(at->port);
-		memcpy(&in->sin_addr, at->ip.octet, 4);
-		return sizeof *in;
-	}
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(at->port);
-	memcpy(&in6->sin6_addr, at->ip.octet, 16);
-	return sizeof *in6;
+	if (at->path)
+		return sockaddr_of_path(at->path, ret);
+	return sockaddr_of_ip(at->ip.len ? &at->ip : &EVERY, at->port, ret);
 }
 
 /* A socket file that nobody listens to any more may be replaced; anything else may not. */
 static int clear_path(const char *path)
 {
 	AUTO(fd_drop) struct fd fd = { socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
-	struct relay_endpoint at = { .path = path };
 	struct sockaddr_storage address;
 	struct stat file;
 
@@ -55,7 +36,7 @@ static int clear_path(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(file.st_mode))
 		return -EEXIST;
-	if (connect(fd.n, (struct sockaddr *)&address, fill(&at, &address)) == 0)
+	if (connect(fd.n, (struct sockaddr *)&address, sockaddr_of_path(path, &address)) == 0)
 		return -EADDRINUSE;
 	return unlink(path) < 0 ? -errno : 0;
 }
@@ -64,11 +45,11 @@ static int open_unix(const struct relay_listener *conf, int *ret)
 {
 	AUTO(fd_drop) struct fd fd = FD_NONE;
 	struct sockaddr_storage address;
-	socklen_t size = fill(&conf->at, &address);
+	socklen_t size = address_of(&conf->at, &address);
 	mode_t mask;
 	int r;
 
-	if (strlen(conf->at.path) >= sizeof ((struct sockaddr_un *)0)->sun_path)
+	if (size == 0)
 		return -ENAMETOOLONG;
 	r = clear_path(conf->at.path);
 	if (r < 0)
@@ -90,7 +71,7 @@ static int open_unix(const struct relay_listener *conf, int *ret)
 static int open_inet(const struct relay_endpoint *at, int *ret)
 {
 	struct sockaddr_storage address;
-	socklen_t size = fill(at, &address);
+	socklen_t size = address_of(at, &address);
 	AUTO(fd_drop) struct fd fd = { socket(address.ss_family,
 					      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) };
 	int on = 1, only6 = at->ip.len != 0;
@@ -124,15 +105,21 @@ void listen_take_handed(struct listen_set *set)
 {
 	int n = sd_listen_fds(1);
 
-	for (int i = 0; i < n; i++)
-		PUSH(&set->handed, SD_LISTEN_FDS_START + i);
+	for (int i = 0; i < n; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+
+		/* systemd hands them over as they are: accept(2) of one that blocks would hold up a worker. */
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		PUSH(&set->handed, fd);
+	}
 }
 
 /* A descriptor of this address that was handed over; taken out. -1: none. */
 static int take_handed(struct listen_set *set, const struct relay_endpoint *at)
 {
 	struct sockaddr_storage want;
-	socklen_t want_size = fill(at, &want);
+	socklen_t want_size = address_of(at, &want);
 
 	for (size_t i = 0; i < set->handed.n; i++) {
 		struct sockaddr_storage is;

@@ -11,6 +11,7 @@
 #include "relay/dial.h"
 #include "relay/pipe.h"
 #include "relay/proxy_parse.h"
+#include "relay/sockaddr.h"
 #include "relay/socks_parse.h"
 
 #include <netinet/in.h>
@@ -238,16 +239,10 @@ static void take_client(struct raw *raw)
 {
 	struct sockaddr_storage name = { .ss_family = AF_UNSPEC };
 	socklen_t size = sizeof name;
+	uint16_t port;
 
-	if (getpeername(raw->fd.n, (struct sockaddr *)&name, &size) < 0)
-		return;
-	if (name.ss_family == AF_INET) {
-		raw->client.len = 4;
-		memcpy(raw->client.octet, &((struct sockaddr_in *)&name)->sin_addr, 4);
-	} else if (name.ss_family == AF_INET6) {
-		raw->client.len = 16;
-		memcpy(raw->client.octet, &((struct sockaddr_in6 *)&name)->sin6_addr, 16);
-	}
+	if (getpeername(raw->fd.n, (struct sockaddr *)&name, &size) == 0)
+		(void)sockaddr_read_ip(&name, &raw->client, &port);
 }
 
 void raw_start(struct worker *worker, struct generation *generation, size_t front, struct fd *fd)

@@ -8,14 +8,13 @@
 #include "relay/socketmap.h"
 
 #include "base/mem.h"
+#include "relay/sockaddr.h"
 #include "smtp/buffer.h"
 
 #include <ev.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 struct socketmap_query {
 	struct socketmap *map;
@@ -219,36 +218,11 @@ static void on_later(struct ev_loop *loop, ev_timer *timer, int revents)
 		fail_all(map, "the table cannot be reached");
 }
 
-static socklen_t fill(const struct socketmap *map, struct sockaddr_storage *out)
-{
-	memset(out, 0, sizeof *out);
-	if (map->path) {
-		struct sockaddr_un *un = (struct sockaddr_un *)out;
-
-		un->sun_family = AF_UNIX;
-		(void)snprintf(un->sun_path, sizeof un->sun_path, "%s", map->path);
-		return sizeof *un;
-	}
-	if (map->at.ip.len == 4) {
-		struct sockaddr_in *in = (struct sockaddr_in *)out;
-
-		in->sin_family = AF_INET;
-		in->sin_port = htons(map->at.port);
-		memcpy(&in->sin_addr, map->at.ip.octet, 4);
-		return sizeof *in;
-	}
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(map->at.port);
-	memcpy(&in6->sin6_addr, map->at.ip.octet, 16);
-	return sizeof *in6;
-}
-
 static void try_connect(struct socketmap *map)
 {
 	struct sockaddr_storage address;
-	socklen_t size = fill(map, &address);
+	socklen_t size = map->path ? sockaddr_of_path(map->path, &address)
+				   : sockaddr_of_ip(&map->at.ip, map->at.port, &address);
 
 	map->fd.n = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (map->fd.n < 0)

@@ -9,13 +9,13 @@
 
 #include "base/mem.h"
 #include "proto/tag.h"
+#include "relay/sockaddr.h"
 
 #include <ev.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 struct tagging_query {
 	struct tagging *tagging;
@@ -301,17 +301,17 @@ static struct tagging_query *push(struct tagging *tagging, const char *request, 
 
 static void try_connect(struct tagging *tagging)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_storage address;
+	socklen_t size = sockaddr_of_path(tagging->path, &address);
 	struct tagging_query *watch, *others = tagging->first;
 
 	if (tagging->tried > 0 && ev_now(tagging->loop) - tagging->tried < 0.1)
 		return;
 	tagging->tried = ev_now(tagging->loop);
 	tagging->fd.n = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (tagging->fd.n < 0 || strlen(tagging->path) >= sizeof address.sun_path)
+	if (tagging->fd.n < 0)
 		return;
-	memcpy(address.sun_path, tagging->path, strlen(tagging->path) + 1);
-	if (connect(tagging->fd.n, (struct sockaddr *)&address, sizeof address) < 0) {
+	if (size == 0 || connect(tagging->fd.n, (struct sockaddr *)&address, size) < 0) {
 		fd_drop(&tagging->fd);
 		return;
 	}

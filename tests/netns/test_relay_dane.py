@@ -2,16 +2,14 @@
 """TLS that the destination itself asks for: by TLSA records (DANE), and by a published policy (MTA-STS)."""
 
 import hashlib
-import os
-import socket
 import ssl
-import threading
 
 from cases import test
 from lab import check
 from place import run
 from relay_lab import RelayLab, certificate, mail_binding, relay_block
 from smtp_peer import Manner
+from socketmap import SocketMap
 
 HOSTS = {name: "203.0.113.%d" % (n + 30) for n, name in enumerate(("right", "wrong", "bare", "broken"))}
 
@@ -61,46 +59,15 @@ def _():
         check("a record that is not secure does not count", deliver(lab, "wrong").code, 250)
 
 
-class Policies(threading.Thread):
-    """A resolver of MTA-STS policies, by socketmap."""
-
-    def __init__(self, path, answers):
-        super().__init__(daemon=True)
-        self.answers, self.listener = answers, socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        os.chmod(path, 0o777)
-        self.listener.listen(8)
-        self.start()
-
-    def close(self):
-        self.listener.close()
-
-    def run(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
-
-    def serve(self, sock):
-        while True:
-            got = sock.recv(4096).decode()      # one request at a time comes in one piece
-            if not got:
-                return
-            answer = self.answers.get(got.partition(":")[2].rstrip(",").split(" ")[1], "NOTFOUND ")
-            sock.sendall(("%d:%s," % (len(answer), answer)).encode())
-
-
 @test("MTA-STS: what the policy names is demanded, a policy that cannot be had defers, none is `may`", seconds=60)
 def _():
     with RelayLab() as lab:
         cert, key = certificate(lab.dir, "mx.right.example")
         receiver = lab.receiver({25: Manner(tls=context(cert, key))})
         lab.resolver(zone("00" * 32))
-        lab.closing.append(Policies(lab.dir + "/sts", {
-            "right.example": "OK secure match=mx.right.example servername=hostname",
-            "wrong.example": "OK secure match=.other.example servername=hostname", "broken.example": "TEMP not now"}))
+        policies = {"right.example": "OK secure match=mx.right.example servername=hostname",
+                    "wrong.example": "OK secure match=.other.example servername=hostname", "broken.example": "TEMP not now"}
+        lab.closing.append(SocketMap(lab.dir + "/sts", lambda request: policies.get(request.split(" ")[1], "NOTFOUND ")))
         lab.relay(mail_binding("acme", 11) + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", tls_ca='"%s"' % cert,
                                                          sts_map='"socketmap:unix:%s/sts:postfix"' % lab.dir))
         for name, code in (("right", 250), ("wrong", 451), ("broken", 451), ("bare", 250)):

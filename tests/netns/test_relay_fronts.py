@@ -2,8 +2,6 @@
 """Each front and each key of policy: the destination sees the binding's address and its EHLO name."""
 
 import os
-import socket
-import threading
 
 from cases import test
 from lab import FAR, check, pool
@@ -11,6 +9,7 @@ from place import run
 from relay_lab import DESTINATION, RELAY_UID, RelayLab, mail_binding, relay_block, seen, smarthost
 from smtp_client import Client, Refused, proxy, socks5, tcp, unix
 from smtp_peer import Manner, SENT
+from socketmap import SocketMap
 
 KEYS = ("parameter", "header", "map", "address", "domain", "subdomain", "recipient", "auth", "ehlo", "cgroup", "user",
         "client", "destination", "listener", "otherwise")
@@ -79,46 +78,6 @@ def configuration(lab, family, users):
         lab.dir + "/map"))
 
 
-class SocketMap(threading.Thread):
-    """A database that knows one sender, by Postfix's socketmap protocol."""
-
-    def __init__(self, path):
-        super().__init__(daemon=True)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        os.chmod(path, 0o777)
-        self.listener.listen(8)
-        self.asked = []
-        self.start()
-
-    def close(self):
-        self.listener.close()
-
-    def run(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
-
-    def serve(self, sock):
-        pending = b""
-        while True:
-            got = sock.recv(65536)
-            if not got:
-                return
-            pending += got
-            while b":" in pending:
-                length, _, rest = pending.partition(b":")
-                if len(rest) <= int(length):
-                    break
-                text, pending = rest[:int(length)].decode(), rest[int(length) + 1:]
-                self.asked.append(text)
-                answer = b"OK by-map" if "sender=mapped@" in text else b"NOTFOUND "
-                sock.sendall(b"%d:%s," % (len(answer), answer))
-
-
 def open_front(relay, front, family, says):
     """A connected socket, and whether it speaks LMTP. In a child of the test or in the sender."""
     kind, _, transport = front.partition("-")
@@ -158,7 +117,7 @@ def each_key(family):
         with open(users, "w") as out:
             out.write("alice:" + run("openssl", "passwd", "-6", "secret").stdout)
         os.chmod(users, 0o644)
-        database = SocketMap(lab.dir + "/map")
+        database = SocketMap(lab.dir + "/map", lambda request: "OK by-map" if "sender=mapped@" in request else "NOTFOUND ")
         lab.closing.append(database)
         receiver = lab.receiver({DESTINATION: Manner(), 25: Manner()})
         relay = lab.relay(configuration(lab, family, users))
