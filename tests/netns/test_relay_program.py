@@ -42,7 +42,7 @@ def _():
         relay.command = lambda: ["/usr/bin/python3", "-c", ACTIVATE, relay.path("lmtp")] + plain
         relay.start()
         with contextlib.ExitStack() as held:        # none of the workers waits in accept() meanwhile
-            clients = [held.enter_context(lab.client(port)) if port == 2500 else held.enter_context(lab.client(port, lmtp=True))
+            clients = [held.enter_context(lab.client(port, lmtp=port != 2500))
                        for port in (2500, relay.path("lmtp")) for _ in range(12)]
             for n, client in enumerate(clients):
                 check("reply", client.transaction("a@b.example", ["x%d@d.example" % n], b"x\r\n").acknowledged, True)
