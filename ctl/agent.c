@@ -6,6 +6,7 @@
 #include "agent.h"
 
 #include "base/mem.h"
+#include "base/sockaddr.h"
 #include "proto/varlink.h"
 #include "refusal.h"
 #include "reply.h"
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 /* The agent is trusted with long answers: what it keeps may be a long text. */
 enum { READ_BYTES = 64 * 1024, ANSWER_MAX = 512 << 20 };
@@ -38,7 +38,8 @@ static int report_connect(const struct ctl *ctl, const char *path, int error)
 
 static int connect_to(const struct ctl *ctl, struct fd *ret_socket)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct sockaddr_storage to;
+	socklen_t size;
 	struct timeval patience = { ctl->patience_ms / 1000, ctl->patience_ms % 1000 * 1000L };
 	AUTO(fd_drop) struct fd fd = FD_NONE;
 	char *AUTO(mem_drop) path = NULL;
@@ -47,16 +48,16 @@ static int connect_to(const struct ctl *ctl, struct fd *ret_socket)
 		path = mem_text(ctl->relay_socket, strlen(ctl->relay_socket));
 	else if (asprintf(&path, "%s/%s", ctl->runtime_dir, VARLINK_SOCKET_NAME) < 0)
 		abort();
-	if (strlen(path) >= sizeof to.sun_path)
+	size = sockaddr_of_path(path, &to);
+	if (size == 0)
 		return report_connect(ctl, path, ENAMETOOLONG);
-	(void)strcpy(to.sun_path, path);
 	fd.n = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd.n < 0)
 		return report_connect(ctl, path, errno);
 	if (setsockopt(fd.n, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
 	    setsockopt(fd.n, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0)
 		return report_connect(ctl, path, errno);
-	while (connect(fd.n, (struct sockaddr *)&to, sizeof to) < 0)
+	while (connect(fd.n, (struct sockaddr *)&to, size) < 0)
 		if (errno != EINTR)
 			return report_connect(ctl, path, errno);
 	*ret_socket = fd_take(&fd);

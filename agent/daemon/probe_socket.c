@@ -9,6 +9,7 @@
  */
 #include "daemon/probe_socket.h"
 
+#include "base/sockaddr.h"
 #include "plan/plan.h"
 
 #include <netinet/icmp6.h>
@@ -25,23 +26,6 @@ struct echo {					/* RFC 792, RFC 4443 section 4.1: one layout */
 	uint16_t checksum, id, number;
 	uint64_t nonce;
 };
-
-union place { struct sockaddr any; struct sockaddr_in ipv4; struct sockaddr_in6 ipv6; };
-
-static socklen_t put_place(const struct ip *ip, uint16_t port, union place *ret)
-{
-	memset(ret, 0, sizeof *ret);
-	if (ip->len == 4) {
-		ret->ipv4.sin_family = AF_INET;
-		ret->ipv4.sin_port = htons(port);
-		memcpy(&ret->ipv4.sin_addr, ip->octet, 4);
-		return sizeof ret->ipv4;
-	}
-	ret->ipv6.sin6_family = AF_INET6;
-	ret->ipv6.sin6_port = htons(port);
-	memcpy(&ret->ipv6.sin6_addr, ip->octet, 16);
-	return sizeof ret->ipv6;
-}
 
 /* RFC 1071; ICMPv6's is the kernel's work (RFC 3542 section 3.1). */
 static uint16_t checksum(const struct echo *echo)
@@ -97,7 +81,7 @@ static int open_socket(const struct probe *probe, const struct probe_way *way, s
 						: IPPROTO_ICMPV6;
 	AUTO(fd_drop) struct fd fd = { socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK,
 					      protocol) };
-	union place from;
+	struct sockaddr_storage from;
 	socklen_t len;
 	int on = 1;
 	int r = fd.n < 0 ? -errno : set_way(fd.n, way, family);
@@ -108,8 +92,8 @@ static int open_socket(const struct probe *probe, const struct probe_way *way, s
 	if (r == 0 && probe->kind == PROBE_TCP)
 		r = set(fd.n, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
 	if (r == 0 && way->from.len > 0) {
-		len = put_place(&way->from, 0, &from);
-		r = bind(fd.n, &from.any, len) < 0 ? -errno : 0;
+		len = sockaddr_of_ip(&way->from, 0, &from);
+		r = bind(fd.n, (struct sockaddr *)&from, len) < 0 ? -errno : 0;
 	}
 	if (r == 0)
 		*ret = fd_take(&fd);
@@ -131,11 +115,12 @@ static int send_echo(const struct probe *probe, struct probe_question *question)
 int probe_ask(const struct probe *probe, const struct probe_way *way, struct probe_question *ret)
 {
 	struct probe_question question = { .fd = FD_NONE, .from = way->from };
-	union place to;
-	socklen_t len = put_place(&probe->to, probe->port, &to);
+	struct sockaddr_storage to;
+	socklen_t len = sockaddr_of_ip(&probe->to, probe->port, &to);
 	int r = open_socket(probe, way, &question.fd);
 
-	if (r == 0 && connect(question.fd.n, &to.any, len) < 0 && errno != EINPROGRESS)
+	if (r == 0 && connect(question.fd.n, (struct sockaddr *)&to, len) < 0 &&
+	    errno != EINPROGRESS)
 		r = -errno;
 	if (r == 0 && probe->kind == PROBE_ICMP)
 		r = send_echo(probe, &question);
@@ -149,17 +134,15 @@ int probe_ask(const struct probe *probe, const struct probe_way *way, struct pro
 /* The answer came to the address that was to be asked about, and to no other. */
 static bool is_from(const struct probe_question *question)
 {
-	union place local;
+	struct sockaddr_storage local = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof local;
-	struct ip ip = { .len = question->from.len };
+	struct ip ip;
+	uint16_t port;
 
-	if (ip.len == 0)
+	if (question->from.len == 0)
 		return true;
-	if (getsockname(question->fd.n, &local.any, &len) < 0)
-		return false;
-	memcpy(ip.octet, ip.len == 4 ? (void *)&local.ipv4.sin_addr : &local.ipv6.sin6_addr,
-	       ip.len);
-	return ip_equal(&ip, &question->from);
+	return getsockname(question->fd.n, (struct sockaddr *)&local, &len) == 0 &&
+	       sockaddr_read_ip(&local, &ip, &port) && ip_equal(&ip, &question->from);
 }
 
 static int hear_tcp(const struct probe_question *question)

@@ -7,6 +7,7 @@
 #include "kernel/destroy.h"
 
 #include "base/mem.h"
+#include "base/sockaddr.h"
 #include "kernel/attributes.h"
 #include "kernel/channel.h"
 
@@ -245,17 +246,9 @@ int destroy_marks(struct fwmark mask, destroy_visit_mark *visit, void *context)
 
 bool destroy_local(const struct ip *ip)
 {
-	struct sockaddr_in four = { .sin_family = AF_INET };
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6 };
-	AUTO(fd_drop) struct fd fd = { socket(ip->len == 4 ? AF_INET : AF_INET6,
-					      SOCK_DGRAM | SOCK_CLOEXEC, 0) };
+	struct sockaddr_storage address;
+	socklen_t size = sockaddr_of_ip(ip, 0, &address);
+	AUTO(fd_drop) struct fd fd = { socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0) };
 
-	if (ip->len == 4)
-		memcpy(&four.sin_addr, ip->octet, 4);
-	else
-		memcpy(&six.sin6_addr, ip->octet, 16);
-	if (fd.n < 0)
-		return false;
-	return (ip->len == 4 ? bind(fd.n, (struct sockaddr *)&four, sizeof four)
-			     : bind(fd.n, (struct sockaddr *)&six, sizeof six)) == 0;
+	return fd.n >= 0 && bind(fd.n, (struct sockaddr *)&address, size) == 0;
 }

@@ -6,7 +6,7 @@
  */
 #include "relay/auth_parts.h"
 
-#include "relay/sockaddr.h"
+#include "base/sockaddr.h"
 #include "smtp/base64.h"
 
 #include <stdio.h>

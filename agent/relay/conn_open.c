@@ -7,7 +7,7 @@
 #include "relay/conn.h"
 
 #include "base/mem.h"
-#include "relay/sockaddr.h"
+#include "base/sockaddr.h"
 
 #include <netinet/in.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "relay/control_parts.h"
 
 #include "base/mem.h"
-#include "relay/sockaddr.h"
+#include "base/sockaddr.h"
 
 #include <grp.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #include "relay/dial_parts.h"
 
 #include "base/mem.h"
-#include "relay/sockaddr.h"
+#include "base/sockaddr.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

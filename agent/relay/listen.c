@@ -3,8 +3,8 @@
 #include "relay/listen.h"
 
 #include "base/mem.h"
+#include "base/sockaddr.h"
 #include "model/conf.h"
-#include "relay/sockaddr.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -109,7 +109,6 @@ void listen_take_handed(struct listen_set *set)
 		int fd = SD_LISTEN_FDS_START + i;
 
 		/* systemd hands them over as they are: accept(2) of one that blocks would hold up a worker. */
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 		PUSH(&set->handed, fd);
 	}

@@ -8,10 +8,10 @@
 #include "relay/raw.h"
 
 #include "base/mem.h"
+#include "base/sockaddr.h"
 #include "relay/dial.h"
 #include "relay/pipe.h"
 #include "relay/proxy_parse.h"
-#include "relay/sockaddr.h"
 #include "relay/socks_parse.h"
 
 #include <netinet/in.h>

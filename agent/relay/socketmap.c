@@ -8,7 +8,7 @@
 #include "relay/socketmap.h"
 
 #include "base/mem.h"
-#include "relay/sockaddr.h"
+#include "base/sockaddr.h"
 #include "smtp/buffer.h"
 
 #include <ev.h>

@@ -8,8 +8,8 @@
 #include "relay/tagging.h"
 
 #include "base/mem.h"
+#include "base/sockaddr.h"
 #include "proto/tag.h"
-#include "relay/sockaddr.h"
 
 #include <ev.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Socket addresses of the relay: written from what the configuration says, read from what the kernel says. */
-#ifndef OUTBIND_RELAY_SOCKADDR_H
-#define OUTBIND_RELAY_SOCKADDR_H
+/* Socket addresses: written from what the configuration says, read from what the kernel says. */
+#ifndef OUTBIND_BASE_SOCKADDR_H
+#define OUTBIND_BASE_SOCKADDR_H
 
 #include "base/types.h"
 

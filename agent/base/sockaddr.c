@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See sockaddr.h. */
-#include "relay/sockaddr.h"
+#include "base/sockaddr.h"
 
 #include <netinet/in.h>
 #include <stddef.h>
