@@ -1,32 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A table in another program, by Postfix's socketmap protocol (socketmap_table(5))."""
 
-import os
-import socket
-import threading
+from unix_server import UnixServer
 
 
-class SocketMap(threading.Thread):
-    """Answers at a Unix socket with what answer(request) returns; `asked` has every request."""
+class SocketMap(UnixServer):
+    """Answers with what answer(request) returns; `asked` has every request."""
 
     def __init__(self, path, answer):
-        super().__init__(daemon=True)
-        self.answer, self.asked, self.listener = answer, [], socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        os.chmod(path, 0o777)
-        self.listener.listen(8)
-        self.start()
-
-    def close(self):
-        self.listener.close()
-
-    def run(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+        self.answer, self.asked = answer, []
+        super().__init__(path)
 
     def serve(self, sock):
         pending = b""

@@ -4,13 +4,12 @@
 import base64
 import contextlib
 import os
-import socket
-import threading
 
 from cases import test
 from lab import BUILD, check
 from relay_lab import DESTINATION, RelayLab, certificate, mail_binding, relay_block, smarthost
 from smtp_peer import Manner
+from unix_server import UnixServer
 
 ACME = mail_binding("acme", 11)
 # What systemd does for a service with sockets, sd_listen_fds(3); they block, as systemd's do.
@@ -21,13 +20,11 @@ inet, local = socket.socket(), socket.socket(socket.AF_UNIX)
 inet.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 inet.bind(("127.0.0.1", 2500))
 local.bind(path)
-numbers = []
-for number, sock in enumerate((inet, local)):
-    sock.listen(100)
-    numbers.append(os.dup(sock.fileno()))
-for number, fd in enumerate(numbers):
+inet.listen(100)
+local.listen(100)
+for number, fd in enumerate([os.dup(inet.fileno()), os.dup(local.fileno())]):  # neither of them is 3 or 4
     os.dup2(fd, 3 + number, inheritable=True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(numbers)))
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2")
 os.execv(command[0], command)
 """
 
@@ -75,28 +72,12 @@ def _():
             check("%s: %s" % (text, said), (code != 0, want in said), (True, True))
 
 
-class Sasl(threading.Thread):
+class Sasl(UnixServer):
     """An authentication server by Dovecot's client protocol, version 1.1."""
 
     def __init__(self, path, users):
-        super().__init__(daemon=True)
-        self.users, self.listener = users, socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        os.chmod(path, 0o777)
-        self.listener.listen(8)
-        self.start()
-
-    def close(self):
-        self.listener.close()
-
-    def run(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            with sock:
-                self.serve(sock)
+        self.users = users
+        super().__init__(path)
 
     def serve(self, sock):
         sock.settimeout(5)
@@ -119,6 +100,7 @@ def _():
     with RelayLab() as lab:
         receiver = lab.receiver({DESTINATION: Manner()})
         sasl = Sasl(lab.dir + "/sasl", {("ann", "right"): "OK\t%s", ("ann", "later"): "FAIL\t%s\ttemp", ("ann", "broken"): ""})
+        lab.closing.append(sasl)
         lab.relay(ACME + relay_block('listen 127.0.0.1:2500 { auth socket "%s"; auth plain-text; }\nauth "ann" use acme;' % (
             lab.dir + "/sasl"), smarthost=smarthost()))
         for user, password, code in (("ann", "right", 235), ("ann", "wrong", 535), ("ann", "later", 454), ("ann", "broken", 454),
