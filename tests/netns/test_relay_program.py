@@ -4,6 +4,7 @@
 import base64
 import contextlib
 import os
+import socket
 
 from cases import test
 from lab import BUILD, check
@@ -61,7 +62,10 @@ def _():
             return ended.returncode, (ended.stdout + ended.stderr).replace(lab.dir + "/", "")
 
         tls = 'listen 127.0.0.1:2500 { tls offered; certificate "%s"; key "%s"; }\notherwise use acme;'
-        check("well", verdict(tls % (cert, key)), (0, ""))
+        with lab.inside("sender"):
+            taken = socket.create_server(("127.0.0.1", 2500))
+        with taken:
+            check("well, whoever has the port", verdict(tls % (cert, key)), (0, ""))
         code, said = verdict("listen 127.0.0.1:2500;\notherwise use nobody;")
         check("what may come at run time is no error: " + said, (code, "warning: binding 'nobody'" in said), (0, True))
         for text, want in (("listen 127.0.0.1:99999;\notherwise use acme;", "checked.conf:7:8: "),
