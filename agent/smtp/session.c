@@ -251,7 +251,8 @@ bool session_wants_client(const struct session *session)
 		if (session->legs.at[i].back &&
 		    buffer_len(&session->legs.at[i].back->out) > SESSION_OUT_HIGH)
 			return false;
-	return takes_lines(session) || takes_text(session);
+	/* While upstreams are asked for 354 one read is kept, at most. */
+	return takes_lines(session) || takes_text(session) || session->state == SESSION_DATA;
 }
 
 struct buffer *session_output(struct session *session)

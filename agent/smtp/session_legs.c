@@ -244,7 +244,7 @@ static bool redial(struct session *session, int leg)
 {
 	struct leg *at = &session->legs.at[leg];
 
-	if (!at->reused || at->redialled || at->mail_good || at->mail.code || !at->mail_sent)
+	if (!at->reused || at->redialled || at->mail_good || at->mail.code || !session->sender)
 		return false;
 	for (size_t i = 0; i < session->rcpts.n; i++)
 		if (session->rcpts.at[i].leg == leg && session->rcpts.at[i].state == RCPT_SENT)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The envelope. Where the upstream is known at MAIL, its answers to MAIL and RCPT go through one to one. Where
- * it is known later, what was promised before is ours, and a refusal of MAIL becomes that of each RCPT.
+ * The envelope. MAIL waits for its upstream to be connected, so that a refusal of route, connection or
+ * capabilities answers it; then it goes on together with the first RCPT, which spares a round trip. What
+ * was promised before that is ours, and a refusal of MAIL becomes that of each RCPT. An intercepted client
+ * speaks to the destination itself: there all answers go through one to one.
  */
 #include "smtp/session_parts.h"
 
@@ -179,25 +181,44 @@ static void send_rcpt(struct session *session, struct leg *leg, struct rcpt *rcp
 	rcpt->state = RCPT_SENT;
 }
 
+static bool rcpt_waits(const struct session *session, int leg)
+{
+	for (size_t i = 0; i < session->rcpts.n; i++)
+		if (session->rcpts.at[i].leg == leg && session->rcpts.at[i].state == RCPT_WAITS)
+			return true;
+	return false;
+}
+
+/* MAIL, now or with the first recipient; or why the destination cannot have this message. */
+static void begin_envelope(struct session *session, int leg)
+{
+	struct leg *at = &session->legs.at[leg];
+	struct refusal_text refusal = judge_caps(session, &at->back->caps);
+	AUTO(reply_drop) struct reply reply = { 0 };
+
+	if (refusal.code) {
+		reply = reply_make(refusal.code, "%s", refusal.text);
+		session_mail_done(session, leg, &reply);
+		return;
+	}
+	if (session->kind->front != FRONT_INTERCEPT) {
+		reply = reply_make(250, "2.1.0 ok");
+		session_fill(session, SLOT_MAIL, 0, &reply);
+		if (!rcpt_waits(session, leg))
+			return;
+	}
+	send_mail(session, at);
+	at->mail_sent = true;
+}
+
 void session_send_envelope(struct session *session, int leg)
 {
 	struct leg *at = &session->legs.at[leg];
 
 	if (at->state != LEG_UP || !session->sender)
 		return;
-	if (!at->mail_sent && !at->mail.code) {
-		struct refusal_text refusal = judge_caps(session, &at->back->caps);
-
-		if (refusal.code) {
-			AUTO(reply_drop) struct reply reply =
-				reply_make(refusal.code, "%s", refusal.text);
-
-			session_mail_done(session, leg, &reply);
-		} else {
-			send_mail(session, at);
-			at->mail_sent = true;
-		}
-	}
+	if (!at->mail_sent && !at->mail.code)
+		begin_envelope(session, leg);
 	for (uint32_t i = 0; i < session->rcpts.n; i++) {
 		struct rcpt *rcpt = &session->rcpts.at[i];
 
@@ -257,8 +278,12 @@ void session_rcpt_done(struct session *session, uint32_t index, const struct rep
 
 void session_envelope_failed(struct session *session, int leg, const struct reply *reply)
 {
+	struct leg *at = &session->legs.at[leg];
+
 	if (session_fill(session, SLOT_MAIL, 0, reply))
 		session->mail_refused = true;
+	if (session->sender && !at->mail_sent && !at->mail.code)
+		at->mail = reply_copy(reply);	/* recipients that are still to come */
 	for (uint32_t i = 0; i < session->rcpts.n; i++) {
 		struct rcpt *rcpt = &session->rcpts.at[i];
 

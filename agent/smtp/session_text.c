@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * DATA, the text, and what becomes of it. The header block is held until its end: loops are seen
- * before anything is sent on, and a field that names the binding decides about it. From there on
- * content goes straight to the upstreams. A text that turns out bad is swallowed to its true end;
- * its upstreams are closed without a final dot, so nobody takes what is not whole.
+ * DATA, the text, and what becomes of it. The client hears 354 while the upstreams are asked for it, and
+ * its text is looked at when they have answered: that spares a round trip. The header block is held until
+ * its end: loops are seen before anything is sent on, and a field that names the binding decides about it.
+ * From there on content goes straight to the upstreams. A text that turns out bad is swallowed to its true
+ * end; its upstreams are closed without a final dot, so nobody takes what is not whole.
  */
 #include "smtp/session_parts.h"
 
@@ -55,7 +56,10 @@ void session_data(struct session *session)
 		return;
 	}
 	session->state = SESSION_DATA;
-	session_wait(session, SLOT_DATA, 0);
+	if (session->kind->front == FRONT_INTERCEPT)
+		session_wait(session, SLOT_DATA, 0);
+	else
+		session_say(session, 354, "end with <CRLF>.<CRLF>");
 	for (size_t i = 0; i < session->legs.n; i++) {
 		if (session->legs.at[i].n_accepted > 0)
 			send_data(session, &session->legs.at[i]);
@@ -89,21 +93,23 @@ static void record_verdicts(struct session *session)
 	}
 }
 
-/* Every leg has answered DATA. */
-static void data_answered(struct session *session, bool text)
+/* Every leg has answered DATA. Where the client was told to go on meanwhile, refusals answer its dot. */
+static void data_answered(struct session *session)
 {
 	AUTO(reply_drop) struct reply reply = { 0 };
 	struct leg *refusing = first_refusing(session);
 
-	if (text || !refusing) {
+	if (session->kind->front != FRONT_INTERCEPT) {
+		begin_text(session);
+	} else if (!refusing) {
 		reply = reply_make(354, "end with <CRLF>.<CRLF>");
 		session_fill(session, SLOT_DATA, 0, &reply);
 		begin_text(session);
-		return;
+	} else {
+		session_fill(session, SLOT_DATA, 0, &refusing->verdict);
+		record_verdicts(session);
+		session_end_transaction(session);
 	}
-	session_fill(session, SLOT_DATA, 0, &refusing->verdict);
-	record_verdicts(session);
-	session_end_transaction(session);
 }
 
 /* What the client is told about one recipient. */
@@ -184,7 +190,7 @@ void session_data_settled(struct session *session)
 	if (session->header_wait)
 		session_text_continue(session);
 	else if (session->state == SESSION_DATA && legs_settled(session, &text))
-		data_answered(session, text);
+		data_answered(session);
 	else if (session->state == SESSION_VERDICT && legs_settled(session, &text))
 		finish(session);
 }

@@ -423,7 +423,7 @@ def _():
         check("violations", receiver.violations, [])
 
 
-@test("clients that give up while the destination takes its time: nothing is delivered, and its late answers harm nobody", seconds=60)
+@test("clients that give up while the destination takes its time: only what had its dot, and late answers harm nobody", seconds=60)
 def _():
     with RelayLab() as lab:
         receiver = lab.receiver({DESTINATION: Manner()})
@@ -437,12 +437,14 @@ def _():
                 client = lab.client(2500, timeout=0.2)
                 check("said nothing", client.transaction(sender, [rcpt], TEXT).silent, True)
                 client.sock.close()
-        check("recorded: only what had its dot, whose verdict is awaited", [one.sender for one in receiver.messages], ["a+end-hang@b.example"] * 5)
+        # Behind a 354 that was ours the dot comes early: delivered, and what is sent again is spared.
+        check("recorded: only what had its dot, whose verdict is awaited", [one.sender for one in receiver.messages],
+              ["a+data-stall-6@b.example"] + ["a+end-hang@b.example"] * 5)
         time.sleep(0.8)
         for n in range(20):
             with lab.client(2500) as client:
                 check("reply", client.transaction("n%d@b.example" % n, ["r@d.example"], TEXT, n % 2 == 0).code, 250)
-        check("each once", [one.sender for one in receiver.messages[5:]], ["n%d@b.example" % n for n in range(20)])
+        check("each once", [one.sender for one in receiver.messages[6:]], ["n%d@b.example" % n for n in range(20)])
         wait_for("descriptors of the relay", lambda: relay.descriptors() <= before + 20, 10)
         check("violations", receiver.violations, [])
 

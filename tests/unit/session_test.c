@@ -23,6 +23,9 @@ struct row {
 };
 
 #define AT_MAIL		.kind = { .point = POINT_MAIL }
+#define INTERCEPTED	\
+	.kind = { .front = FRONT_INTERCEPT, .point = POINT_ACCEPT, \
+		  .intercept_tls = INTERCEPT_STRIP }
 #define HELLO		"EHLO c\r\n"
 #define ENVELOPE	"MAIL FROM:<a@one.example>\r\nRCPT TO:<b@x.example>\r\n"
 #define MESSAGE		ENVELOPE "DATA\r\nS: x\r\n\r\nhi\r\n.\r\n"
@@ -44,30 +47,31 @@ static const struct row rows[] = {
 	  "220 250 250 550 250 354 250", "a@one.example>c@x:|hi|;", "delivered 250;" },
 	{ "all recipients refused", AT_MAIL, "RCPT:550 5.1.1 no*", HELLO ENVELOPE "DATA\r\nRSET\r\n",
 	  "220 250 250 550 554 250", "", REFUSED(550) },
-	{ "MAIL refused", AT_MAIL, "MAIL:550 5.1.8 no", HELLO MESSAGE, "220 250 550 503 503 500 500 500 500", "",
-	  REFUSED(550) },
-	{ "MAIL refused, then a good one", AT_MAIL, "MAIL:451 4.1.8 later", HELLO "MAIL FROM:<a@one.example>\r\n" MESSAGE,
-	  "220 250 451 250 250 354 250", TAKEN, REFUSED(451) "delivered 250;" },
-	{ "DATA refused", AT_MAIL, "DATA:452 4.3.1 full", HELLO ENVELOPE "DATA\r\nNOOP\r\n", "220 250 250 250 452 250", "",
-	  REFUSED(452) },
+	{ "a refusal of MAIL is the recipient's", AT_MAIL, "MAIL:550 5.1.8 no", HELLO ENVELOPE "DATA\r\n",
+	  "220 250 250 550 554", "", REFUSED(550) },
+	{ "MAIL refused, then a good one", AT_MAIL, "MAIL:451 4.1.8 later", HELLO ENVELOPE "RSET\r\n" MESSAGE,
+	  "220 250 250 451 250 250 250 354 250", TAKEN, REFUSED(451) "delivered 250;" },
+	{ "MAIL without a recipient is nothing to the destination", AT_MAIL, "MAIL:451 4.1.8 later",
+	  HELLO "MAIL FROM:<a@one.example>\r\nRSET\r\nMAIL FROM:<a@one.example>\r\nNOOP\r\n", "220 250 250 250 250 250", "",
+	  "aborted 0;aborted 0;" },
+	{ "a refusal of DATA answers the dot", AT_MAIL, "DATA:452 4.3.1 full", HELLO MESSAGE "NOOP\r\n",
+	  "220 250 250 250 354 452 250", "", REFUSED(452) },
 	{ "the text refused", AT_MAIL, "DOT:554 5.6.0 no", HELLO MESSAGE "NOOP\r\n", "220 250 250 250 354 554 250", "",
 	  REFUSED(554) },
 	{ "refused within the text", AT_MAIL, "BODY:552 5.3.4 big", HELLO MESSAGE "NOOP\r\n",
 	  "220 250 250 250 354 552 250", "", REFUSED(552) },
-	{ "lost at MAIL", AT_MAIL, "MAIL:eof", HELLO "MAIL FROM:<a@one.example>\r\nNOOP\r\n", "220 250 451 250", "",
-	  REFUSED(451) },
+	{ "lost at MAIL", AT_MAIL, "MAIL:eof", HELLO ENVELOPE "NOOP\r\n", "220 250 250 451 250", "", REFUSED(451) },
 	{ "lost at RCPT", AT_MAIL, "RCPT:eof", HELLO ENVELOPE "NOOP\r\n", "220 250 250 451 250", "", REFUSED(451) },
-	{ "lost at DATA", AT_MAIL, "DATA:eof", HELLO ENVELOPE "DATA\r\nNOOP\r\n", "220 250 250 250 451 250", "",
-	  REFUSED(451) },
+	{ "lost at DATA", AT_MAIL, "DATA:eof", HELLO MESSAGE "NOOP\r\n", "220 250 250 250 354 451 250", "", REFUSED(451) },
 	{ "lost within the text", AT_MAIL, "BODY:eof", HELLO MESSAGE "NOOP\r\n", "220 250 250 250 354 451 250", "",
 	  NULL },
 	{ "lost after the dot is not acknowledged, though it was taken", AT_MAIL, "DOT:taken-eof", HELLO MESSAGE,
 	  "220 250 250 250 354 451", TAKEN, "lost 451;" },
-	{ "421 to MAIL", AT_MAIL, "MAIL:421 4.3.2 going", HELLO "MAIL FROM:<a@one.example>\r\nNOOP\r\n", "220 250 451 250",
-	  "", REFUSED(451) },
+	{ "421 to MAIL", AT_MAIL, "MAIL:421 4.3.2 going", HELLO ENVELOPE "NOOP\r\n", "220 250 250 451 250", "",
+	  REFUSED(451) },
 	{ "an answer that is none", AT_MAIL, "DOT:hello", HELLO MESSAGE, "220 250 250 250 354 451", "", "lost 451;" },
-	{ "2xx to DATA is no invitation", AT_MAIL, "DATA:250 ok", HELLO ENVELOPE "DATA\r\nNOOP\r\n",
-	  "220 250 250 250 451 250", "", REFUSED(451) },
+	{ "2xx to DATA is no invitation", AT_MAIL, "DATA:250 ok", HELLO MESSAGE "NOOP\r\n",
+	  "220 250 250 250 354 451 250", "", REFUSED(451) },
 	{ "policy refuses", AT_MAIL, NULL, HELLO "MAIL FROM:<a@no.example>\r\n" MESSAGE, "220 250 451 250 250 354 250", TAKEN,
 	  REFUSED(451) "delivered 250;" },
 	{ "nobody answers", AT_MAIL, NULL, HELLO "MAIL FROM:<a@down.example>\r\n" MESSAGE, "220 250 451 250 250 354 250",
@@ -139,14 +143,17 @@ static const struct row rows[] = {
 	{ "at EHLO", .kind = { .point = POINT_HELLO }, NULL, HELLO MESSAGE MESSAGE, "220 250 250 250 354 250 250 250 354 250",
 	  TAKEN TAKEN, "delivered 250;delivered 250;" },
 
-	{ "intercepted", .kind = { .front = FRONT_INTERCEPT, .point = POINT_ACCEPT, .intercept_tls = INTERCEPT_STRIP }, NULL,
-	  HELLO MESSAGE "QUIT\r\n", "220 250 250 250 354 250 221 closed", TAKEN, "delivered 250;" },
+	{ "intercepted", INTERCEPTED, NULL, HELLO MESSAGE "QUIT\r\n", "220 250 250 250 354 250 221 closed", TAKEN, "delivered 250;" },
 	{ "intercepted: no connection, so the next host", .kind = { .front = FRONT_INTERCEPT, .point = POINT_ACCEPT },
 	  "GREETING:eof*", "", " reset", "", "" },
 	{ "intercepted: refused greeting", .kind = { .front = FRONT_INTERCEPT, .point = POINT_ACCEPT },
 	  "GREETING:554 5.3.2 no*", "", " reset", "", "" },
 	{ "intercepted: STARTTLS goes through blind", .kind = { .front = FRONT_INTERCEPT, .point = POINT_ACCEPT },
 	  "CAPS:STARTTLS;OTHER:220 go", HELLO "STARTTLS\r\n", "220 250 220", "", "" },
+	{ "intercepted: MAIL is answered by the destination", INTERCEPTED, "MAIL:550 5.1.8 no", HELLO ENVELOPE "DATA\r\n",
+	  "220 250 550 503 503", "", REFUSED(550) },
+	{ "intercepted: DATA is answered by the destination", INTERCEPTED, "DATA:452 4.3.1 full",
+	  HELLO ENVELOPE "DATA\r\nNOOP\r\n", "220 250 250 250 452 250", "", REFUSED(452) },
 	{ "intercepted: the destination goes", .kind = { .front = FRONT_INTERCEPT, .point = POINT_ACCEPT },
 	  "MAIL:421 4.3.2 going", HELLO "MAIL FROM:<a@one.example>\r\n", "220 250 421 closed", "", REFUSED(421) },
 
@@ -352,8 +359,8 @@ static void test_read_acknowledgement(void **state)
 static void test_stalls_end(void **state)
 {
 	static const struct { const char *verb, *codes; unsigned seconds; } stalls[] = {
-		{ "MAIL:stall", "220 250 451", BACK_WAIT_MAIL }, { "RCPT:stall", "220 250 250 451", BACK_WAIT_RCPT },
-		{ "DATA:stall", "220 250 250 250 451", BACK_WAIT_DATA },
+		{ "MAIL:stall", "220 250 250 451", BACK_WAIT_MAIL }, { "RCPT:stall", "220 250 250 451", BACK_WAIT_RCPT },
+		{ "DATA:stall", "220 250 250 250 354 451", BACK_WAIT_DATA },
 		{ "DOT:stall", "220 250 250 250 354 451", BACK_WAIT_END },
 	};
 
@@ -365,7 +372,7 @@ static void test_stalls_end(void **state)
 		char codes[100];
 
 		pair_open(&pair);
-		for (size_t j = 0; j < ARRAY_LEN(lines) && j < i + 2 + (i == 3); j++)
+		for (size_t j = 0; j < ARRAY_LEN(lines) && j < (i < 2 ? 3u : 5u); j++)
 			pair_client(&pair, lines[j], strlen(lines[j]));
 		pair_wait(&pair, stalls[i].seconds - 1);
 		pair_wait(&pair, 2);
@@ -423,6 +430,69 @@ static void test_reuse_and_redial(void **state)
 	pair_close(&pair);
 }
 
+/* The same between our answer to MAIL and the first recipient: the destination has not heard of it. */
+static void test_redial_before_the_recipient(void **state)
+{
+	struct pair pair = { AT_MAIL, .pool = true };
+	static const char mail[] = "MAIL FROM:<a@one.example>\r\n";
+	static const char rest[] = "RCPT TO:<b@x.example>\r\nDATA\r\n\r\nhi\r\n.\r\n";
+
+	(void)state;
+	pair_open(&pair);
+	pair_client(&pair, HELLO MESSAGE, strlen(HELLO MESSAGE));
+	pair_client(&pair, mail, strlen(mail));
+	pair_kill(&pair, 0);
+	assert_int_equal(pair.n_dials, 2);
+	pair_client(&pair, rest, strlen(rest));
+	buffer_put(&pair.records, "", 1);
+	assert_string_equal((const char *)buffer_bytes(&pair.records), "delivered 250;delivered 250;");
+	pair_close(&pair);
+}
+
+/* A new one that dies there is not dialled again, and each recipient is told why. */
+static void test_lost_before_the_recipient(void **state)
+{
+	struct pair pair = { AT_MAIL };
+	static const char mail[] = HELLO "MAIL FROM:<a@one.example>\r\n";
+	static const char rcpts[] = "RCPT TO:<b@x>\r\nRCPT TO:<c@x>\r\n";
+	static const char reason[] = "451 4.4.2 the destination: it closed the connection "
+				     "while waiting for a command\r\n";
+	char codes[100];
+
+	(void)state;
+	pair_open(&pair);
+	pair_client(&pair, mail, strlen(mail));
+	pair_kill(&pair, 0);
+	pair_client(&pair, rcpts, strlen(rcpts));
+	pair_codes(&pair, codes, sizeof codes);
+	assert_string_equal(codes, "220 250 250 451 451");
+	buffer_put(&pair.client, "", 1);
+	assert_string_equal((const char *)buffer_bytes(&pair.client) + buffer_len(&pair.client) - sizeof reason, reason);
+	pair_close(&pair);
+}
+
+/* What a client sends behind our 354 is kept until the destination has said its own. */
+static void test_text_before_the_354(void **state)
+{
+	struct pair pair = { AT_MAIL, .behaviour = "DATA:stall" };
+	char codes[100];
+
+	(void)state;
+	pair_open(&pair);
+	pair_client(&pair, HELLO ENVELOPE "DATA\r\n", strlen(HELLO ENVELOPE "DATA\r\n"));
+	pair_codes(&pair, codes, sizeof codes);
+	assert_string_equal(codes, "220 250 250 250 354");
+	assert_true(session_wants_client(pair.session));
+	pair_client(&pair, "S: x\r\n\r\nhi\r\n.\r\n", strlen("S: x\r\n\r\nhi\r\n.\r\n"));
+	assert_false(session_wants_client(pair.session));
+	pair_unstall(&pair, 0, "354 go on");
+	pair_codes(&pair, codes, sizeof codes);
+	assert_string_equal(codes, "220 250 250 250 354 250");
+	buffer_put(&pair.taken, "", 1);
+	assert_string_equal((const char *)buffer_bytes(&pair.taken), TAKEN);
+	pair_close(&pair);
+}
+
 static void test_idle_session_is_small(void **state)
 {
 	struct pair pair = { AT_MAIL };
@@ -448,6 +518,9 @@ int main(void)
 		cmocka_unit_test(test_idle_client),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_reuse_and_redial),
+		cmocka_unit_test(test_redial_before_the_recipient),
+		cmocka_unit_test(test_lost_before_the_recipient),
+		cmocka_unit_test(test_text_before_the_354),
 		cmocka_unit_test(test_idle_session_is_small),
 	};
 

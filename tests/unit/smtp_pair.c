@@ -465,6 +465,22 @@ void pair_client(struct pair *pair, const char *octets, size_t n)
 	settle(pair);
 }
 
+void pair_kill(struct pair *pair, int leg)
+{
+	pair->servers[leg]->dead = true;
+	settle(pair);
+}
+
+void pair_unstall(struct pair *pair, int leg, const char *reply)
+{
+	struct pair_server *server = pair->servers[leg];
+
+	server->stalls = false;
+	server->in_text = atoi(reply) == 354;
+	buffer_print(&server->reply, "%s\r\n", reply);
+	settle(pair);
+}
+
 void pair_gone(struct pair *pair, bool unread)
 {
 	session_client_gone(pair->session, unread, pair->now);

@@ -47,6 +47,9 @@ void pair_gone(struct pair *pair, bool unread);
 void pair_end(struct pair *pair);		/* it says no more, but reads */
 /* Let so many seconds pass. */
 void pair_wait(struct pair *pair, unsigned seconds);
+/* The destination of a leg closes the connection; or stalls no more, and answers at last. */
+void pair_kill(struct pair *pair, int leg);
+void pair_unstall(struct pair *pair, int leg, const char *reply);
 void pair_close(struct pair *pair);
 
 /* Codes of the replies that the client got, "220 250 ...", and what became of the session. */
