@@ -17,10 +17,10 @@ Q        := $(if $(V),,@)
 
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
-	libev-dev libc-ares-dev libssl-dev libcrypt-dev
+	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
-	libidn12 libgnutls-dane0
+	libidn12 libgnutls-dane0 tshark
 PACKAGES_BENCH := liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0
 # Mail programs and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
 PEERS    := postfix exim4-daemon-light swaks npm:nodemailer
@@ -28,6 +28,7 @@ PEERS_BENCH := postfix haproxy nginx libnginx-mod-stream npm:Haraka
 PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
+PKGS_CTL := libpcap libcap-ng
 PKGS_RELAY := libsystemd jansson libxxhash libcares openssl
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wcast-qual $(if $(findstring gcc,$(CC)),-Wnull-dereference) $(if $(CI),-Werror)
@@ -42,6 +43,7 @@ CPPFLAGS_ALL = -D_GNU_SOURCE -DOUTBIND_VERSION='"$(VERSION)"' -Iagent -I$(OBJ)/a
 CFLAGS_ALL = -std=gnu17 $(OPTIMISE) $(WARN) $(HARDEN) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
 LDFLAGS_ALL = $(OPTIMISE) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LIBS     = $(shell pkg-config --libs $(PKGS))
+LIBS_CTL  = $(shell pkg-config --libs $(PKGS_CTL))
 # libasan has a crypt_r of its own, which calls the library's: so that must not be left out as not needed.
 LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev -Wl,--no-as-needed -lcrypt -Wl,--as-needed
 
@@ -76,7 +78,7 @@ $(BUILD)/outbindd: $(CORE_OBJ) $(KERNEL_OBJ) $(DAEMON_OBJ) $(OBJ)/agent/daemon/m
 $(BUILD)/outbindctl: $(CORE_OBJ) $(KERNEL_OBJ) $(CTL_OBJ) $(OBJ)/ctl/main.o
 $(BUILD)/outbindd $(BUILD)/outbindctl:
 	@echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(if $(findstring ctl,$@),$(LIBS_CTL))
 $(BUILD)/outbind-relay: $(CORE_OBJ) $(SMTP_OBJ) $(RELAY_OBJ) $(OBJ)/agent/relay/main.o
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS_RELAY)
@@ -122,7 +124,7 @@ $(BUILD)/unit/all.a: $(UNIT_OBJ)
 	$(Q)$(AR) --thin rcs $@ $^
 $(UNIT_TESTS): $(BUILD)/unit/%_test: $(OBJ)/tests/unit/%_test.o $(BUILD)/unit/all.a
 	@mkdir -p $(@D); echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS) $(LIBS_RELAY) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS) $(LIBS_CTL) $(LIBS_RELAY) -lcmocka
 .PHONY: unit
 unit: $(UNIT_TESTS)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The control connection: one per call, blocking, and given up when agent or relay stays silent for
- * ctl->patience_ms. Varlink: a call is one object, replies come until one without `continues`.
+ * The control connection: one per call unless one is held, blocking, and given up when agent or relay
+ * stays silent for ctl->patience_ms. Varlink: a call is one object, replies come until one without `continues`.
  */
 #include "agent.h"
 
@@ -167,6 +167,15 @@ static int next_message(const struct ctl *ctl, int fd, struct varlink_reader *re
 	}
 }
 
+int agent_hold(struct ctl *ctl, struct fd *ret)
+{
+	int r = connect_to(ctl, ret);
+
+	if (r == CTL_DONE)
+		ctl->line = ret;
+	return r;
+}
+
 /* A call and all its replies; takes @parameters. */
 static int converse(const struct ctl *ctl, const char *method, bool more, json_t *parameters,
 		    agent_reply *each, void *context)
@@ -174,15 +183,16 @@ static int converse(const struct ctl *ctl, const char *method, bool more, json_t
 	AUTO(json_drop) json_t *owned = parameters;
 	AUTO(fd_drop) struct fd fd = FD_NONE;
 	AUTO(varlink_reader_drop) struct varlink_reader reader = { .limit = ANSWER_MAX };
-	int r = connect_to(ctl, &fd);
+	int r = ctl->line ? CTL_DONE : connect_to(ctl, &fd);
+	int line = ctl->line ? ctl->line->n : fd.n;
 
 	if (r == CTL_DONE)
-		r = send_call(ctl, fd.n, method, more, json_incref(owned));
+		r = send_call(ctl, line, method, more, json_incref(owned));
 	while (r == CTL_DONE) {
 		AUTO(json_drop) json_t *message = NULL;
 		const char *error;
 
-		r = next_message(ctl, fd.n, &reader, &message);
+		r = next_message(ctl, line, &reader, &message);
 		if (r != CTL_DONE)
 			break;
 		error = reply_text(message, "error");

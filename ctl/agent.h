@@ -16,6 +16,13 @@ static inline void json_drop(json_t **json)
 }
 
 /*
+ * agent_hold - connect once, for all calls that follow
+ * For who gives up the rights to connect later: the agent looks at them when a connection is made.
+ * @ret stays open, and ctl->line points to it, until the caller drops both.
+ */
+MUST_CHECK int agent_hold(struct ctl *ctl, struct fd *ret);
+
+/*
  * agent_call - ask for a method with `more`, and hand over each reply
  * @parameters: taken; NULL: none
  *

@@ -5,6 +5,7 @@
  */
 #include "agent.h"
 #include "answer.h"
+#include "duration.h"
 #include "reply.h"
 #include "verbs.h"
 
@@ -134,24 +135,6 @@ static void each_reply(void *context, const json_t *reply)
 		print_kept(watching->ctl, reply);
 }
 
-/* "90", "90s", "5m" or "2h" as seconds; false if it is none of them. */
-static bool read_time(const char *text, long long *ret)
-{
-	static const struct { char unit; long long seconds; } units[] = {
-		{ '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 },
-	};
-	size_t digits = strspn(text, "0123456789");
-
-	if (digits == 0 || digits > 7 || (text[digits] && text[digits + 1]))
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(units); i++)
-		if (text[digits] == units[i].unit) {
-			*ret = strtoll(text, NULL, 10) * units[i].seconds;
-			return true;
-		}
-	return false;
-}
-
 static int add_timeout(const struct ctl *ctl, const struct arguments *args, json_t *parameters)
 {
 	const char *text = args->value[OPTION_TIMEOUT];
@@ -167,7 +150,7 @@ static int add_timeout(const struct ctl *ctl, const struct arguments *args, json
 			     "--drain --kill ends what is left after a time: say --timeout too");
 		return CTL_USAGE;
 	}
-	if (text && !read_time(text, &seconds)) {
+	if (text && !duration_read(text, &seconds)) {
 		ctl_complain(ctl, "--timeout: expected a time like 90, 90s, 5m or 2h, got '%s'",
 			     text);
 		return CTL_USAGE;

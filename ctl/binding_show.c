@@ -87,6 +87,8 @@ static void binding_text(const struct ctl *ctl, const json_t *reply)
 	answer_line(&block, "ehlo", reply_text(binding, "ehlo"), TINT_PLAIN);
 	answer_line(&block, "ehlo for IPv6", reply_text(binding, "ehlo6"), TINT_PLAIN);
 	answer_line(&block, "interface", reply_text(binding, "interface"), TINT_PLAIN);
+	answer_line(&block, "uplink", reply_text(reply_member(binding, "uplink"), "name"),
+		    TINT_PLAIN);
 	add_family(&block, "IPv4", reply_member(usable, "ipv4"));
 	add_family(&block, "IPv6", reply_member(usable, "ipv6"));
 	if (reply_member(binding, "group"))

@@ -33,6 +33,7 @@ struct ctl {					/* one run of the program */
 	FILE *out, *err;
 	const char *runtime_dir, *relay_dir;
 	const char *relay_socket;	/* the relay is called there; NULL: the agent is called */
+	const struct fd *line;		/* calls go over this connection; NULL: each has its own */
 	int patience_ms;  /* silence of the agent that is taken for "not there" */
 	bool json, color; /* of @out */
 	unsigned width;	  /* columns of the terminal; 0: not a terminal */

@@ -2,7 +2,12 @@
 /* How long something took or lasts, for people. */
 #pragma once
 
+#include <stdbool.h>
+
 enum { DURATION_TEXT = 32 };
 
 /* "250 ms", "12 s", "3 min", "5 h", "2 d": the largest unit of which there is one, rounded down. */
 const char *duration_print(long long ms, char out[static DURATION_TEXT]);
+
+/* "90", "90s", "5m" or "2h" as seconds; false if it is none of them. */
+bool duration_read(const char *text, long long *ret_seconds);

@@ -18,6 +18,7 @@ const struct verb *const verbs[] = {
 	&monitor_verb,
 	&explain_verb,
 	&exec_verb,
+	&verify_verb,
 
 	&binding_list_verb,
 	&binding_show_verb,

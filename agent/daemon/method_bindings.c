@@ -73,9 +73,9 @@ static json_t *json_implicit(const struct model *model)
 	const char *reason = suspended ? "suspended" : "the host's own addresses";
 
 	return json_pack(
-		"{s:s, s:i, s:[], s:n, s:n, s:n, s:s, s:{s:{s:b, s:s}, s:{s:b, s:s}}, s:b, s:i, "
+		"{s:s, s:i, s:[], s:n, s:n, s:n, s:n, s:s, s:{s:{s:b, s:s}, s:{s:b, s:s}}, s:b, s:i, "
 		"s:[], s:n, s:[], s:n, s:n, s:s}",
-		"name", DEFAULT_BINDING, "mark", 0, "addresses", "ehlo", "ehlo6", "interface",
+		"name", DEFAULT_BINDING, "mark", 0, "addresses", "ehlo", "ehlo6", "interface", "uplink",
 		"unusable", "reject", "usable", "ipv4", "usable", !suspended, "reason", reason,
 		"ipv6", "usable", !suspended, "reason", reason, "suspended", (int)suspended,
 		"rules", 0, "allow", "group", "limits", "overflow", "warmup", "place", "");
@@ -158,6 +158,17 @@ static json_t *json_limits(const struct limits *limits)
 	return list;
 }
 
+static json_t *json_uplink(const struct model *model, const struct binding *binding)
+{
+	const struct uplink *uplink;
+
+	if (binding->uplink >= model->uplinks.n)
+		return json_null();
+	uplink = &model->uplinks.at[binding->uplink];
+	return json_pack("{s:o, s:o}", "name", method_json(uplink->name), "interface",
+			 method_json(uplink->interface));
+}
+
 static json_t *json_binding(struct agent *agent, uint32_t index)
 {
 	const struct model *model = &agent->now->model;
@@ -169,12 +180,13 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 	binding = &model->bindings.at[index];
 	model_place(model, binding->where, place, sizeof place);
 	return json_pack(
-		"{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o, s:o, s:o, "
-		"s:o, s:o}",
+		"{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o, s:o, "
+		"s:o, s:o, s:o}",
 		"name", method_json(binding->name), "mark",
 		(json_int_t)agent->now->plan.marks[index].host, "addresses",
 		json_addresses(model, binding), "ehlo", method_json(binding->ehlo), "ehlo6",
 		method_json(binding->ehlo6), "interface", method_json(binding->interface),
+		"uplink", json_uplink(model, binding),
 		"unusable", json_unusable(model, binding),
 		"usable", "ipv4", json_usable(agent, index, FAMILY_IPV4), "ipv6",
 		json_usable(agent, index, FAMILY_IPV6), "suspended",

@@ -37,6 +37,7 @@ LIBRARIES = {
     "linux/netfilter": ("kernel",), "linux/if_addr": ("kernel",), "linux/fib_rules": ("kernel",),
     "sys/inotify": ("kernel",),
     "systemd/": ("daemon", "relay"),
+    "pcap/": ("ctl",), "cap-ng": ("ctl",),
     "jansson": ("proto", "daemon", "ctl", "relay"),
     "ev.h": ("relay",), "ares": ("relay",), "openssl/": ("relay",),
     "xxhash": ("base", "model", "plan", "kernel"),
