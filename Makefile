@@ -157,34 +157,31 @@ $(BUILD)/faults/clock.so: tests/faults/clock.c
 	@mkdir -p $(@D); echo "  CC    $@"
 	$(Q)$(CC) -D_GNU_SOURCE -O2 $(WARN) -shared -fPIC -o $@ $<
 
-# libFuzzer, FUZZ_SECONDS for each target; what it finds is kept below build/fuzz/.
+# libFuzzer, FUZZ_SECONDS for each target, as many at once as there are processors; what they find is
+# kept below build/fuzz/. They link what they use, as the unit tests do.
 FUZZ_SECONDS ?= 30
-FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-FUZZ_SOURCES  = $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMTP) $(OBJ)/agent/model/conf_parse.c $(OBJ)/agent/model/conf_scan.c
-$(FUZZERS): build/fuzz/%: tests/fuzz/%.c $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMTP) \
-		$(OBJ)/agent/model/conf_parse.c $(OBJ)/agent/model/conf_scan.c
-	@mkdir -p $(@D); echo "  FUZZ  $@"
-	$(Q)clang $(CPPFLAGS_ALL) -Iagent/model -std=gnu17 -w $(FUZZ_FLAGS) \
-		$(shell pkg-config --cflags $(PKGS)) -o $@ $< $(FUZZ_SOURCES) $(LIBS)
-build/fuzz/session_fuzz: FUZZ_SOURCES += tests/unit/smtp_pair.c
-build/fuzz/session_fuzz: tests/unit/smtp_pair.c
-FRONTS := agent/relay/proxy_parse.c agent/relay/socks_parse.c agent/relay/sts.c agent/relay/socketmap.c
-build/fuzz/front_fuzz: FUZZ_SOURCES += $(FRONTS)
-build/fuzz/front_fuzz: LIBS += -lev
-build/fuzz/front_fuzz: $(FRONTS)
+FUZZ_FLAGS   := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_SOURCES := $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMTP) $(OBJ)/agent/model/conf_parse.c \
+	$(OBJ)/agent/model/conf_scan.c tests/unit/smtp_pair.c \
+	$(addprefix agent/relay/,proxy_parse.c socks_parse.c sts.c socketmap.c)
+FUZZ_OBJ     := $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
+build/fuzz/obj/%.o: %.c | $(OBJ)/agent/model/conf_parse.h
+	@mkdir -p $(@D); echo "  CC    $@"
+	$(Q)clang $(CPPFLAGS_ALL) -Iagent/model -std=gnu17 -w $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
+		$(shell pkg-config --cflags $(PKGS)) -MMD -MP -c -o $@ $<
+build/fuzz/all.a: $(FUZZ_OBJ)
+	@rm -f $@; echo "  AR    $@"
+	$(Q)$(AR) --thin rcs $@ $^
+.SECONDARY: $(FUZZERS:build/fuzz/%=build/fuzz/obj/tests/fuzz/%.o)
+$(FUZZERS): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/all.a
+	@echo "  FUZZ  $@"
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lev
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 fuzz:
 	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) clang'
-	@$(MAKE) --no-print-directory fuzzers
-	@failed=0; for fuzzer in $(FUZZERS); do \
-		name=$$(basename $$fuzzer); mkdir -p build/fuzz/$$name.corpus build/fuzz/$$name.found; \
-		echo "  RUN   $$name for $(FUZZ_SECONDS) s"; \
-		$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-			-verbosity=0 -artifact_prefix=build/fuzz/$$name.found/ build/fuzz/$$name.corpus \
-			$(wildcard tests/fuzz/corpus tests/golden/conf) >build/fuzz/$$name.log 2>&1 || \
-			{ failed=1; tail -n 40 build/fuzz/$$name.log; }; \
-		grep -h number_of_executed_units build/fuzz/$$name.log || true; done; exit $$failed
+	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers
+	@printf '%s\n' $(FUZZERS) | xargs -P $$(nproc) -n 1 tests/fuzz/run $(FUZZ_SECONDS)
 
 # Findings as file:line: text; `tests/lint/lint.py NAME` runs one check, --fix mends blanks.
 .PHONY: lint headers fmt
@@ -274,4 +271,4 @@ help:
 		deps 'install with apt-get what is missing'
 
 .PRECIOUS: $(OBJ)/%.o
--include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+-include $(shell find $(OBJ) build/fuzz/obj -name '*.d' 2>/dev/null)
