@@ -44,6 +44,24 @@ static void add_counters(struct table *block, const json_t *reply)
 			 reply_number(counters, "dropped_uplink"));
 }
 
+static void add_sources(struct table *block, const json_t *reply)
+{
+	const json_t *sources = reply_member(reply, "sources");
+	const json_t *census = reply_member(reply, "census");
+	long long wrong = reply_number(sources, "wrong");
+	char text[96];
+
+	(void)snprintf(text, sizeof text, "%lld connections left with a wrong one, %lld packets "
+		       "with one were refused", wrong, reply_number(sources, "refused"));
+	answer_line(block, "sources", text, wrong ? TINT_BAD : TINT_PLAIN);
+	if (reply_number(census, "serial") == 0)
+		return;
+	table_add(block, "census", TINT_DIM);
+	table_add_format(block, "%lld entries of conntrack, counted in %lld ms, %lld s ago",
+			 reply_number(census, "entries"), reply_number(census, "took_us") / 1000,
+			 reply_number(census, "age_ms") / 1000);
+}
+
 static void add_work(struct table *block, const json_t *reply)
 {
 	table_add(block, "bindings", TINT_DIM);
@@ -93,6 +111,7 @@ static void status_text(const struct ctl *ctl, const json_t *reply)
 	add_work(&block, reply);
 	add_features(&block, reply);
 	add_counters(&block, reply);
+	add_sources(&block, reply);
 	add_removals(&block, reply_member(reply, "removals"));
 	for (size_t i = 0; i < json_array_size(warnings); i++)
 		answer_line(&block, "warning", json_string_value(json_array_get(warnings, i)),

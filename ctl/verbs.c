@@ -16,6 +16,7 @@ const struct verb *const verbs[] = {
 	&status_verb,
 	&health_verb,
 	&monitor_verb,
+	&flows_verb,
 	&explain_verb,
 	&exec_verb,
 	&verify_verb,

@@ -21,6 +21,7 @@
 #include "daemon/remove.h"
 #include "daemon/seen.h"
 #include "daemon/shares.h"
+#include "daemon/sources.h"
 #include "daemon/ways.h"
 #include "plan/plan_keep.h"
 #include "daemon/warmup.h"
@@ -331,6 +332,10 @@ void agent_drop(struct agent *agent)
 	free(agent->ways);
 	agent->ways = NULL;
 	remove_drop(agent);
+	free(agent->alarm);
+	agent->alarm = NULL;
+	sources_free(agent->sources);
+	agent->sources = NULL;
 	listing_free(agent->listing);
 	agent->listing = NULL;
 }

@@ -18,6 +18,8 @@ typedef int agent_render(const struct kernel_options *options, const struct plan
 			 const char *(*cgroup_path)(void *context, uint64_t id), void *context,
 			 char **ret_text, struct kernel_error *reterr);
 
+struct alarm;
+struct follow;
 struct health;
 struct listing;
 struct plumb;
@@ -25,6 +27,12 @@ struct control;
 struct monitor;
 struct probe_failure;
 struct removals;
+struct sources;
+struct survey;
+
+enum { FLOW_CALLERS_MAX = 16 };
+
+struct flow_callers { uid_t user[FLOW_CALLERS_MAX]; size_t n; };
 
 struct agent {
 	/* Borrowed, set before agent_start(). */
@@ -62,6 +70,11 @@ struct agent {
 	struct plumb *plumb;			/* what it put on interfaces; NULL: nothing, see plumb.h */
 	uid_t asked_by;				/* its peer */
 	struct removals *removals;		/* bindings that are being removed; see remove.h */
+	struct sources *sources;		/* own and former ones; see sources.h */
+	struct alarm *alarm;			/* wrong sources; NULL: not looked for yet */
+	struct follow *follow;			/* what begins and ends; NULL: cannot be followed */
+	struct survey *survey;			/* what looks at connections; NULL: nothing, see survey.h */
+	struct flow_callers flow_callers;	/* to whom connections are being sent */
 	struct listing *listing;		/* sorted views of now, made when first asked for */
 };
 

@@ -11,6 +11,7 @@
 #include "daemon/apply.h"
 
 #include "daemon/log.h"
+#include "daemon/sources.h"
 #include "daemon/warmup.h"
 
 #include <stdio.h>
@@ -214,16 +215,25 @@ int apply_plan(struct agent *agent, const struct model *model, const struct plan
 	       struct outcome *out)
 {
 	AUTO(ops_drop) struct ops ops = { 0 };
+	int r;
 
-	if (!plan_same_rules(desired, &agent->now->plan))
-		return replace(agent, model, desired, "rules-changed", out);
 	diff_plans(desired, &agent->now->plan, &ops);
-	return apply_ops(agent, model, desired, &ops, true, out);
+	if (plan_same_rules(desired, &agent->now->plan))
+		r = apply_ops(agent, model, desired, &ops, true, out);
+	else
+		r = replace(agent, model, desired, "rules-changed", out);
+	if (r == 0)
+		sources_note(agent, &ops);
+	return r;
 }
 
 int apply_in_place(struct agent *agent, const struct ops *ops, struct outcome *out)
 {
 	bool look = agent->suspect || !agent_owns_table(agent);
 
-	return apply_ops(agent, &agent->now->model, &agent->now->plan, ops, look, out);
+	int r = apply_ops(agent, &agent->now->model, &agent->now->plan, ops, look, out);
+
+	if (r == 0)
+		sources_note(agent, ops);
+	return r;
 }

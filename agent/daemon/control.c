@@ -153,6 +153,8 @@ static int work(struct peer *peer, bool *ret_busy)
 			*ret_busy = false;
 			return peer->eof && !peer->waiting ? -ECONNRESET : 0;
 		}
+		if (peer->stream && peer->stream->slow)
+			i = CALLS_AT_ONCE;	/* flushed when it is its turn again */
 	}
 	return 0;
 }

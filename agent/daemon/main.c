@@ -8,6 +8,7 @@
  */
 #include "daemon/agent.h"
 #include "daemon/control.h"
+#include "daemon/follow.h"
 #include "daemon/lock.h"
 #include "daemon/remove.h"
 #include "daemon/log.h"
@@ -15,6 +16,7 @@
 #include "daemon/plumb_events.h"
 #include "daemon/monitor.h"
 #include "daemon/probe.h"
+#include "daemon/survey.h"
 #include "daemon/tagger.h"
 #include "daemon/warmup.h"
 #include "daemon/watch.h"
@@ -49,6 +51,8 @@ static void daemon_drop(struct daemon *d)
 {
 	control_close(d->control);
 	d->control = NULL;			/* events go on until the end */
+	survey_close(&d->agent);
+	follow_close(&d->agent);
 	tagger_close(d->tagger);
 	probe_close(d->probes);
 	plumb_events_close(d->plumbing);
@@ -290,6 +294,10 @@ static int open_sockets(struct daemon *d)
 {
 	int r = remover_open(d->event, &d->agent);
 
+	if (r < 0)
+		return fail("cannot make a timer", r);
+	follow_open(d->event, &d->agent);
+	r = survey_open(d->event, &d->agent);
 	if (r < 0)
 		return fail("cannot make a timer", r);
 	r = control_open(d->event, &d->agent, d->options.runtime_dir, &d->control);

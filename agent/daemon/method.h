@@ -26,6 +26,7 @@ struct stream {
 	void (*next)(struct stream *stream, struct agent *agent, struct answer *ret);
 	void (*free)(struct stream *stream);
 	bool more;				/* the caller takes several; set before the first next() */
+	bool slow;				/* a piece takes about a millisecond: one a turn of the loop */
 };
 
 struct call {

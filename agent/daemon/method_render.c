@@ -62,7 +62,8 @@ void method_stream_text(struct call *call, char *text)
 		return;
 	}
 	render = mem_zero(1, sizeof *render);
-	*render = (struct render_stream){ { next_piece, free_render, false }, text, len, 0 };
+	*render =
+		(struct render_stream){ { .next = next_piece, .free = free_render }, text, len, 0 };
 	renders++;
 	method_stream(call, &render->stream);
 }

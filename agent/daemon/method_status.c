@@ -2,9 +2,12 @@
 /* GetStatus, Reload and PrepareExec: the agent as a whole. */
 #include "daemon/method.h"
 
+#include "daemon/alarm.h"
+#include "daemon/follow.h"
 #include "daemon/listing.h"
 #include "daemon/plumb.h"
 #include "daemon/remove.h"
+#include "daemon/survey.h"
 #include "daemon/warn.h"
 
 #include <stdio.h>
@@ -108,6 +111,25 @@ static void set_numbers(json_t *status, const struct agent *agent)
 	set_number(status, "memory", (uint64_t)resident());
 }
 
+static json_t *sources(const struct agent *agent)
+{
+	const struct alarm *alarm = agent->alarm;
+
+	return json_pack("{s:I, s:I, s:I}", "wrong", alarm ? (json_int_t)alarm->wrong : 0,
+			 "refused", alarm ? (json_int_t)alarm->refused : 0, "lost",
+			 (json_int_t)follow_lost(agent));
+}
+
+static json_t *census(const struct agent *agent)
+{
+	const struct census *last = survey_census(agent);
+
+	return json_pack("{s:I, s:I, s:I, s:I}", "serial", last ? (json_int_t)last->serial : 0,
+			 "age_ms", last ? (json_int_t)((agent_clock() - last->when) / 1000) : 0,
+			 "entries", last ? (json_int_t)last->entries : 0, "took_us",
+			 last ? (json_int_t)last->took : 0);
+}
+
 static json_t *removals(const struct agent *agent)
 {
 	const struct removals *running = agent->removals;
@@ -144,6 +166,8 @@ void method_get_status(struct call *call)
 	json_object_set_new(status, "counters", counters(agent));
 	json_object_set_new(status, "warnings", warnings(agent));
 	json_object_set_new(status, "removals", removals(agent));
+	json_object_set_new(status, "sources", sources(agent));
+	json_object_set_new(status, "census", census(agent));
 	method_reply(call, status);
 }
 

@@ -7,6 +7,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,6 +127,31 @@ int channel_ask(struct channel *channel, struct nlmsghdr *request, channel_visit
 			return v.result < 0 ? v.result : -errno;
 	}
 	return interrupted ? -EINTR : v.result < 0 ? v.result : 0;
+}
+
+int channel_ask_one(struct channel *channel, struct nlmsghdr *request, channel_visit *visit,
+		    void *context)
+{
+	alignas(struct nlmsghdr) char room[CHANNEL_ANSWER_ROOM];
+	const struct nlmsghdr *answer = (const void *)room;
+	int fd = mnl_socket_get_fd(channel->socket);
+	ssize_t n;
+
+	request->nlmsg_seq = ++channel->seq;
+	if (mnl_socket_sendto(channel->socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	do {					/* the kernel has answered within send(2) */
+		n = recv(fd, room, sizeof room, MSG_DONTWAIT | MSG_TRUNC);
+		if (n < 0)
+			return -errno;
+		if (n > (ssize_t)sizeof room)
+			return -EMSGSIZE;
+	} while (!mnl_nlmsg_ok(answer, (int)n) || answer->nlmsg_seq != request->nlmsg_seq);
+	if (answer->nlmsg_type != NLMSG_ERROR)
+		return visit(answer, context);
+	if (mnl_nlmsg_get_payload_len(answer) < sizeof(struct nlmsgerr))
+		return -EBADMSG;
+	return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(answer))->error;
 }
 
 int channel_dump(struct channel *channel, struct nlmsghdr *request, channel_forget *forget,

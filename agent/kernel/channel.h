@@ -51,6 +51,14 @@ MUST_CHECK int channel_ask(struct channel *channel, struct nlmsghdr *request, ch
 			   void *context);
 
 /*
+ * channel_ask_one - the same where the answer is one message of at most CHANNEL_ANSWER_ROOM bytes
+ * For what is asked very often: no memory is taken. -EMSGSIZE: the answer is longer.
+ */
+MUST_CHECK int channel_ask_one(struct channel *channel, struct nlmsghdr *request,
+			       channel_visit *visit, void *context);
+enum { CHANNEL_ANSWER_ROOM = 2048 };
+
+/*
  * channel_dump - channel_ask() for a dump, begun anew while other changes interrupt it
  * Returns 0, -EINTR if it was interrupted every time, or -errno of the request.
  */

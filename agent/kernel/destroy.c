@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/sockaddr.h"
 #include "kernel/attributes.h"
-#include "kernel/channel.h"
+#include "kernel/diag.h"
 
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
@@ -23,32 +23,6 @@
 			 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT | \
 			 1u << TCP_LAST_ACK | 1u << TCP_CLOSING)
 #define STATES_UDP	(1u << TCP_ESTABLISHED)
-
-static struct nlmsghdr *diag_request(char buffer[static CHANNEL_REQUEST_ROOM], uint16_t type,
-				     uint16_t flags, const struct inet_diag_req_v2 *request)
-{
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-
-	message->nlmsg_type = type;
-	message->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-	memcpy(mnl_nlmsg_put_extra_header(message, sizeof *request), request, sizeof *request);
-	return message;
-}
-
-/* An address of an answer; an IPv4-mapped one is IPv4 (a socket for both families). */
-static struct ip read_ip(const __be32 words[4], uint8_t family)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	const uint8_t *octets = (const void *)words;
-	struct ip ip = { .len = family == AF_INET ? 4 : 16 };
-
-	if (family == AF_INET6 && memcmp(octets, mapped, sizeof mapped) == 0) {
-		octets += sizeof mapped;
-		ip.len = 4;
-	}
-	memcpy(ip.octet, octets, ip.len);
-	return ip;
-}
 
 struct wanted { const struct connection *connection; size_t at; };
 struct found { struct inet_diag_sockid id; uint8_t family; size_t at; };
@@ -90,8 +64,8 @@ static int visit_socket(const struct nlmsghdr *message, void *context)
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof *diag)
 		return 0;
-	connection.from = read_ip(diag->id.idiag_src, diag->idiag_family);
-	connection.to = read_ip(diag->id.idiag_dst, diag->idiag_family);
+	connection.from = diag_ip(diag->id.idiag_src, diag->idiag_family);
+	connection.to = diag_ip(diag->id.idiag_dst, diag->idiag_family);
 	connection.from_port = ntohs(diag->id.idiag_sport);
 	connection.to_port = ntohs(diag->id.idiag_dport);
 	match = bsearch(&key, searching->wanted, searching->n, sizeof key, by_tuple);

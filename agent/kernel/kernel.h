@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "kernel/connections.h"
 #include "plan/diff.h"
 
 enum { DIGEST_TEXT = 33 };
@@ -75,23 +76,6 @@ struct heard {					/* somebody spoke of an address */
 };
 
 struct kernel_features { bool owner, persist, destroy; };
-
-struct connection {				/* one that is alive, as conntrack has it */
-	struct ip from, to;			/* as its client sends it */
-	struct ip source;			/* what the far end sees: where its answers go */
-	uint16_t from_port, to_port, source_port;	/* host order; 0 if the protocol has none */
-	uint8_t protocol;			/* IANA number */
-	const char *state;			/* static: TCP's in conntrack's words, else "" */
-	struct fwmark mark;			/* all 32 bits */
-	uint32_t id;
-	uint16_t zone;				/* 0: the default one */
-};
-
-struct connections {
-	struct connection *at;
-	size_t n, room;
-	uint64_t n_all;				/* that there are; n may be fewer */
-};
 
 struct killed {
 	size_t n_ended;
@@ -166,6 +150,35 @@ struct kernel {
 	int (*carried)(struct kernel *k, struct fwmark mask, const struct fwmark *marks, size_t n,
 		       bool *ret_carried);
 	/*
+	 * All connections that conntrack has, dead ones too, as a dump; with @mark, only those that have
+	 * it within @mask, and the kernel leaves out the others. Addresses, states and marks are those
+	 * of the moment at which an entry is read. *@ret is closed by the caller.
+	 */
+	int (*dump_flows)(struct kernel *k, struct fwmark mask, const struct fwmark *mark,
+			  struct flow_reader **ret);
+	/*
+	 * Subscribe to connections with any bit of @mask that begin or end; others are left out in the
+	 * kernel. With net.netfilter.nf_conntrack_events=2 (its default) the end is told only of those
+	 * that began while somebody was subscribed.
+	 */
+	int (*follow_flows)(struct kernel *k, struct fwmark mask, struct flow_reader **ret);
+	/*
+	 * The socket of this host that a connection belongs to. One that is not connected (datagrams)
+	 * is taken for the owner of what leaves from its port. *ret_found false: there is none, it is
+	 * closed, or another one was found in its place.
+	 */
+	int (*find_owner)(struct kernel *k, const struct connection *connection, bool *ret_found,
+			  struct socket_owner *ret);
+	/* Entries of conntrack in this namespace: one message. */
+	int (*count_entries)(struct kernel *k, uint32_t *ret);
+	/* TCP sockets from @from to @to port @port, in whatever state, TIME_WAIT too: one dump that the
+	 * kernel filters by destination. */
+	int (*count_sockets)(struct kernel *k, const struct ip *from, const struct ip *to,
+			     uint16_t port, uint32_t *ret);
+	int (*read_settings)(struct kernel *k, struct net_settings *ret);
+	/* What the guard refused lately. Replaces *ret's. */
+	int (*read_strays)(struct kernel *k, struct strays *ret);
+	/*
 	 * Addresses, each by the index of its interface. An added one is a host address, of protocol
 	 * PROTOCOL_OUTBIND, and never a source that the kernel chooses by itself: IPv4 with scope host,
 	 * IPv6 deprecated. -EEXIST: the interface has it. Removing one that is not there: -EADDRNOTAVAIL.
@@ -203,12 +216,6 @@ struct kernel {
 	uint32_t port;				/* netlink port of our changes, for notices_read() */
 	char template_digest[DIGEST_TEXT];	/* of the template this agent would load */
 };
-
-static inline void connections_drop(struct connections *connections)
-{
-	free(connections->at);
-	*connections = (struct connections){ 0 };
-}
 
 struct kernel_options {
 	const char *table;			/* name of the inet table, at most 31 bytes */

@@ -14,8 +14,11 @@
 #include "kernel/addresses.h"
 #include "kernel/announce.h"
 #include "kernel/batch.h"
+#include "kernel/diag.h"
 #include "kernel/facts.h"
+#include "kernel/flow_reader.h"
 #include "kernel/flows.h"
+#include "kernel/net_settings.h"
 #include "kernel/routes.h"
 #include "kernel/skeleton.h"
 #include "kernel/table.h"
@@ -37,6 +40,7 @@ enum { COLD_ROWS = 50000 };			/* per transaction while nothing is hooked */
 struct netlink_kernel {
 	struct kernel kernel;			/* first: a struct kernel * is one of these */
 	struct channel channel, route;
+	struct channel diag;			/* opened when first needed */
 	struct announcer announcer;
 	char *table, *template_text;
 	bool claim;				/* own the table, kept when we die */
@@ -299,6 +303,52 @@ static int netlink_carried(struct kernel *k, struct fwmark mask, const struct fw
 	return flows_carried(mask, marks, n, ret_carried);
 }
 
+static int netlink_dump_flows(struct kernel *k, struct fwmark mask, const struct fwmark *mark,
+			      struct flow_reader **ret)
+{
+	(void)k;
+	return flow_reader_dump(mask, mark, ret);
+}
+
+static int netlink_follow_flows(struct kernel *k, struct fwmark mask, struct flow_reader **ret)
+{
+	(void)k;
+	return flow_reader_follow(mask, ret);
+}
+
+static int netlink_find_owner(struct kernel *k, const struct connection *connection,
+			      bool *ret_found, struct socket_owner *ret)
+{
+	struct channel *diag = &of(k)->diag;
+	int r = diag->socket ? 0 : channel_open_bus(NETLINK_SOCK_DIAG, diag);
+
+	return r < 0 ? r : diag_owner(diag, connection, ret_found, ret);
+}
+
+static int netlink_count_entries(struct kernel *k, uint32_t *ret)
+{
+	(void)k;
+	return flows_entries(ret);
+}
+
+static int netlink_count_sockets(struct kernel *k, const struct ip *from, const struct ip *to,
+				 uint16_t port, uint32_t *ret)
+{
+	(void)k;
+	return diag_count(from, to, port, ret);
+}
+
+static int netlink_read_settings(struct kernel *k, struct net_settings *ret)
+{
+	(void)k;
+	return net_settings_read(ret);
+}
+
+static int netlink_read_strays(struct kernel *k, struct strays *ret)
+{
+	return table_read_strays(&of(k)->channel, of(k)->table, ret);
+}
+
 static int netlink_add_address(struct kernel *k, const struct ip *ip, uint32_t link)
 {
 	return addresses_add(&of(k)->route, ip, link);
@@ -364,6 +414,7 @@ static void netlink_close(struct kernel *k)
 {
 	channel_drop(&of(k)->channel);
 	channel_drop(&of(k)->route);
+	channel_drop(&of(k)->diag);
 	announce_drop(&of(k)->announcer);
 	free(of(k)->table);
 	free(of(k)->template_text);
@@ -415,6 +466,13 @@ static const struct kernel netlink_functions = {
 	.list_connections = netlink_list,
 	.kill_connections = netlink_kill,
 	.carried = netlink_carried,
+	.dump_flows = netlink_dump_flows,
+	.follow_flows = netlink_follow_flows,
+	.find_owner = netlink_find_owner,
+	.count_entries = netlink_count_entries,
+	.count_sockets = netlink_count_sockets,
+	.read_settings = netlink_read_settings,
+	.read_strays = netlink_read_strays,
 	.add_address = netlink_add_address,
 	.remove_address = netlink_remove_address,
 	.ask_address = netlink_ask_address,

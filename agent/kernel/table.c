@@ -6,6 +6,7 @@
  */
 #include "kernel/table.h"
 
+#include "base/mem.h"
 #include "kernel/attributes.h"
 
 #include <inttypes.h>
@@ -308,5 +309,55 @@ int table_read_counters(struct channel *channel, const char *table, struct kerne
 	r = channel_dump(channel, message, forget_counters, visit_counter, &counters);
 	if (r == 0)
 		*ret = counters;
+	return r;
+}
+
+/* The key of one element, number . address. */
+static void add_stray(const struct nlattr *element, struct strays *strays)
+{
+	const struct nlattr *key = attributes_find(attributes_nested(element), NFTA_SET_ELEM_KEY);
+	const struct nlattr *value = key ? attributes_find(attributes_nested(key), NFTA_DATA_VALUE)
+					 : NULL;
+	size_t len = value ? mnl_attr_get_payload_len(value) : 0;
+	struct stray stray = { 0 };
+	const uint8_t *octets;
+
+	if (len != sizeof stray.mark.host + 4 && len != sizeof stray.mark.host + 16)
+		return;
+	octets = mnl_attr_get_payload(value);
+	memcpy(&stray.mark.host, octets, sizeof stray.mark.host);
+	stray.source.len = (uint8_t)(len - sizeof stray.mark.host);
+	memcpy(stray.source.octet, octets + sizeof stray.mark.host, stray.source.len);
+	PUSH(strays, stray);
+}
+
+static int visit_strays(const struct nlmsghdr *message, void *context)
+{
+	const struct nlattr *list = attributes_find(
+		attributes_of(message, sizeof(struct nfgenmsg)), NFTA_SET_ELEM_LIST_ELEMENTS);
+	struct attributes elements = list ? attributes_nested(list)
+					  : (struct attributes){ NULL, NULL };
+	const struct nlattr *element;
+
+	while (list && (element = attributes_next(&elements)))
+		add_stray(element, context);
+	return 0;
+}
+
+int table_read_strays(struct channel *channel, const char *table, struct strays *ret)
+{
+	static const char *const sets[] = { "stray4", "stray6" };
+	int r = 0;
+
+	ret->n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(sets) && r == 0; i++) {
+		char buffer[CHANNEL_REQUEST_ROOM];
+		struct nlmsghdr *message =
+			channel_request(buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+
+		mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, table);
+		mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, sets[i]);
+		r = channel_ask(channel, message, visit_strays, ret);
+	}
 	return r;
 }

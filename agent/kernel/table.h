@@ -31,3 +31,6 @@ MUST_CHECK int table_read_packets(struct channel *channel, const char *table, en
 				  const uint8_t *key, bool *ret_found, uint64_t *ret_packets);
 MUST_CHECK int table_read_counters(struct channel *channel, const char *table,
 				   struct kernel_counters *ret);
+
+/* The elements of the two small sets that the guard writes; replaces *ret's. */
+MUST_CHECK int table_read_strays(struct channel *channel, const char *table, struct strays *ret);

@@ -224,13 +224,12 @@ static int fake_read_packets(struct kernel *k, enum set_id set, const uint8_t *k
 
 static int fake_read_counters(struct kernel *k, struct kernel_counters *ret)
 {
-	(void)k;
 	*ret = (struct kernel_counters){ .refused_rule = 1,
 					 .refused_unusable = 2,
 					 .refused_reused = 5,
 					 .refused_limit = 6,
 					 .dropped_stray = 3,
-					 .dropped_guard = 4,
+					 .dropped_guard = 4 + of(k)->dropped_guard,
 					 .dropped_uplink = 6 };
 	return 0;
 }
@@ -327,6 +326,101 @@ static int fake_kill(struct kernel *k, struct fwmark mask, struct fwmark mark,
 	return 0;
 }
 
+struct fake_reader {
+	struct flow_reader reader;		/* first */
+	const struct fake_kernel *fake;
+	struct fwmark mask, mark;
+	bool all;
+	size_t at;
+};
+
+static int fake_read_flows(struct flow_reader *reader, unsigned pieces, flow_visit *visit,
+			   void *context)
+{
+	struct fake_reader *dump = (struct fake_reader *)reader;
+
+	for (; pieces > 0 && dump->at < dump->fake->flows.n; pieces--, dump->at++) {
+		const struct connection *c = &dump->fake->flows.at[dump->at];
+
+		if (dump->all || (c->mark.host & dump->mask.host) == dump->mark.host)
+			visit(context, FLOW_IS, c);
+	}
+	return dump->at < dump->fake->flows.n;
+}
+
+static void fake_close_flows(struct flow_reader *reader)
+{
+	free(reader);
+}
+
+static int fake_dump_flows(struct kernel *k, struct fwmark mask, const struct fwmark *mark,
+			   struct flow_reader **ret)
+{
+	struct fake_reader *dump = mem_zero(1, sizeof *dump);
+	int r = due(of(k), &of(k)->fail_flows);
+
+	if (r < 0) {
+		free(dump);
+		return r;
+	}
+	*dump = (struct fake_reader){ .fake = of(k), .mask = mask, .all = !mark,
+				      .reader = { .fd = -1, .read = fake_read_flows,
+						  .close = fake_close_flows } };
+	if (mark)
+		dump->mark = *mark;
+	*ret = &dump->reader;
+	return 0;
+}
+
+static int fake_follow_flows(struct kernel *k, struct fwmark mask, struct flow_reader **ret)
+{
+	(void)k;
+	(void)mask;
+	(void)ret;
+	return -EOPNOTSUPP;			/* there is no event loop to follow them in */
+}
+
+static int fake_find_owner(struct kernel *k, const struct connection *connection, bool *ret_found,
+			   struct socket_owner *ret)
+{
+	(void)k;
+	(void)connection;
+	(void)ret;
+	*ret_found = false;
+	return 0;
+}
+
+static int fake_count_entries(struct kernel *k, uint32_t *ret)
+{
+	*ret = (uint32_t)of(k)->flows.n;
+	return 0;
+}
+
+static int fake_count_sockets(struct kernel *k, const struct ip *from, const struct ip *to,
+			      uint16_t port, uint32_t *ret)
+{
+	(void)from;
+	(void)to;
+	(void)port;
+	*ret = of(k)->sockets;
+	return 0;
+}
+
+static int fake_read_settings(struct kernel *k, struct net_settings *ret)
+{
+	(void)k;
+	*ret = (struct net_settings){ .ports = { 32768, 60999 }, .n_ports = 28232 };
+	return 0;
+}
+
+static int fake_read_strays(struct kernel *k, struct strays *ret)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < of(k)->strays.n; i++)
+		PUSH(ret, of(k)->strays.at[i]);
+	return 0;
+}
+
 static int fake_carried(struct kernel *k, struct fwmark mask, const struct fwmark *marks, size_t n,
 			bool *ret_carried)
 {
@@ -347,7 +441,8 @@ static int fake_carried(struct kernel *k, struct fwmark mask, const struct fwmar
 
 void fake_kernel_connection(struct fake_kernel *fake, uint32_t mark, uint16_t port)
 {
-	struct connection connection = { .mark = { mark }, .from_port = port, .source_port = port,
+	struct connection connection = { .mark = { mark }, .alive = true,
+					 .from_port = port, .source_port = port,
 					 .to_port = 25, .protocol = PROTOCOL_TCP,
 					 .state = "ESTABLISHED" };
 
@@ -387,6 +482,10 @@ void fake_kernel_init(struct fake_kernel *fake)
 			.count_connections = fake_count, .count_sources = fake_sources,
 			.list_connections = fake_list,
 			.kill_connections = fake_kill, .carried = fake_carried,
+			.dump_flows = fake_dump_flows, .follow_flows = fake_follow_flows,
+			.find_owner = fake_find_owner, .count_entries = fake_count_entries,
+			.count_sockets = fake_count_sockets, .read_settings = fake_read_settings,
+			.read_strays = fake_read_strays,
 			.close = fake_close,
 			.features = { .owner = true, .persist = true, .destroy = true },
 		},
@@ -402,6 +501,7 @@ void fake_kernel_drop(struct fake_kernel *fake)
 	forget_rows(fake);
 	facts_drop(&fake->facts);
 	connections_drop(&fake->flows);
+	free(fake->strays.at);
 	free(fake->tagged.at);
 }
 

@@ -26,6 +26,9 @@ struct fake_kernel {
 
 	/* What count, list, kill and carried go by; all within any mask. */
 	struct connections flows;
+	uint32_t sockets;			/* what count_sockets() answers */
+	struct strays strays;			/* what read_strays() answers */
+	uint64_t dropped_guard;			/* what read_counters() says of it, beyond 4 */
 	struct { uint32_t *at; size_t n, room; } tagged;	/* marks of sockets */
 	size_t immortal;			/* so many connections that kill leaves */
 

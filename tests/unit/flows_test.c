@@ -86,7 +86,7 @@ static void test_entry_is_read(void **state)
 	assert_int_equal(flow.connection.id, 77);
 	assert_int_equal(flow.connection.zone, 9);
 	assert_string_equal(flow.connection.state, "ESTABLISHED");
-	assert_true(flow.alive);
+	assert_true(flow.connection.alive);
 	/* Cut anywhere it is refused, or is less: never read beyond (the sanitizers look). */
 	for (uint32_t len = NLMSG_HDRLEN; len < whole; len++) {
 		char *cut = malloc(len);
@@ -125,8 +125,8 @@ static void test_alive(void **state)
 
 		assert_true(flows_parse(entry(buffer, lives[i].protocol, lives[i].tcp_state,
 					      lives[i].status), &flow));
-		if (flow.alive != lives[i].want)
-			fail_msg("%s: alive %d", lives[i].what, flow.alive);
+		if (flow.connection.alive != lives[i].want)
+			fail_msg("%s: alive %d", lives[i].what, flow.connection.alive);
 	}
 }
 
