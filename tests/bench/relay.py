@@ -220,6 +220,8 @@ def targets(results, cells):
         if to_haproxy is not None:
             least = 0.9 if cell[1] else 1.0
             rows.append((where, "of haproxy", to_haproxy, to_haproxy >= least, ">= %.1f" % least))
+            ours, theirs = (median(results, (name,) + cell, 2) for name in ("outbind", "haproxy"))
+            rows.append((where, "CPU of haproxy's", ours / theirs, ours <= 1.4 * theirs, "<= 1.4"))
         if to_filter is not None:
             rows.append((where, "of Postfix's filter", to_filter, to_filter >= 2, ">= 2"))
     print("\ntargets")

@@ -185,6 +185,24 @@ def _():
         check("violations", receiver.violations, [])
 
 
+@test("a listener of both families takes an IPv4 client for one, at the mail and the SOCKS5 front")
+def _():
+    conf = mail_binding("acme", 11) + relay_block(
+        "listen *:2500;\nlisten *:2520 { protocol socks5; }\nclient 127.0.0.0/8 use acme;\n",
+        smarthost=smarthost())
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner()})
+        lab.relay(conf)
+        with lab.inside("sender"):
+            sockets = [socks5(("127.0.0.1", 2520), FAR[4], DESTINATION), tcp("127.0.0.1", 2500)]
+        for sock in sockets:
+            with Client(sock) as client:
+                client.hello()
+                check("reply", client.transaction("a@b.example", ["c@d.example"], b"x\r\n").code, 250)
+            check("source", receiver.messages[-1].source, pool(11, 4))
+        check("trace field of the mail front", b"([127.0.0.1])" in receiver.messages[-1].content, True)
+
+
 @test("more specific keys go before others, whatever the order of the text; `on` before the same without")
 def _():
     rules = ['otherwise use d;', "client 127.0.0.0/8 use c;", 'ehlo "h.example" use b;', 'sender ".s.example" use c;',
