@@ -20,6 +20,7 @@ const struct verb *const verbs[] = {
 	&explain_verb,
 	&exec_verb,
 	&verify_verb,
+	&settle_verb,
 
 	&binding_list_verb,
 	&binding_show_verb,

@@ -277,6 +277,31 @@ int agent_refresh(struct agent *agent, unsigned kinds)
 	return r;
 }
 
+int agent_settle(struct agent *agent)
+{
+	struct facts now = { 0 };
+	size_t n = agent->now->model.cgroups.n;
+	bool changed;
+	int r;
+
+	if (!agent->cgroups)
+		return 0;
+	r = cgroups_read(agent->cgroups, &changed);
+	if (r < 0) {
+		log_event(EVENT_CGROUPS_FAILED, "error=\"%s\" next=retry", strerror(-r));
+		return r;
+	}
+	/* The events may have been taken already, and wait for others to be applied together. */
+	cgroups_facts(agent->cgroups, &now);
+	changed = changed || agent->stale || now.n_execs != agent->facts.n_execs ||
+		  memcmp(now.cgroup_ids, agent->facts.cgroup_ids, n * sizeof *now.cgroup_ids);
+	for (size_t i = 0; i < now.n_execs && !changed; i++)
+		changed = now.execs[i].id != agent->facts.execs[i].id;
+	free(now.cgroup_ids);
+	free(now.execs);
+	return changed ? agent_refresh(agent, FACTS_CGROUPS) : 0;
+}
+
 int agent_heal(struct agent *agent, const char *why, bool foreign)
 {
 	AUTO(outcome_drop) struct outcome out = { 0 };

@@ -99,6 +99,13 @@ MUST_CHECK int agent_reload(struct agent *agent, struct outcome *out);
 int agent_refresh(struct agent *agent, unsigned kinds);
 
 /*
+ * agent_settle - take in what happened to cgroups until now, before its events come
+ * Costs a compilation only if something did. Returns 0, or -errno after it was logged: some element
+ * is not in the kernel.
+ */
+MUST_CHECK int agent_settle(struct agent *agent);
+
+/*
  * agent_heal - look whether the table is what we wrote; write it again if not
  * @why:     for the log
  * @foreign: somebody else is known to have changed it; elements are too many to be read back, so

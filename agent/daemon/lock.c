@@ -2,13 +2,16 @@
 /*
  * The lock is the abstract Unix socket "\0outbind/TABLE": abstract names belong to a network
  * namespace, exactly as tables do (unix(7); net/unix/af_unix.c hashes by net), and vanish with the
- * process. Anybody may bind such a name, so a holder who is not root proves nothing and is ignored;
- * SO_PEERCRED of a connected stream socket tells who called listen(2).
+ * process. Anybody may bind such a name, so a holder who is none of those that run an agent (root, our
+ * own user, the user of the service) proves nothing and is ignored; SO_PEERCRED of a connected stream
+ * socket tells who called listen(2).
  *
  * Limits: a holder that neither accepts nor has room in its backlog cannot be identified; then the
  * owner flag of the table is the only guard.
  */
 #include "daemon/lock.h"
+
+#include "daemon/peer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +53,14 @@ static int bind_name(const struct sockaddr_un *name, socklen_t len, struct fd *r
 	return 0;
 }
 
+static bool runs_agents(uid_t uid)
+{
+	uid_t service;
+
+	return uid == 0 || uid == geteuid() ||
+	       (peer_user_id(LOCK_USER, &service) == 0 && uid == service);
+}
+
 int lock_take(const char *table, struct fd *ret, int *reterr_pid, uint32_t *reterr_uid)
 {
 	static const struct timespec pause = { .tv_nsec = LOOK_PAUSE_NS };
@@ -69,7 +80,7 @@ int lock_take(const char *table, struct fd *ret, int *reterr_pid, uint32_t *rete
 	}
 	*reterr_pid = holder.pid;
 	*reterr_uid = holder.uid;
-	if (holder.uid == 0)
+	if (runs_agents(holder.uid))
 		return -EBUSY;
 	*ret = FD_NONE;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* GetStatus, Reload and PrepareExec: the agent as a whole. */
+/* GetStatus, Reload, PrepareExec and Settle: the agent as a whole. */
 #include "daemon/method.h"
 
 #include "daemon/alarm.h"
@@ -199,6 +199,7 @@ void method_prepare_exec(struct call *call)
 	const char *name = method_text(call, "binding");
 	AUTO(mem_drop) char *path = NULL;
 	char text[OUTCOME_TEXT];
+	bool there;
 	int r;
 
 	if (model_find(&agent->now->model, name) == NO_INDEX) {
@@ -209,15 +210,23 @@ void method_prepare_exec(struct call *call)
 		fail_exec(call, "no cgroup2 file system on this host");
 		return;
 	}
-	r = cgroups_make_exec(agent->cgroups, name, &path);
+	r = cgroups_find_exec(agent->cgroups, name, method_true(call, "slice"), &path, &there);
 	if (r < 0) {
-		snprintf(text, sizeof text, "cannot make the cgroup: %s", strerror(-r));
+		snprintf(text, sizeof text, "cannot look at the cgroup: %s", strerror(-r));
 		fail_exec(call, text);
 		return;
 	}
-	if (agent_refresh(agent, FACTS_CGROUPS) < 0)
-		fail_exec(call,
-			  "the cgroup was made, but its element is not in the kernel; see the log");
+	if (there && agent_refresh(agent, FACTS_CGROUPS) < 0)
+		fail_exec(call, "the element of the cgroup is not in the kernel; see the log");
 	else
-		method_reply(call, json_pack("{s:o}", "cgroup", method_json(path)));
+		method_reply(call, json_pack("{s:o, s:b}", "cgroup", method_json(path), "ready",
+					     there));
+}
+
+void method_settle(struct call *call)
+{
+	if (agent_settle(call->agent) < 0)
+		fail_exec(call, "an element of a cgroup is not in the kernel; see the log");
+	else
+		method_reply(call, json_object());
 }

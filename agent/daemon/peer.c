@@ -64,6 +64,16 @@ bool peer_in_groups(const struct credentials *credentials, gid_t first, gid_t la
 	return false;
 }
 
+/* Where we run with that group the file has it already, and chown(2) may be taken from us. */
+static int give_to(const char *path, gid_t gid)
+{
+	struct stat status;
+
+	if (gid == (gid_t)-1 || (stat(path, &status) == 0 && status.st_gid == gid))
+		return 0;
+	return chown(path, (uid_t)-1, gid);
+}
+
 int peer_listen(const char *dir, const char *name, int type, mode_t mode, gid_t gid, struct fd *ret)
 {
 	AUTO(fd_drop) struct fd fd = { socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) };
@@ -84,8 +94,7 @@ int peer_listen(const char *dir, const char *name, int type, mode_t mode, gid_t 
 	umask(mask);
 	if (r < 0)
 		return r;
-	if ((gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) < 0) || chmod(path, mode) < 0 ||
-	    listen(fd.n, 64) < 0)
+	if (give_to(path, gid) < 0 || chmod(path, mode) < 0 || listen(fd.n, 64) < 0)
 		return -errno;
 	*ret = fd_take(&fd);
 	return 0;

@@ -102,6 +102,16 @@ static int look_at(struct cgroups *cgroups, struct place *place)
 	return 0;
 }
 
+/* The binding whose exec cgroup the entry @name of @parent is, or NO_INDEX. */
+static uint32_t exec_of(const struct cgroups *cgroups, const struct place *parent, const char *name)
+{
+	if (strcmp(parent->path, "/" EXEC_PARENT) == 0)
+		return tree_exec_binding(cgroups->model, name);
+	if (strcmp(parent->path, "/" EXEC_SLICE) == 0)
+		return tree_exec_slice_binding(cgroups->model, name);
+	return NO_INDEX;
+}
+
 /* Make the place at @path part of the tree of places, with all that its name says about it. */
 static struct place *add_place(struct cgroups *cgroups, const struct place *parent,
 			       const char *path, const char *name)
@@ -120,15 +130,13 @@ static struct place *add_place(struct cgroups *cgroups, const struct place *pare
 		of->first = place;
 		cgroups->changed = cgroups->changed || (!is_new && place->id);
 	}
-	if (strcmp(parent->path, "/" EXEC_PARENT) == 0)
-		place->exec = tree_exec_binding(cgroups->model, name);
+	place->exec = exec_of(cgroups, parent, name);
 	return place;
 }
 
 /* Something happened to, or was found at, the entry @name of the directory @parent. */
 static int look_at_entry(struct cgroups *cgroups, const struct place *parent, const char *name)
 {
-	bool is_exec = strcmp(parent->path, "/" EXEC_PARENT) == 0;
 	bool is_unit = parent->slice &&
 		       (tree_is_slice(name) || places_find(&cgroups->unit_names, name));
 	char path[PATH_MAX];
@@ -137,7 +145,7 @@ static int look_at_entry(struct cgroups *cgroups, const struct place *parent, co
 	if (len >= (int)sizeof path)
 		return 0;			/* no path of a policy is as long */
 	if (!places_find(&cgroups->places, path) && !is_unit &&
-	    !(is_exec && tree_exec_binding(cgroups->model, name) != NO_INDEX))
+	    exec_of(cgroups, parent, name) == NO_INDEX)
 		return 0;
 	return look_at(cgroups, add_place(cgroups, parent, path, name));
 }
@@ -367,6 +375,7 @@ int cgroups_follow(struct cgroups *cgroups, const struct model *model)
 	enter_clients(cgroups, model);
 	name_place(cgroups, "")->above = true;	/* EXEC_PARENT may appear in it */
 	name_place(cgroups, "/" EXEC_PARENT)->above = true;
+	name_path(cgroups, "/" EXEC_SLICE)->above = true;
 	r = look_at_all(cgroups);
 	cgroups->changed = false;		/* the caller knows nothing yet that could change */
 	cgroups->lost = cgroups->lost || r < 0;
@@ -394,22 +403,30 @@ int cgroups_read(struct cgroups *cgroups, bool *ret_changed)
 	return 0;
 }
 
-int cgroups_make_exec(struct cgroups *cgroups, const char *binding, char **ret_path)
+int cgroups_find_exec(struct cgroups *cgroups, const char *binding, bool slice, char **ret_path,
+		      bool *ret_there)
 {
-	const struct place *parent = places_find(&cgroups->places, "/" EXEC_PARENT);
-	char *AUTO(mem_drop) name = tree_exec_name(binding);
-	char *path;
-	int r = tree_make_exec(&cgroups->tree, name);
+	const char *above = slice ? EXEC_SLICE : EXEC_PARENT;
+	char *AUTO(mem_drop) name = slice ? tree_exec_slice(binding) : tree_exec_name(binding);
+	char *AUTO(mem_drop) path = NULL;
+	const struct place *parent, *place;
+	char *full;
+	int r = 0;
 
-	if (r < 0)
-		return r;
+	if (asprintf(&path, "/%s/%s", above, name) < 0)
+		abort();
+	path[strlen(above) + 1] = '\0';
+	parent = places_find(&cgroups->places, path);
+	path[strlen(above) + 1] = '/';
 	/* Known at once, so that the caller can commit it before the first connection. */
 	if (parent)
 		r = look_at_entry(cgroups, parent, name);
 	if (r < 0)
 		return r;
-	if (asprintf(&path, "%s/%s/%s", cgroups->tree.root_path, EXEC_PARENT, name) < 0)
+	place = places_find(&cgroups->places, path);
+	if (asprintf(&full, "%s%s", cgroups->tree.root_path, path) < 0)
 		abort();
-	*ret_path = path;
+	*ret_there = place && place->id;
+	*ret_path = full;
 	return 0;
 }

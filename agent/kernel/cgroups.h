@@ -53,10 +53,15 @@ const char *cgroups_unit_path(const struct cgroups *cgroups, const char *unit);
 const char *cgroups_path_of(const struct cgroups *cgroups, uint64_t id);
 
 /*
- * The directory below the root whose children `outbindctl exec` runs commands in: EXEC_PARENT/NAME
+ * The directory below the root whose children `outbindctl exec` runs commands in. EXEC_PARENT/NAME
  * for binding NAME (a slash in it as "\x2f", a backslash as "\x5c", a leading dot, or the one in
- * names like "memory.max", as "\x2e"), made if it is not there. *@ret_path: in the file system,
- * malloc'd. Its id is in the next cgroups_facts() already, and reported as a change later too.
+ * names like "memory.max", as "\x2e"); or, where systemd makes it, EXEC_SLICE/outbind-exec-NAME.slice
+ * (with the escapes of systemd-escape(1)). Looked at, not made: the agent needs no right to make
+ * cgroups. *@ret_path: in the file system, malloc'd, also if it is not there (*@ret_there). Its id is
+ * in the next cgroups_facts() already, and reported as a change later too.
  */
 #define EXEC_PARENT "outbind.exec"
-MUST_CHECK int cgroups_make_exec(struct cgroups *cgroups, const char *binding, char **ret_path);
+#define EXEC_SLICE "outbind.slice/outbind-exec.slice"
+#define EXEC_SLICE_PREFIX "outbind-exec-"
+MUST_CHECK int cgroups_find_exec(struct cgroups *cgroups, const char *binding, bool slice,
+				 char **ret_path, bool *ret_there);

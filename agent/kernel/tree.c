@@ -13,11 +13,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 enum { CHAIN_MAX = 15 };			/* and a 0 */
@@ -48,6 +46,7 @@ static size_t mount_len(const char *path)
 int tree_init(struct tree *tree, const char *root)
 {
 	char *path = realpath(root, NULL);
+	struct statx status;
 	struct fd fd;
 	size_t len;
 
@@ -60,6 +59,9 @@ int tree_init(struct tree *tree, const char *root)
 	tree->root = fd;
 	if (!is_cgroup2(path))
 		return -EMEDIUMTYPE;
+	if (statx(fd.n, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+		return -errno;
+	tree->mount = status.stx_mnt_id;
 	len = mount_len(path);
 	tree->mount_prefix = mem_text(path + len, strlen(path + len));
 	return 0;
@@ -112,25 +114,60 @@ bool tree_is_slices(const char *path)
 	return true;
 }
 
-static int open_with(const struct tree *tree, const char *path, uint64_t flags, struct fd *ret_fd)
+static bool same_mount(const struct fd *fd, uint64_t mount)
 {
-	struct open_how how = {
-		.flags = flags | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-	};
-	const char *relative = path[0] ? path + 1 : ".";
-	struct fd fd;
+	struct statx status;
 
-	fd.n = (int)syscall(SYS_openat2, tree->root.n, relative, &how, sizeof how);
-	if (fd.n >= 0) {
-		*ret_fd = fd;
-		return 0;
-	}
-	/* ENODEV: being removed, as kernfs puts it. EAGAIN: only for "..", which no path has. */
-	if (errno == ENOTDIR || errno == ELOOP || errno == EXDEV || errno == ENAMETOOLONG ||
-	    errno == ENODEV || errno == EAGAIN)
+	return statx(fd->n, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0 &&
+	       status.stx_mnt_id == mount;
+}
+
+static int open_error(void)
+{
+	/* ENODEV: being removed, as kernfs puts it. ELOOP, with O_PATH ENOTDIR: a symbolic link. */
+	if (errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG || errno == ENODEV)
 		return -ENOENT;
 	return -errno;
+}
+
+/*
+ * One directory after the other: openat2(2) would do it in one call, but a seccomp filter cannot look
+ * at its flags, so RestrictSUIDSGID= of systemd.exec(5) takes it away.
+ */
+static int open_with(const struct tree *tree, const char *path, int flags, struct fd *ret_fd)
+{
+	AUTO(fd_drop) struct fd last = FD_NONE, at = FD_NONE;
+	char name[NAME_MAX + 1];
+
+	at.n = openat(tree->root.n, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	while (at.n >= 0 && *path) {
+		size_t len = strcspn(++path, "/");
+		struct fd next;
+
+		if (len > NAME_MAX || (len == 2 && strncmp(path, "..", 2) == 0))
+			return -ENOENT;		/* nothing is looked up above the root */
+		memcpy(name, path, len);
+		name[len] = '\0';
+		path += len;
+		next.n = openat(at.n, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next.n < 0)
+			return open_error();
+		fd_drop(&at);
+		at = next;
+	}
+	if (at.n < 0)
+		return open_error();
+	if (!same_mount(&at, tree->mount))
+		return -ENOENT;
+	if (flags & O_PATH) {
+		*ret_fd = fd_take(&at);
+		return 0;
+	}
+	last.n = openat(at.n, ".", flags | O_DIRECTORY | O_CLOEXEC);
+	if (last.n < 0)
+		return open_error();
+	*ret_fd = fd_take(&last);
+	return 0;
 }
 
 int tree_open(const struct tree *tree, const char *path, struct fd *ret_fd)
@@ -302,12 +339,30 @@ static int hex_digit(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-uint32_t tree_exec_binding(const struct model *model, const char *name)
+/* systemd.unit(5): a hyphen in the name of a slice parts it from its parent. */
+char *tree_exec_slice(const char *binding)
 {
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_:";
+	size_t room = strlen(EXEC_SLICE_PREFIX) + strlen(binding) * 4 + strlen(".slice") + 1;
+	char *name = mem_zero(room, 1), *out = name + sprintf(name, "%s", EXEC_SLICE_PREFIX);
+
+	for (const char *in = binding; *in; in++)
+		if (strchr(plain, *in) || (*in == '.' && in > binding))
+			*out++ = *in;
+		else
+			out += sprintf(out, "\\x%02x", (unsigned)(unsigned char)*in);
+	strcpy(out, ".slice");
+	return name;
+}
+
+static uint32_t find_escaped(const struct model *model, const char *name, size_t len)
+{
+	const char *end = name + len;
 	char text[NAME_MAX + 1];
 	size_t n = 0;
 
-	while (*name && n < sizeof text - 1) {
+	while (name < end && n < sizeof text - 1) {
 		bool is_escape = name[0] == '\\' && name[1] == 'x' && hex_digit(name[2]) >= 0 &&
 				 hex_digit(name[3]) >= 0;
 
@@ -321,17 +376,17 @@ uint32_t tree_exec_binding(const struct model *model, const char *name)
 	return model_find(model, text);
 }
 
-static int make_directory(const struct fd *parent, const char *name)
+uint32_t tree_exec_binding(const struct model *model, const char *name)
 {
-	return mkdirat(parent->n, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
+	return find_escaped(model, name, strlen(name));
 }
 
-int tree_make_exec(const struct tree *tree, const char *name)
+uint32_t tree_exec_slice_binding(const struct model *model, const char *name)
 {
-	AUTO(fd_drop) struct fd parent = FD_NONE;
-	int r = make_directory(&tree->root, EXEC_PARENT);
+	size_t prefix = strlen(EXEC_SLICE_PREFIX), len = strlen(name);
 
-	if (r == 0)
-		r = tree_open(tree, "/" EXEC_PARENT, &parent);
-	return r < 0 ? r : make_directory(&parent, name);
+	if (!tree_is_slice(name) || len <= prefix + strlen(".slice") ||
+	    strncmp(name, EXEC_SLICE_PREFIX, prefix) != 0)
+		return NO_INDEX;
+	return find_escaped(model, name + prefix, len - prefix - strlen(".slice"));
 }

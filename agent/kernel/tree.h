@@ -11,6 +11,7 @@
 
 struct tree {
 	struct fd root;				/* O_PATH */
+	uint64_t mount;				/* id of the mount that it is in */
 	char *root_path;			/* resolved, absolute */
 	char *mount_prefix;			/* from mount to root; "" if they are one */
 };
@@ -43,8 +44,9 @@ void tree_close_directory(DIR **directory);
 MUST_CHECK int tree_chain(const struct tree *tree, const char *path, uint64_t ret_ids[static 16]);
 MUST_CHECK int tree_of_process(const struct tree *tree, int pid, char **ret_path);
 
-/* Name of the exec cgroup of @binding (malloc'd), and the binding of such a name, or NO_INDEX. */
+/* Name of the exec cgroup, or exec slice, of @binding (malloc'd), and the binding of such a name, or
+ * NO_INDEX. */
 char *tree_exec_name(const char *binding);
+char *tree_exec_slice(const char *binding);
 uint32_t tree_exec_binding(const struct model *model, const char *name);
-/* Make EXEC_PARENT/@name if it is not there. */
-MUST_CHECK int tree_make_exec(const struct tree *tree, const char *name);
+uint32_t tree_exec_slice_binding(const struct model *model, const char *name);

@@ -6,7 +6,7 @@ import os
 import sys
 
 from cases import test
-from lab import BUILD, FAR, HOST, Lab, PORT, binding, check, pool, wait_for
+from lab import BUILD, FAR, HOST, Lab, PORT, Skip, binding, check, pool, wait_for
 
 CONF = "".join(binding(name, 11 + i, more="ehlo %s.example;" % name) for i, name in enumerate("abcd")) + """
 binding only4 { address 198.51.100.16; }
@@ -256,6 +256,46 @@ def _():
         check("unknown binding", agent.ctl("exec", "zzz", "--", "true", ok=False).returncode != 0, True)
         left = [name for _, names, _ in os.walk(lab.cgroup_root) for name in names if name.startswith("exec-")]
         check("cgroups left behind", left, [])
+
+
+@test("`exec --unit-name` without systemd: a cgroup of that name; a second one, or a bad name, is refused")
+def _():
+    if os.path.isdir("/run/systemd/system"):
+        raise Skip("systemd runs here: tests/vm has this case")
+    with Lab() as lab:
+        agent = lab.agent(CONF)
+        result = agent.ctl("exec", "--unit-name", "job-1", "a", "--", "sh", "-c",
+                           "grep ^0:: /proc/self/cgroup; nc -w1 %s %d </dev/null" % (FAR[4], PORT))
+        check("cgroup: " + result.stdout, result.stdout.split()[0].endswith("/outbind.exec/a/job-1.scope"), True)
+        check("source", result.stdout.split()[1], pool(11, 4))
+        lab.spawn("sender", [BUILD + "/outbindctl", "--runtime-dir", agent.runtime, "exec", "--unit-name", "job-1", "a",
+                             "--", "sleep", "30"])
+        place = lab.cgroup_root + "/outbind.exec/a/job-1.scope"
+        wait_for("the first to run", lambda: os.path.isdir(place) and open(place + "/cgroup.procs").read())
+        result = agent.ctl("exec", "--unit-name", "job-1", "a", "--", "echo", "ran", ok=False)
+        check("a second one: " + result.stderr, (result.returncode, result.stdout), (5, ""))
+        for name in ("", ".x", "a/b", "a b", "x" * 201):
+            result = agent.ctl("exec", "--unit-name", name, "a", "--", "echo", "ran", ok=False)
+            check("name %r: %s" % (name, result.stderr), (result.returncode, result.stdout), (2, ""))
+
+
+@test("`settle`: what is sent after it by a cgroup that was made before it has its binding")
+def _():
+    with Lab() as lab:
+        path = lab.cgroup("/system.slice/y.service")
+        agent = lab.agent(CONF)
+        wrong = []
+        for i in range(40):
+            os.rmdir(path)
+            os.mkdir(path)
+            agent.ctl("settle")
+            source = lab.source(FAR[4], proto="udp", cgroup=path, uid=1)
+            if source != pool(13, 4):
+                wrong.append((i, source))
+        check("wrong sources", wrong, [])
+        before = agent.json("status")["transactions"]
+        agent.ctl("settle")
+        check("nothing to do, nothing done", agent.json("status")["transactions"], before)
 
 
 @test("exit statuses are as documented: usage 2, no agent 3, permission 4")

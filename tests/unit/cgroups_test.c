@@ -414,43 +414,51 @@ static void test_overflow(void **state)
 	assert_int_equal(facts.cgroup_ids[1], 0);
 }
 
+static uint32_t add(const char *name)
+{
+	return model_add_binding(&model, &(struct binding){ .name = name });
+}
+
+static bool find_exec(const char *binding, bool slice, char **ret_path)
+{
+	bool there;
+
+	assert_int_equal(cgroups_find_exec(cgroups, binding, slice, ret_path, &there), 0);
+	return there;
+}
+
 static void test_exec(void **state)
 {
-	static const struct {
-		const char *binding, *directory;
-	} rows[] = {
-		{ "acme", "acme" },
-		{ "acme.example", "acme.example" },
-		{ "a/b", "a\\x2fb" },
-		{ ".hidden", "\\x2ehidden" },
-		{ "a\\x2fb", "a\\x5cx2fb" },
-		{ "cgroup.procs", "cgroup\\x2eprocs" },
-		{ "memory.max", "memory\\x2emax" },
+	static const char *const rows[][2] = {
+		{ "acme", "acme" }, { "acme.example", "acme.example" }, { "a/b", "a\\x2fb" },
+		{ ".hidden", "\\x2ehidden" }, { "a\\x2fb", "a\\x5cx2fb" },
+		{ "cgroup.procs", "cgroup\\x2eprocs" }, { "memory.max", "memory\\x2emax" },
 	};
 	static const char *const none[] = { NULL };
 
 	(void)state;
 	NEED_CGROUP2();
 	follow(none);
-	for (uint32_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct binding binding = { .name = rows[i].binding };
-
-		assert_int_equal(model_add_binding(&model, &binding), i);
-	}
+	for (uint32_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(add(rows[i][0]), i);
 	for (uint32_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char *AUTO(mem_drop) path = NULL;
 		char want[PATH_MAX];
 
-		snprintf(want, sizeof want, EXEC_PARENT "/%s", rows[i].directory);
-		assert_int_equal(cgroups_make_exec(cgroups, rows[i].binding, &path), 0);
+		snprintf(want, sizeof want, EXEC_PARENT "/%s", rows[i][1]);
+		assert_false(find_exec(rows[i][0], false, &path));
+		assert_string_equal(path, below_root(want));
+		mem_drop(&path);
+		if (i == 0)
+			make(EXEC_PARENT);
+		make(want);
+		assert_true(find_exec(rows[i][0], false, &path));
 		assert_string_equal(path, below_root(want));
 		cgroups_facts(cgroups, &facts); /* known before the event comes */
 		assert_int_equal(facts.n_execs, i + 1);
 		for (size_t k = 0; k < facts.n_execs; k++)
 			if (facts.execs[k].binding == i)
 				assert_int_equal(facts.execs[k].id, inode(want));
-		mem_drop(&path);
-		assert_int_equal(cgroups_make_exec(cgroups, rows[i].binding, &path), 0);
 	}
 	assert_true(take_in());
 	assert_int_equal(facts.n_execs, ARRAY_LEN(rows));
@@ -462,6 +470,35 @@ static void test_exec(void **state)
 	assert_int_equal(cgroups_follow(cgroups, &model), 0);
 	cgroups_facts(cgroups, &facts);
 	assert_int_equal(facts.n_execs, ARRAY_LEN(rows) - 1);
+}
+
+/* The same where systemd makes them: the name of the slice tells the binding. */
+static void test_exec_slices(void **state)
+{
+	static const char *const none[] = { NULL }, *const rows[][2] = {
+		{ "acme", "acme" }, { "acme.example", "acme.example" }, { "a-b", "a\\x2db" },
+		{ "a/b", "a\\x2fb" }, { ".hidden", "\\x2ehidden" }, { "a\\x2fb", "a\\x5cx2fb" },
+	};
+	char *AUTO(mem_drop) path = NULL;
+	char want[PATH_MAX];
+
+	(void)state;
+	NEED_CGROUP2();
+	follow(none);
+	for (uint32_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(add(rows[i][0]), i);
+	assert_int_equal(cgroups_follow(cgroups, &model), 0);
+	make("outbind.slice");
+	make(EXEC_SLICE);
+	for (uint32_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(want, sizeof want, EXEC_SLICE "/" EXEC_SLICE_PREFIX "%s.slice", rows[i][1]);
+		make(want);
+		mem_drop(&path);
+		assert_true(find_exec(rows[i][0], true, &path));
+		assert_string_equal(path, below_root(want));
+	}
+	assert_true(take_in());
+	assert_int_equal(facts.n_execs, ARRAY_LEN(rows));
 }
 
 static void test_questions(void **state)
@@ -553,6 +590,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_roles_combine, tear_down),
 		cmocka_unit_test_teardown(test_another_model, tear_down),
 		cmocka_unit_test_teardown(test_exec, tear_down),
+		cmocka_unit_test_teardown(test_exec_slices, tear_down),
 		cmocka_unit_test_teardown(test_questions, tear_down),
 		cmocka_unit_test_teardown(test_many, tear_down),
 		cmocka_unit_test_teardown(test_overflow, tear_down),

@@ -50,7 +50,7 @@ static int run_exec(const char *cgroup, const char *script, char *out, size_t ro
 	pid_t child;
 
 	argv[4] = argc == 5 ? text + 1 : shell;
-	(void)snprintf(replies, sizeof replies, "{\"parameters\":{\"cgroup\":\"%s\"}}\n", cgroup);
+	(void)snprintf(replies, sizeof replies, "{\"parameters\":{\"cgroup\":\"%s\",\"ready\":true}}\n", cgroup);
 	fake_start(&fake, replies);
 	assert_int_equal(pipe(pipes), 0);
 	child = fork();
