@@ -140,27 +140,29 @@ static void on_write(struct ev_loop *loop, ev_io *io, int revents)
 	flush(io->data);
 }
 
-/* Root, ourselves, or a member of the group: by the credentials of connect(2), unix(7). */
+/* Root, ourselves, or a member of the group outbind or of our own, which is what a sandbox that hides
+ * other groups leaves: by the credentials of connect(2), unix(7). */
 static bool may_read(int fd)
 {
-	struct group *group = getgrnam("outbind");
+	const struct group *group = getgrnam("outbind");
+	gid_t own = getegid(), readers = group ? group->gr_gid : own;
 	AUTO(mem_drop) gid_t *groups = NULL;
 	struct ucred peer;
 	socklen_t size = sizeof peer;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
-	if (peer.uid == 0 || peer.uid == geteuid() || (group && peer.gid == group->gr_gid))
+	if (peer.uid == 0 || peer.uid == geteuid() || peer.gid == readers || peer.gid == own)
 		return true;
 	size = 0;
-	if (!group || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 ||
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 ||
 	    errno != ERANGE)
 		return false;
 	groups = mem_zero(1, size);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
 		return false;
 	for (size_t i = 0; i < size / sizeof *groups; i++)
-		if (groups[i] == group->gr_gid)
+		if (groups[i] == readers || groups[i] == own)
 			return true;
 	return false;
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "model/conf.h"
+#include "relay/peers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,6 +80,27 @@ static void find_hostname(struct generation *generation)
 		strcpy(generation->hostname, "localhost");
 }
 
+/* Refuse rules about clients of Unix sockets where those cannot be told apart. */
+static int check_peers(const struct model *model, char *ret_why, size_t room)
+{
+	char hidden[64], place[256];
+
+	for (size_t i = 0; i < model->relay.rules.n; i++) {
+		const struct relay_rule *rule = &model->relay.rules.at[i];
+
+		if (rule->key != RELAY_KEY_PEER_CGROUP && rule->key != RELAY_KEY_PEER_USER)
+			continue;
+		if (peers_visible(hidden, sizeof hidden))
+			return 0;
+		(void)snprintf(ret_why, room,
+			       "%s: this rule asks which local user or unit the client is, but %s; "
+			       "see SANDBOX in outbind-relay(8)",
+			       model_place(model, rule->where, place, sizeof place), hidden);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int make(struct generation *generation, char *ret_why, size_t room)
 {
 	const struct relay *relay = &generation->model.relay;
@@ -87,6 +109,8 @@ static int make(struct generation *generation, char *ret_why, size_t room)
 		(void)snprintf(ret_why, room, "there is no relay block in the configuration");
 		return -EINVAL;
 	}
+	if (check_peers(&generation->model, ret_why, room) < 0)
+		return -EINVAL;
 	find_hostname(generation);
 	generation->policy = policy_new(&generation->model);
 	if (tls_client_new(relay->tls_ca, &generation->tls_client, ret_why, room) < 0)
