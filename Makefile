@@ -19,12 +19,13 @@ PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-de
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
 	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
-PACKAGES_TEST := $(PACKAGES_DEMO) conntrack procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
+PACKAGES_TEST := $(PACKAGES_DEMO) conntrack systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
 	libidn12 libgnutls-dane0 tshark
 PACKAGES_BENCH := liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0
 # Mail programs and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
 PEERS    := postfix exim4-daemon-light swaks npm:nodemailer
 PEERS_BENCH := postfix haproxy nginx libnginx-mod-stream npm:Haraka
+PACKAGES_DEB := debhelper dpkg-dev lintian
 PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
@@ -224,11 +225,11 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_outbindctl
 	set -e; for page in $(INSTALL_MAN); do install -D -m 644 docs/$${page#*/} \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page%/*}/$${page#*/}; done
-	set -e; for unit in $(wildcard systemd/*.service systemd/*.socket systemd/*.slice); do \
+	set -e; for unit in $(wildcard systemd/*.service systemd/*.socket systemd/*.target); do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $$unit; done
-	set -e; for kind in sysusers tmpfiles; do for file in systemd/*.$$kind systemd/$$kind.conf; do \
-		test ! -e $$file || install -D -m 644 $$file \
-			$(DESTDIR)$(PREFIX)/lib/$$kind.d/outbind.conf; done; done
+	set -e; for kind in sysusers tmpfiles; do for file in systemd/*.$$kind; do \
+		name=$${file##*/}; install -D -m 644 $$file \
+			$(DESTDIR)$(PREFIX)/lib/$$kind.d/$${name%.*}.conf; done; done
 	test ! -e docs/outbind.conf -o -e $(DESTDIR)$(SYSCONFDIR)/outbind/outbind.conf || \
 		install -m 644 docs/outbind.conf $(DESTDIR)$(SYSCONFDIR)/outbind/
 
@@ -249,11 +250,16 @@ bench-relay:
 	@tests/peers.sh build/peers $(PEERS_BENCH)
 	@$(MAKE) --no-print-directory all
 	@python3 tests/bench/relay.py $(BENCH)
-# One binary package in build/.
+# Debian packages, in DEB_DIR; DEB_VERSION=... for another version than the changelog's.
+DEB_DIR ?= build
 deb:
-	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) dpkg-dev binutils'
+	@$(MAKE) --no-print-directory deps DEPS='$(PACKAGES_BUILD) $(PACKAGES_DEB)'
 	@$(MAKE) --no-print-directory all
-	@systemd/deb.sh $(VERSION) build
+	@mkdir -p $(DEB_DIR)
+	@debian/rules binary DEB_DIR=$(DEB_DIR) $(if $(DEB_VERSION),DEB_VERSION=$(DEB_VERSION)) \
+		$(if $(V),,>$(BUILD)/deb.log 2>&1) || { tail -n 40 $(BUILD)/deb.log; exit 1; }
+	@dh_clean
+	@ls $(DEB_DIR)/*.deb
 help:
 	@printf '%-11s %s\n' \
 		all 'the programs and the library, in build/' \
@@ -266,7 +272,7 @@ help:
 		bench-relay 'the relay beside haproxy, nginx, Postfix, Haraka; BENCH=OPTIONS' \
 		lint 'layers, names, lengths, manuals; fmt mends blanks' \
 		check-vm 'tests that need a virtual machine' \
-		deb 'a binary package in build/' \
+		deb 'Debian packages, in DEB_DIR=build' \
 		install 'DESTDIR= PREFIX=/usr' \
 		deps 'install with apt-get what is missing'
 
