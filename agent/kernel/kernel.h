@@ -11,6 +11,7 @@
 
 #include "kernel/connections.h"
 #include "plan/diff.h"
+#include "plan/host.h"
 
 enum { DIGEST_TEXT = 33 };
 
@@ -119,6 +120,9 @@ struct kernel {
 	int (*read_counters)(struct kernel *k, struct kernel_counters *ret);
 	/* All that facts.h reads; replaces *ret's, and leaves what others set as it is. */
 	int (*read_facts)(struct kernel *k, struct facts *ret);
+	/* What doctor looks at beyond facts: kernel_read_host() of our table. May be called by another
+	 * thread: it touches nothing of @k that changes. */
+	void (*read_host)(struct kernel *k, struct host *ret);
 	/*
 	 * Live connections of each of @n marks within @mask, by one dump of conntrack; of a single
 	 * mark it is filtered in the kernel. Alive is TCP from SYN to the last ACK, before
@@ -232,6 +236,22 @@ struct kernel_options {
  */
 MUST_CHECK int kernel_open(const struct kernel_options *options, struct kernel **ret,
 			   struct kernel_error *reterr);
+
+/*
+ * kernel_read_host - what doctor looks at, without an agent and without claiming anything
+ * @table: ours, which is left out of others' rules
+ * @ret:   always written, but for features and files, which are the caller's; host_drop()
+ *
+ * Reads some small files, the rules of other tables (plan/foreign.h) and two counters of each
+ * processor. What cannot be read is marked so: rules need CAP_NET_ADMIN.
+ */
+void kernel_read_host(const char *table, struct host *ret);
+
+/* Append a file's rights to host->files. */
+void kernel_look(struct host *host, enum host_file_kind kind, const char *path);
+
+/* struct kernel's read_facts(), which takes no privilege. */
+MUST_CHECK int kernel_read_facts(struct facts *ret);
 
 /*
  * kernel_render - the whole ruleset as text that `nft -f` accepts

@@ -17,6 +17,7 @@
 #include "kernel/diag.h"
 #include "kernel/facts.h"
 #include "kernel/flow_reader.h"
+#include "kernel/host_read.h"
 #include "kernel/flows.h"
 #include "kernel/net_settings.h"
 #include "kernel/routes.h"
@@ -379,6 +380,26 @@ static int netlink_hear(struct kernel *k, struct heard *ret)
 	return announce_hear(&of(k)->announcer, ret);
 }
 
+static void netlink_read_host(struct kernel *k, struct host *ret)
+{
+	host_read(of(k)->table, ret);
+}
+
+void kernel_read_host(const char *table, struct host *ret)
+{
+	host_read(table, ret);
+}
+
+void kernel_look(struct host *host, enum host_file_kind kind, const char *path)
+{
+	host_read_file(host, kind, path);
+}
+
+int kernel_read_facts(struct facts *ret)
+{
+	return facts_read(ret);
+}
+
 static int netlink_read_routes(struct kernel *k, uint32_t table, struct routes *ret)
 {
 	return routes_read(&of(k)->route, table, ret);
@@ -461,6 +482,7 @@ static const struct kernel netlink_functions = {
 	.read_packets = netlink_read_packets,
 	.read_counters = netlink_read_counters,
 	.read_facts = netlink_read_facts,
+	.read_host = netlink_read_host,
 	.count_connections = netlink_count,
 	.count_sources = netlink_sources,
 	.list_connections = netlink_list,

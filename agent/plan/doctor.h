@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What usually goes wrong, judged: facts in, findings out. Pure, so the agent and a tool without an
+ * agent say the same. Each function appends to @findings; what is not known is not judged.
+ */
+#pragma once
+
+#include "plan/finding.h"
+#include "plan/host.h"
+#include "plan/plan.h"
+
+struct doctor {					/* borrowed */
+	const struct model *model;
+	const struct facts *facts;
+	const struct plan *plan;		/* what they were compiled to */
+	const struct host *host;
+	const char *table;			/* ours, for commands */
+	uint64_t dropped_guard;			/* first packets that others translated: kernel_counters */
+};
+
+/* Routing rules of others that look at our bits of the mark. Needs no host. */
+void doctor_rules(const struct doctor *doctor, struct findings *findings);
+
+/* The same of packet filter rules; and those that rewrite sources, or stop connection tracking. */
+void doctor_foreign(const struct doctor *doctor, struct findings *findings);
+
+/* Bindings, groups and uplinks that cannot carry what they have addresses for. Needs no host. */
+void doctor_bindings(const struct doctor *doctor, struct findings *findings);
+
+/* Settings of the kernel, its clock. */
+void doctor_system(const struct doctor *doctor, struct findings *findings);
+
+/* Who may write what only root should, who may connect. */
+void doctor_files(const struct doctor *doctor, struct findings *findings);
+
+/* Priorities of chains of ours, in nft-templates/outbind.nft. */
+enum { DOCTOR_PRIORITY_POLICY = -160, DOCTOR_PRIORITY_NAT = 90, DOCTOR_PRIORITY_GUARD = 110 };
