@@ -24,6 +24,7 @@ struct health;
 struct listing;
 struct plumb;
 struct control;
+struct diagnosis;
 struct monitor;
 struct probe_failure;
 struct removals;
@@ -66,6 +67,7 @@ struct agent {
 	char last_reload[OUTCOME_TEXT];
 	uint64_t asked;				/* usec: when the running call had been received */
 	struct control *control;		/* for control_wake(); NULL: no socket */
+	struct diagnosis *diagnosis;		/* reads the host for doctor; NULL: read when asked */
 	struct health *health;			/* since when bindings are usable, or not */
 	struct plumb *plumb;			/* what it put on interfaces; NULL: nothing, see plumb.h */
 	uid_t asked_by;				/* its peer */

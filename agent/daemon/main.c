@@ -9,6 +9,7 @@
 #include "daemon/agent.h"
 #include "daemon/control.h"
 #include "daemon/follow.h"
+#include "daemon/diagnosis.h"
 #include "daemon/lock.h"
 #include "daemon/remove.h"
 #include "daemon/log.h"
@@ -53,6 +54,7 @@ static void daemon_drop(struct daemon *d)
 	d->control = NULL;			/* events go on until the end */
 	survey_close(&d->agent);
 	follow_close(&d->agent);
+	diagnosis_close(&d->agent);
 	tagger_close(d->tagger);
 	probe_close(d->probes);
 	plumb_events_close(d->plumbing);
@@ -305,6 +307,9 @@ static int open_sockets(struct daemon *d)
 	if (r < 0)
 		return fail("cannot listen on the control socket", r);
 	monitor_on_event(d->agent.monitor, wake, d);
+	r = diagnosis_open(d->event, &d->agent);
+	if (r < 0)
+		return fail("cannot wait for a thread", r);
 	r = tagger_open(d->event, &d->agent, d->options.runtime_dir, &d->tagger);
 	if (r < 0)
 		return fail("cannot listen on the tag socket", r);

@@ -5,7 +5,6 @@
 #include "daemon/alarm.h"
 #include "daemon/follow.h"
 #include "daemon/listing.h"
-#include "daemon/plumb.h"
 #include "daemon/remove.h"
 #include "daemon/survey.h"
 #include "daemon/warn.h"
@@ -38,29 +37,13 @@ static json_int_t resident(void)
 
 static json_t *warnings(const struct agent *agent)
 {
+	AUTO(findings_drop) struct findings findings = { 0 };
 	json_t *list = json_array();
-	char text[OUTCOME_TEXT];
+	char text[FINDING_TEXT];
 
-	for (size_t i = 0; warn_overlap(agent, i, text); i++)
-		json_array_append_new(list, method_json(text));
-	for (size_t i = 0; plumb_warning(agent, i, text); i++)
-		json_array_append_new(list, method_json(text));
-	for (size_t i = 0; i < agent->warnings.n; i++) {
-		snprintf(text, sizeof text, "%s: %s", agent->warnings.at[i].place,
-			 agent->warnings.at[i].text);
-		json_array_append_new(list, method_json(text));
-	}
-	if (!agent->cgroups)
-		json_array_append_new(list,
-				      json_string("no cgroup2 file system: rules for units and "
-						  "cgroups match nothing"));
-	if (agent->stale)
-		json_array_append_new(list, json_string("the last change of addresses, routes or "
-							"cgroups is not in the kernel yet"));
-	if (agent->suspect)
-		json_array_append_new(list,
-				      json_string("the table in the kernel is not what it should "
-						  "be, and could not be restored yet"));
+	warn_findings(agent, &findings);
+	for (size_t i = 0; i < findings.n; i++)
+		json_array_append_new(list, method_json(finding_print(&findings.at[i], text)));
 	return list;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "daemon/agent.h"
+#include "plan/finding.h"
 
 struct plumb;
 
@@ -45,6 +46,5 @@ size_t plumb_gateways(const struct agent *agent, uint32_t *ret_links, size_t roo
 /* The agent ends, and nothing of it is to stay: all that it added goes. */
 void plumb_remove(struct agent *agent);
 
-/* Line about the @index'th thing that is wrong with an uplink, with the command that mends it; or
- * false when there are no more. */
-bool plumb_warning(const struct agent *agent, size_t index, char ret_text[static OUTCOME_TEXT]);
+/* What is wrong with uplinks, each with the command that mends it: appended to @findings. */
+void plumb_findings(const struct agent *agent, struct findings *findings);

@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "daemon/log.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char *const words[FINDINGS] = { "no-interface", "down", "off-link", "rp-filter",
@@ -22,8 +21,8 @@ static const struct ip *a_gateway(const struct uplink *uplink, const bool *which
 	return NULL;
 }
 
-static void say(const struct uplink *uplink, const struct plumb_uplink *plumbed,
-		enum plumb_finding finding, char ret_text[static OUTCOME_TEXT])
+static void add(const struct uplink *uplink, const struct plumb_uplink *plumbed,
+		enum plumb_finding finding, struct findings *findings)
 {
 	const char *name = uplink->name, *interface = uplink->interface;
 	const struct ip *gateway = a_gateway(uplink, finding == FINDING_SILENT ? plumbed->silent
@@ -34,39 +33,46 @@ static void say(const struct uplink *uplink, const struct plumb_uplink *plumbed,
 		ip_print(gateway, ip);
 	switch (finding) {
 	case FINDING_NO_LINK:
-		snprintf(ret_text, OUTCOME_TEXT,
-			 "uplink %s: there is no interface %s; `ip link` shows those there are",
-			 name, interface);
+		finding_add(findings, SEVERITY_ERROR, "uplink",
+			    "uplink %s: there is no interface %s", name, interface);
+		finding_remedy(findings, "ip link");
 		break;
 	case FINDING_DOWN:
-		snprintf(ret_text, OUTCOME_TEXT,
-			 "uplink %s: %s is down or has no carrier: `ip link set %s up`, or the cable",
-			 name, interface, interface);
+		finding_add(findings, SEVERITY_ERROR, "uplink",
+			    "uplink %s: %s is down or has no carrier", name, interface);
+		finding_remedy(findings, "ip link set %s up", interface);
 		break;
 	case FINDING_OFF_LINK:
-		snprintf(ret_text, OUTCOME_TEXT,
-			 "uplink %s: the kernel refuses a default route by gateway %s, which is on no "
-			 "network of %s: `ip route add %s dev %s`, or correct the gateway",
-			 name, ip, interface, ip, interface);
+		finding_add(findings, SEVERITY_ERROR, "uplink",
+			    "uplink %s: the kernel refuses a default route by gateway %s, which is on no "
+			    "network of %s: correct the gateway, or",
+			    name, ip, interface);
+		finding_remedy(findings, "ip route add %s dev %s", ip, interface);
 		break;
 	case FINDING_STRICT:
-		snprintf(ret_text, OUTCOME_TEXT,
-			 "uplink %s: rp_filter of %s is strict, so IPv4 answers that come in by it are "
-			 "dropped: `sysctl -w net.ipv4.conf.%s.rp_filter=2`",
-			 name, interface, interface);
+		finding_add(findings, SEVERITY_ERROR, "rp-filter",
+			    "uplink %s: rp_filter of %s is strict, so IPv4 answers that come in by it are "
+			    "dropped", name, interface);
+		finding_evidence(findings,
+				 "net.ipv4.conf.%s.rp_filter or net.ipv4.conf.all.rp_filter "
+				 "is 1",
+				 interface);
+		finding_remedy(findings, "sysctl -w net.ipv4.conf.%s.rp_filter=2", interface);
 		break;
 	case FINDING_MTU:
-		snprintf(ret_text, OUTCOME_TEXT,
-			 "uplink %s: the MTU of %s is smaller than that of the main way out, which "
-			 "decides the segment size of TCP, so path MTU discovery must work; where it "
-			 "does not: `nft add rule inet FILTER POSTROUTING oifname %s tcp flags syn tcp "
-			 "option maxseg size set rt mtu` in a postrouting chain of yours",
-			 name, interface, interface);
+		finding_add(findings, SEVERITY_WARNING, "uplink",
+			    "uplink %s: the MTU of %s is smaller than that of the main way out, which "
+			    "decides the segment size of TCP, so path MTU discovery must work; where it "
+			    "does not, in a postrouting chain of yours", name, interface);
+		finding_remedy(findings,
+			       "nft add rule inet FILTER POSTROUTING oifname %s tcp flags syn "
+			       "tcp option maxseg size set rt mtu",
+			       interface);
 		break;
 	case FINDING_SILENT:
-		snprintf(ret_text, OUTCOME_TEXT,
-			 "uplink %s: gateway %s does not answer on %s: `ip neigh show dev %s`", name,
-			 ip, interface, interface);
+		finding_add(findings, SEVERITY_ERROR, "uplink",
+			    "uplink %s: gateway %s does not answer on %s", name, ip, interface);
+		finding_remedy(findings, "ip neigh show dev %s", interface);
 		break;
 	}
 }
@@ -74,7 +80,7 @@ static void say(const struct uplink *uplink, const struct plumb_uplink *plumbed,
 void plumb_find_faults(struct agent *agent, const struct uplink *uplink,
 		       struct plumb_uplink *plumbed, unsigned found)
 {
-	char text[OUTCOME_TEXT], quoted[LOG_TEXT];
+	char text[FINDING_TEXT], quoted[LOG_TEXT];
 
 	(void)agent;
 	for (unsigned i = 0; i < FINDINGS; i++) {
@@ -83,9 +89,11 @@ void plumb_find_faults(struct agent *agent, const struct uplink *uplink,
 		if ((found & bit) == (plumbed->findings & bit))
 			continue;
 		if (found & bit) {
-			say(uplink, plumbed, (enum plumb_finding)bit, text);
+			AUTO(findings_drop) struct findings one = { 0 };
+
+			add(uplink, plumbed, (enum plumb_finding)bit, &one);
 			log_event(EVENT_UPLINK_FAULT, "uplink=%s fault=%s text=%s", uplink->name,
-				  words[i], log_quote(text, quoted));
+				  words[i], log_quote(finding_print(&one.at[0], text), quoted));
 		} else {
 			log_event(EVENT_UPLINK_MENDED, "uplink=%s fault=%s", uplink->name,
 				  words[i]);
@@ -104,18 +112,14 @@ static const struct uplink *find_uplink(const struct agent *agent, const char *n
 	return NULL;
 }
 
-bool plumb_warning(const struct agent *agent, size_t index, char ret_text[static OUTCOME_TEXT])
+void plumb_findings(const struct agent *agent, struct findings *findings)
 {
 	for (size_t i = 0; agent->plumb && i < agent->plumb->uplinks.n; i++) {
 		const struct plumb_uplink *plumbed = &agent->plumb->uplinks.at[i];
 		const struct uplink *uplink = find_uplink(agent, plumbed->name);
 
-		for (unsigned bit = 1; uplink && bit < 1u << FINDINGS; bit <<= 1) {
-			if (!(plumbed->findings & bit) || index-- > 0)
-				continue;
-			say(uplink, plumbed, (enum plumb_finding)bit, ret_text);
-			return true;
-		}
+		for (unsigned bit = 1; uplink && bit < 1u << FINDINGS; bit <<= 1)
+			if (plumbed->findings & bit)
+				add(uplink, plumbed, (enum plumb_finding)bit, findings);
 	}
-	return false;
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What may go wrong although nothing was refused: said at start, when it changes, and in status. */
+/* What may go wrong although nothing was refused: said at start, when it changes, in status, by doctor. */
 #pragma once
 
 #include "daemon/agent.h"
+#include "plan/doctor.h"
 
-/* Line about the @index'th of the host's routing rules that look at our bits of the mark, or false
- * when there are no more. */
-bool warn_overlap(const struct agent *agent, size_t index, char ret_text[static OUTCOME_TEXT]);
+/* What doctor.h judges, but for the host. */
+struct doctor warn_doctor(const struct agent *agent);
 
-/* Log all overlaps. */
+/* All that is known without looking at the host anew: appended to @findings. */
+void warn_findings(const struct agent *agent, struct findings *findings);
+
+/* Log all routing rules that look at our bits of the mark. */
 void warn_overlaps(const struct agent *agent);

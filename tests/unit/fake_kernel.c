@@ -234,6 +234,15 @@ static int fake_read_counters(struct kernel *k, struct kernel_counters *ret)
 	return 0;
 }
 
+/* A host on which nothing is known. */
+static void fake_read_host(struct kernel *k, struct host *ret)
+{
+	(void)k;
+	*ret = (struct host){ .readers = (gid_t)-1 };
+	for (int i = 0; i < HOST_SETTINGS; i++)
+		ret->settings[i] = -1;
+}
+
 static int fake_read_facts(struct kernel *k, struct facts *ret)
 {
 	struct fake_kernel *fake = of(k);
@@ -479,6 +488,7 @@ void fake_kernel_init(struct fake_kernel *fake)
 			.commit = fake_commit, .read_element = fake_read_element,
 			.read_counters = fake_read_counters, .read_packets = fake_read_packets,
 			 .read_facts = fake_read_facts,
+			 .read_host = fake_read_host,
 			.count_connections = fake_count, .count_sources = fake_sources,
 			.list_connections = fake_list,
 			.kill_connections = fake_kill, .carried = fake_carried,
