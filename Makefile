@@ -19,7 +19,7 @@ PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-de
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
 	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
-PACKAGES_TEST := $(PACKAGES_DEMO) conntrack systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
+PACKAGES_TEST := $(PACKAGES_DEMO) conntrack iptables systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
 	libidn12 libgnutls-dane0 tshark
 PACKAGES_BENCH := liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0
 # Mail programs and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.

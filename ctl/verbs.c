@@ -17,6 +17,7 @@ const struct verb *const verbs[] = {
 	&health_verb,
 	&monitor_verb,
 	&flows_verb,
+	&doctor_verb,
 	&explain_verb,
 	&exec_verb,
 	&verify_verb,

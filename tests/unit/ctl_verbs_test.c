@@ -20,6 +20,8 @@
 	"\"reason\":\"usable\",\"for_ms\":18000001}"
 #define SICK(n) "{\"kind\":\"binding\",\"name\":\"" n "\",\"family\":\"ipv6\",\"state\":\"unusable\"," \
 	"\"reason\":\"link eth1 is down\",\"for_ms\":120000}"
+#define FOUND(s, about, remedy) "{\"severity\":\"" s "\",\"about\":\"" about "\",\"text\":\"what\",\"evidence\":" \
+	"\"where\",\"remedy\":" remedy "}"
 #define HEARD(e, f, d) "{\"time\":\"2026-11-22T12:00:00.000Z\",\"event\":\"" e "\",\"severity\":\"notice\",\"fields\":[" f "],\"dropped\":" d "}"
 #define FIELD	"{\"name\":\"name\",\"value\":\"acme\"},{\"name\":\"reason\",\"value\":\"a b\"}"
 
@@ -91,6 +93,20 @@ static const struct {
 	{ "monitor in JSON", "monitor --json", MORE("{\"event\":\"agent.stopped\"}"), 3,
 	  "{\"event\": \"agent.stopped\"}\n",
 	  "outbindctl: outbindd closed the connection before it answered\n", NULL },
+	{ "doctor: errors first", "doctor",
+	  REPLY("{}") NEXT REPLY("{\"findings\":[" FOUND("note", "clock", "null")
+				 "," FOUND("error", "health", "\"do\\u001b\"") "],\"left_out\":3}"), 1,
+	  "error  health  what\n       found   where\n       mend    do\\x1b\n"
+	  "note   clock   what\n       found   where\n"
+	  "and 3 more findings\n1 error, 0 warnings; 1 note\n",
+	  "", CALL("Diagnose", "{}") },
+	{ "doctor: notes are nothing", "doctor --json",
+	  REPLY("{}") NEXT REPLY("{\"findings\":[{\"severity\":\"note\"}]}"), 0,
+	  "{\"findings\": [{\"severity\": \"note\"}]}\n", "", NULL },
+	{ "doctor of an older agent", "doctor",
+	  REPLY("{}") NEXT "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":"
+			   "{\"method\":\"org.outbind.Diagnose\"}}\n", 5, "",
+	  "outbindctl: the agent does not know org.outbind.Diagnose: outbindd and outbindctl are of different versions\n", NULL },
 	{ "suspend", "binding suspend acme", REPLY("{\"operations\":2,\"microseconds\":84}"), 0,
 	  "suspended: new connections are refused, live ones go on; took 84 us\n", "",
 	  CALL("SuspendBinding", "{\"name\":\"acme\"}") },
