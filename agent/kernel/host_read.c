@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "kernel/attributes.h"
 #include "kernel/channel.h"
+#include "kernel/net_settings.h"
 #include "kernel/ruleset.h"
 
 #include <grp.h>
@@ -18,21 +19,28 @@
 
 static void read_setting(struct host *host, enum host_setting setting)
 {
-	bool second = setting == HOST_PORT_LAST;
-	long long values[2];
+	long long value;
 	char path[160];
 	FILE *file;
-	int n = 0;
 
 	(void)snprintf(path, sizeof path, "/proc/sys/%s", host_setting_path(setting));
-	host->settings[setting] = -1;
 	file = fopen(path, "re");
-	if (!file)
+	host->settings[setting] = file && fscanf(file, "%lld", &value) == 1 ? value : -1;
+	if (file)
+		(void)fclose(file);
+}
+
+static void read_ports(struct host *host)
+{
+	struct net_settings net;
+
+	host->settings[HOST_PORT_FIRST] = host->settings[HOST_PORT_LAST] = -1;
+	host->settings[HOST_PORTS] = -1;
+	if (net_settings_read(&net) < 0 || net.n_ports == 0)
 		return;
-	n = fscanf(file, "%lld %lld", &values[0], &values[1]);
-	(void)fclose(file);
-	if (n > second)
-		host->settings[setting] = values[second];
+	host->settings[HOST_PORT_FIRST] = net.ports.first;
+	host->settings[HOST_PORT_LAST] = net.ports.last;
+	host->settings[HOST_PORTS] = net.n_ports;
 }
 
 static uint64_t number(struct attributes all, uint16_t type)
@@ -91,6 +99,7 @@ void host_read(const char *table, struct host *ret)
 		(void)snprintf(ret->release, sizeof ret->release, "%s", name.release);
 	for (int i = 0; i < HOST_SETTINGS; i++)
 		read_setting(ret, (enum host_setting)i);
+	read_ports(ret);
 	read_drops(&ret->drops);
 	ruleset_read(table, &ret->foreign);
 }

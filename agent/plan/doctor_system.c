@@ -61,13 +61,15 @@ static void judge_ports(const struct doctor *doctor, struct findings *findings)
 	int64_t first = doctor->host->settings[HOST_PORT_FIRST];
 	int64_t last = doctor->host->settings[HOST_PORT_LAST];
 
-	if (first < 0 || last < first || last - first + 1 >= PORTS_FEW)
+	int64_t n = doctor->host->settings[HOST_PORTS];
+
+	if (n < 0 || n >= PORTS_FEW)
 		return;
 	finding_add(findings, SEVERITY_WARNING, "ports",
 		    "all bindings together have %" PRId64 " local ports, and so as many connections to one "
-		    "destination and port", last - first + 1);
-	finding_evidence(findings, "/proc/sys/net/ipv4/ip_local_port_range: %" PRId64 " %" PRId64,
-			 first, last);
+		    "destination and port", n);
+	finding_evidence(findings, "/proc/sys/net/ipv4/ip_local_port_range: %" PRId64 " %" PRId64
+			 ", without ip_local_reserved_ports", first, last);
 	finding_remedy(findings, "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"");
 }
 

@@ -20,6 +20,7 @@ const char *host_setting_path(enum host_setting setting)
 		[HOST_IP6_FORWARD] = "net/ipv6/conf/all/forwarding",
 		[HOST_PORT_FIRST] = "net/ipv4/ip_local_port_range",
 		[HOST_PORT_LAST] = "net/ipv4/ip_local_port_range",
+		[HOST_PORTS] = "net/ipv4/ip_local_reserved_ports",
 		[HOST_CONNTRACK_COUNT] = "net/netfilter/nf_conntrack_count",
 		[HOST_CONNTRACK_MAX] = "net/netfilter/nf_conntrack_max",
 		[HOST_CONNTRACK_BUCKETS] = "net/netfilter/nf_conntrack_buckets",

@@ -9,6 +9,7 @@
 enum host_setting {
 	HOST_IP_FORWARD, HOST_IP6_FORWARD,	/* net.ipv4.ip_forward, net.ipv6.conf.all.forwarding */
 	HOST_PORT_FIRST, HOST_PORT_LAST,	/* net.ipv4.ip_local_port_range */
+	HOST_PORTS,				/* of it without ip_local_reserved_ports */
 	HOST_CONNTRACK_COUNT, HOST_CONNTRACK_MAX, HOST_CONNTRACK_BUCKETS,
 	HOST_TCP_LOOSE,				/* net.netfilter.nf_conntrack_tcp_loose */
 	HOST_TCP_ESTABLISHED,			/* ..._tcp_timeout_established, seconds */

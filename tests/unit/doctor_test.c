@@ -22,7 +22,7 @@ static void sick_init(struct sick *sick)
 		[HOST_IP_FORWARD] = 0,
 		[HOST_IP6_FORWARD] = 0,
 		[HOST_PORT_FIRST] = 32768,
-		[HOST_PORT_LAST] = 60999,
+		[HOST_PORT_LAST] = 60999, [HOST_PORTS] = 28232,
 		[HOST_CONNTRACK_COUNT] = 1000,
 		[HOST_CONNTRACK_MAX] = 262144,
 		[HOST_CONNTRACK_BUCKETS] = 65536,
@@ -203,8 +203,8 @@ static void source_forwarded(struct sick *s)
 	source4(s);
 	s->host.settings[HOST_IP_FORWARD] = 1;
 }
-static void ports(struct sick *s)		{ s->host.settings[HOST_PORT_FIRST] = 60000; }
-static void ports_unknown(struct sick *s)	{ s->host.settings[HOST_PORT_FIRST] = -1; }
+static void ports(struct sick *s)		{ s->host.settings[HOST_PORTS] = 1000; }
+static void ports_unknown(struct sick *s)	{ s->host.settings[HOST_PORTS] = -1; }
 static void filling(struct sick *s)		{ s->host.settings[HOST_CONNTRACK_COUNT] = 209716; }
 static void nearly_filling(struct sick *s)	{ s->host.settings[HOST_CONNTRACK_COUNT] = 209000; }
 static void full(struct sick *s)		{ s->host.settings[HOST_CONNTRACK_COUNT] = 262144; }
@@ -325,7 +325,7 @@ static const struct {
 	{ "no forwarding", source4, "error forwarding", "1 rule is for IPv4", "ip_forward: 0",
 	  "sysctl -w net.ipv4.ip_forward=1" },
 	{ "forwarding", source_forwarded, "", "", "", "" },
-	{ "few ports", ports, "warning ports", "1000 local ports", "60000 60999", "sysctl -w" },
+	{ "few ports", ports, "warning ports", "1000 local ports", "32768 60999", "sysctl -w" },
 	{ "ports unknown", ports_unknown, "", "", "", "" },
 	{ "80 % of conntrack", filling, "warning conntrack", "80 % full", "nf_conntrack_count: 209716",
 	  "nf_conntrack_max=1048576" },
