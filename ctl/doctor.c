@@ -96,8 +96,12 @@ int doctor_ask(struct ctl *ctl, const char *config, json_t **ret_reply)
 	int r = agent_ask_quietly(ctl, "GetStatus", NULL, &status);
 
 	/* It is there: what it refuses from here on, it says itself. */
-	if (r != CTL_UNREACHABLE && r != CTL_DENIED)
-		return agent_ask(ctl, "Diagnose", NULL, ret_reply);
+	if (r != CTL_UNREACHABLE && r != CTL_DENIED) {
+		r = agent_ask(ctl, "Diagnose", NULL, ret_reply);
+		if (r == CTL_DONE && json_is_false(json_object_get(*ret_reply, "clock")))
+			doctor_add_clock(*ret_reply);
+		return r;
+	}
 	*ret_reply = doctor_alone(ctl, config, r == CTL_DENIED);
 	return CTL_DONE;
 }

@@ -12,3 +12,6 @@ MUST_CHECK int doctor_ask(struct ctl *ctl, const char *config, json_t **ret_repl
 
 /* The same without an agent. @denied: there is one, and it may not be asked. */
 json_t *doctor_alone(const struct ctl *ctl, const char *config, bool denied);
+
+/* Look at the clock, which the agent could not: one more finding in @reply, if it is wrong. */
+void doctor_add_clock(json_t *reply);

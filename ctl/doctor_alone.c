@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "kernel/kernel.h"
+#include "agent.h"
 #include "offline.h"
 #include "plan/doctor.h"
 #include "proto/varlink.h"
@@ -108,6 +109,17 @@ json_t *doctor_alone(const struct ctl *ctl, const char *config, bool denied)
 		doctor_bindings(&doctor, &findings);
 	}
 	list = json_findings(&findings);
-	return json_pack("{s:o, s:I, s:I}", "findings", list, "left_out",
-			 (json_int_t)findings.left_out, "rules", (json_int_t)host.foreign.rules);
+	return json_pack("{s:o, s:I, s:I, s:b}", "findings", list, "left_out",
+			 (json_int_t)findings.left_out, "rules", (json_int_t)host.foreign.rules,
+			 "clock", host.clock != HOST_CLOCK_UNKNOWN);
+}
+
+void doctor_add_clock(json_t *reply)
+{
+	AUTO(findings_drop) struct findings findings = { 0 };
+	AUTO(json_drop) json_t *list = NULL;
+
+	doctor_clock(kernel_read_clock(), &findings);
+	list = json_findings(&findings);
+	(void)json_array_extend(json_object_get(reply, "findings"), list);
 }

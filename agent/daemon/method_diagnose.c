@@ -76,9 +76,9 @@ static json_t *judge(struct agent *agent, const struct host *host, struct host *
 	doctor_bindings(&doctor, &findings);
 	for (size_t i = 0; i < findings.n; i++)
 		json_array_append_new(list, json_finding(&findings.at[i]));
-	return json_pack("{s:o, s:I, s:I}", "findings", list, "left_out",
-			 (json_int_t)findings.left_out, "rules",
-			 (json_int_t)host->foreign.rules);
+	return json_pack("{s:o, s:I, s:I, s:b}", "findings", list, "left_out",
+			 (json_int_t)findings.left_out, "rules", (json_int_t)host->foreign.rules,
+			 "clock", host->clock != HOST_CLOCK_UNKNOWN);
 }
 
 struct diagnose_stream {

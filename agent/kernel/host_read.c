@@ -77,7 +77,7 @@ static void read_drops(struct host_drops *drops)
 	channel_drop(&channel);
 }
 
-static enum host_clock read_clock(void)
+enum host_clock host_read_clock(void)
 {
 	struct timex clock = { .modes = 0 };
 
@@ -93,7 +93,7 @@ void host_read(const char *table, struct host *ret)
 	char room[4096];
 
 	(void)getgrnam_r("outbind", &group, room, sizeof room, &readers);
-	*ret = (struct host){ .uid = geteuid(), .clock = read_clock(),
+	*ret = (struct host){ .uid = geteuid(), .clock = host_read_clock(),
 			      .readers = readers ? readers->gr_gid : (gid_t)-1 };
 	if (uname(&name) == 0)
 		(void)snprintf(ret->release, sizeof ret->release, "%s", name.release);

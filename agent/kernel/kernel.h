@@ -247,6 +247,9 @@ MUST_CHECK int kernel_open(const struct kernel_options *options, struct kernel *
  */
 void kernel_read_host(const char *table, struct host *ret);
 
+/* Is the clock synchronised, as adjtimex(2) has it: for everybody to ask, but a sandbox may forbid it. */
+enum host_clock kernel_read_clock(void);
+
 /* Append a file's rights to host->files. */
 void kernel_look(struct host *host, enum host_file_kind kind, const char *path);
 

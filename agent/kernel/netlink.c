@@ -390,6 +390,11 @@ void kernel_read_host(const char *table, struct host *ret)
 	host_read(table, ret);
 }
 
+enum host_clock kernel_read_clock(void)
+{
+	return host_read_clock();
+}
+
 void kernel_look(struct host *host, enum host_file_kind kind, const char *path)
 {
 	host_read_file(host, kind, path);

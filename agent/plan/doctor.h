@@ -27,11 +27,15 @@ void doctor_foreign(const struct doctor *doctor, struct findings *findings);
 /* Bindings, groups and uplinks that cannot carry what they have addresses for. Needs no host. */
 void doctor_bindings(const struct doctor *doctor, struct findings *findings);
 
-/* Settings of the kernel, its clock. */
+/* Settings of the kernel. */
 void doctor_system(const struct doctor *doctor, struct findings *findings);
+
+/* Its clock: by itself, as a sandbox may keep who knows the rest from asking. */
+void doctor_clock(enum host_clock clock, struct findings *findings);
 
 /* Who may write what only root should, who may connect. */
 void doctor_files(const struct doctor *doctor, struct findings *findings);
 
-/* Priorities of chains of ours, in nft-templates/outbind.nft. */
-enum { DOCTOR_PRIORITY_POLICY = -160, DOCTOR_PRIORITY_NAT = 90, DOCTOR_PRIORITY_GUARD = 110 };
+/* Priorities of chains of ours, in nft-templates/outbind.nft; the guard is behind all that is there. */
+enum { DOCTOR_PRIORITY_POLICY = -160, DOCTOR_PRIORITY_NAT = 90,
+       DOCTOR_PRIORITY_GUARD = 2147483640 };

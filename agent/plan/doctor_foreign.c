@@ -108,6 +108,9 @@ static void add_exemption(const struct doctor *doctor, const struct seen *seen,
 			       strcmp(seen->table->family, "ip6") == 0 ? "ip6tables-legacy"
 								       : "iptables-legacy",
 			       seen->table->name, seen->chain->name, mask);
+	else if (strcmp(seen->table->family, "netdev") == 0)	/* which knows no connections */
+		finding_remedy(findings, "nft delete rule netdev %s %s handle %" PRIu64,
+			       seen->table->name, seen->chain->name, seen->act->rule);
 	else
 		finding_remedy(findings, "nft insert rule %s %s %s ct mark and 0x%x != 0 return",
 			       seen->table->family, seen->table->name, seen->chain->name, mask);
@@ -176,7 +179,8 @@ static void judge_rewrite(const struct doctor *doctor, const struct seen *seen,
 			      base->priority > DOCTOR_PRIORITY_GUARD));
 	say_where(seen, base, where);
 	finding_add(findings,
-		    leaves && !seen->act->narrow ? SEVERITY_ERROR : SEVERITY_WARNING,
+		    unguarded || (leaves && !seen->act->narrow) ? SEVERITY_ERROR
+							      : SEVERITY_WARNING,
 		    "source-rewrite", "%s writes source addresses into packets%s", where,
 		    unguarded ? unguarded_text : guarded_text);
 	add_evidence(seen, findings);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Settings of the kernel that outbind depends on, and never changes itself; its clock; its features. */
+/* Settings of the kernel that outbind depends on, and never changes itself; its features. */
 #include "plan/doctor.h"
 
 #include <inttypes.h>
@@ -154,9 +154,9 @@ static void judge_drops(const struct doctor *doctor, struct findings *findings)
 				 "nf_conntrack_max, or more addresses a binding");
 }
 
-static void judge_clock(const struct doctor *doctor, struct findings *findings)
+void doctor_clock(enum host_clock clock, struct findings *findings)
 {
-	if (doctor->host->clock != HOST_CLOCK_UNSYNCHRONISED)
+	if (clock != HOST_CLOCK_UNSYNCHRONISED)
 		return;
 	finding_add(findings, SEVERITY_WARNING, "clock",
 		    "the clock is not synchronised: days of warm-ups, times in logs, and certificates that "
@@ -194,5 +194,5 @@ void doctor_system(const struct doctor *doctor, struct findings *findings)
 	judge_fill(doctor, findings);
 	judge_timeouts(doctor, findings);
 	judge_drops(doctor, findings);
-	judge_clock(doctor, findings);
+	doctor_clock(doctor->host->clock, findings);
 }

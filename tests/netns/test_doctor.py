@@ -4,6 +4,7 @@ is given has been run."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -48,6 +49,8 @@ def _():
     with Lab() as lab:
         agent = lab.agent(CONF)
         check("nothing", wrong(agent), [])
+        has("priorities that doctor goes by", agent.ruleset(), "type nat hook postrouting priority srcnat - 10;",
+            "type filter hook postrouting priority 2147483640;", "type route hook output priority mangle - 10;")
         text = agent.ctl("doctor", ok=False)
         clock = subprocess.run([BUILD + "/outbindctl", "doctor", "--config", agent.conf, "--json", "--runtime-dir",
                                 agent.dir], capture_output=True, text=True).stdout
@@ -55,6 +58,12 @@ def _():
         check("the clock", "the clock is not synchronised" in text.stdout, unsynchronised)
         check("status", text.returncode, 1 if unsynchronised else 0)
         has("the end", text.stdout.splitlines()[-1], "1 warning" if unsynchronised else "nothing is wrong")
+        # a sandbox that lets the agent ask for no clock: the tool asks itself
+        strace = lab.spawn("sender", ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=adjtimex,clock_adjtime:error=EPERM",
+                                      "-p", str(agent.pid)])
+        wait_for("the sandbox", lambda: not agent.json("doctor", ok=False)["clock"], 10)
+        check("the clock all the same", "the clock is not" in agent.ctl("doctor", ok=False).stdout, unsynchronised)
+        lab.end(strace)
 
 
 NFT = """
@@ -159,40 +168,52 @@ def _():
         check("nothing is left", wrong(agent), [])
 
 
-@test("a source that is written into packets behind the guard, by nft in postrouting and at the device: an error, and it "
-      "is the leak that it says")
+@test("a source that is written into packets without connection tracking: before the guard, which stops it, and at the "
+      "device, which nothing does: each is told, and is as was said")
 def _():
     with Lab() as lab:
         agent = lab.agent(CONF)
+
+        def ping():
+            """Sources of the client's pings that the receiver counts."""
+            lab.run("sender", "setpriv", "--reuid=4001", "--clear-groups", "ping", "-c3", "-i0.3", "-W1", "-n", FAR[4], ok=False)
+            listing = lab.nft("list", "table", "ip", "see", namespace="receiver")
+            return {n for n in (11, 30, 31) if re.search(r"saddr %s counter packets [1-9]" % pool(n, 4), listing)}
+
+        lab.nft("-f", "-", namespace="receiver", text="""
+            table ip see {
+                chain c {
+                    type filter hook input priority 0;
+%s
+                }
+            }""" % "\n".join("icmp type echo-request ip saddr %s counter" % pool(n, 4) for n in (11, 30, 31)))
         lab.nft("-f", "-", text="""
             table ip stateless {
                 chain late {
                     type filter hook postrouting priority 300;
                     ip protocol icmp ip saddr set 198.51.100.30
                 }
-            }
+            }""")
+        late = only("late", findings(agent, "source-rewrite"))
+        has("late", late["text"], "table ip stateless, chain late (hook postrouting, priority 300)", "dropped by the guard")
+        check("severity", late["severity"], "error")
+        check("stopped", ping(), set())
+        mend(lab, late)
+        check("mended", ping(), {11})
+        lab.nft("delete", "table", "ip", "stateless")
+        lab.nft("-f", "-", text="""
             table netdev wire {
                 chain out {
                     type filter hook egress device "eth0" priority 0;
-                    ip saddr 198.51.100.12 ip saddr set 198.51.100.31
+                    ip saddr 198.51.100.11 ip protocol icmp ip saddr set 198.51.100.31
                 }
             }""")
-        late, out = sorted(findings(agent, "source-rewrite"), key=lambda one: one["text"])
-        has("late", late["text"], "table ip stateless, chain late (hook postrouting, priority 300)", "behind outbind's guard")
-        has("out", out["text"], "table netdev wire, chain out (hook egress", "behind outbind's guard")
-        check("severities", (late["severity"], out["severity"]), ("error", "warning"))
-        lab.nft("-f", "-", namespace="receiver", text="""
-            table ip see {
-                chain c {
-                    type filter hook input priority 0;
-                    icmp type echo-request ip saddr 198.51.100.30 counter accept
-                }
-            }""")
-        lab.run("sender", "setpriv", "--reuid=4001", "--clear-groups", "ping", "-c1", "-W1", "-n", FAR[4], ok=False)
-        has("leaked", lab.nft("list", "table", "ip", "see", namespace="receiver"), "counter packets 1 ")
-        lab.nft("delete", "table", "netdev", "wire")
-        mend(lab, late)
-        lab.nft("delete", "table", "ip", "stateless")
+        out = only("out", findings(agent, "source-rewrite"))
+        has("out", out["text"], "table netdev wire, chain out (hook egress", "nothing stops it")
+        check("severity", out["severity"], "error")
+        check("leaked", 31 in ping(), True)
+        mend(lab, out)
+        check("mended", findings(agent, "source-rewrite"), [])
 
 
 @test("marks: rules of nft that read or write our bits, wholly or in part, are told from those that do not; who writes "

@@ -103,6 +103,8 @@ static const struct {
 	{ "doctor: notes are nothing", "doctor --json",
 	  REPLY("{}") NEXT REPLY("{\"findings\":[{\"severity\":\"note\"}]}"), 0,
 	  "{\"findings\": [{\"severity\": \"note\"}]}\n", "", NULL },
+	{ "doctor of an agent that may ask for everything", "doctor",
+	  REPLY("{}") NEXT REPLY("{\"findings\":[],\"clock\":true}"), 0, "nothing is wrong\n", "", NULL },
 	{ "doctor of an older agent", "doctor",
 	  REPLY("{}") NEXT "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":"
 			   "{\"method\":\"org.outbind.Diagnose\"}}\n", 5, "",

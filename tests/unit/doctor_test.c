@@ -132,7 +132,7 @@ static void snat_legacy6(struct sick *s)
 }
 static void rewrite_late(struct sick *s)
 {
-	act(s, chain(s, "ip", "x", "c", FOREIGN_POSTROUTING, 111), FOREIGN_REWRITE, 0, false);
+	act(s, chain(s, "netdev", "x", "c", FOREIGN_EGRESS, 0), FOREIGN_REWRITE, 0, false);
 }
 static void rewrite_early(struct sick *s)
 {
@@ -298,11 +298,11 @@ static const struct {
 	{ "SNAT of iptables-legacy", snat_legacy6, "error source-nat", "iptables-legacy table ip6 nat",
 	  "rule number 7", "ip6tables-legacy -t nat -I POSTROUTING -m connmark ! --mark 0/0x1fff" },
 	{ "a rewrite behind the guard", rewrite_late, "error source-rewrite", "nothing stops it", "TEXT",
-	  "nft insert rule" },
+	  "nft delete rule netdev x c handle 7" },
 	{ "a rewrite before the guard", rewrite_early, "error source-rewrite", "does not know", "TEXT",
 	  "nft insert rule" },
 	{ "a rewrite of what comes in", rewrite_in, "warning source-rewrite", "ingress", "TEXT",
-	  "nft insert rule" },
+	  "nft delete rule netdev x c handle 7" },
 	{ "no tracking", notrack, "warning notrack", "table ip raw, chain OUTPUT", "TEXT", "nft -a list" },
 	{ "marks beside ours", marks_beside, "", "", "", "" },
 	{ "a mark before the decision", mark_early, "warning mark-overlap",
