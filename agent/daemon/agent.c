@@ -22,6 +22,7 @@
 #include "daemon/seen.h"
 #include "daemon/shares.h"
 #include "daemon/sources.h"
+#include "daemon/state_file.h"
 #include "daemon/ways.h"
 #include "plan/plan_keep.h"
 #include "daemon/warmup.h"
@@ -144,6 +145,8 @@ int agent_start(struct agent *agent, struct outcome *out)
 		return r;
 	}
 	r = apply_foreign(agent, &about, out);
+	if (r == 0)
+		r = state_file_check(agent->state, out);
 	if (r == 0)
 		r = load_state(agent, &candidate, out);
 	if (r == 0)

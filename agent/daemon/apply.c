@@ -90,6 +90,12 @@ int apply_foreign(const struct agent *agent, const struct table_about *about, st
 			    "choose another name with --table",
 			    table);
 		return -EEXIST;
+	case TABLE_NEWER:
+		outcome_say(out,
+			    "table inet %s was written by a newer outbindd (format %u, and this one "
+			    "knows %d): start that version again; the table stays as it left it",
+			    table, about->format, TABLE_FORMAT);
+		return -EPROTONOSUPPORT;
 	case TABLE_ABSENT:
 	case TABLE_OURS:
 		break;
@@ -106,6 +112,8 @@ const char *apply_damage(const struct agent *agent, const struct table_about *ab
 		return "strange";
 	if (about->state == TABLE_OWNED)
 		return "owned";
+	if (about->state == TABLE_NEWER)
+		return "newer";
 	if (strcmp(about->template_digest, agent->kernel->template_digest) != 0)
 		return "other-template";
 	if (strcmp(about->plan_digest, digest) != 0)

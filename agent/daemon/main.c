@@ -4,7 +4,7 @@
  * touched; the data path that an earlier agent left works on meanwhile.
  *
  * Exit status: 0 stopped on request, 1 failure, 2 the configuration is not valid, 4 another agent
- * serves this table.
+ * serves this table, 5 table or state are of a newer version.
  */
 #include "daemon/agent.h"
 #include "daemon/control.h"
@@ -31,7 +31,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
-enum { EXIT_INVALID = 2, EXIT_TAKEN = 4 };
+enum { EXIT_INVALID = 2, EXIT_TAKEN = 4, EXIT_NEWER = 5 };
 
 struct daemon {
 	struct options options;
@@ -221,7 +221,17 @@ static int start_agent(struct daemon *d)
 			    d->options.config);
 	log_event(EVENT_AGENT_FAILED, "place=%s text=%s", out.place[0] ? out.place : "-",
 		  log_quote(out.text, quoted));
-	return r == -EINVAL || r == -E2BIG ? EXIT_INVALID : r == -EBUSY ? EXIT_TAKEN : EXIT_FAILURE;
+	switch (r) {
+	case -EINVAL:
+	case -E2BIG:
+		return EXIT_INVALID;
+	case -EBUSY:
+		return EXIT_TAKEN;
+	case -EPROTONOSUPPORT:
+		return EXIT_NEWER;
+	default:
+		return EXIT_FAILURE;
+	}
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)

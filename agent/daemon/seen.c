@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SEEN_FILE	"generation"
 enum { SEEN_TEXT = 160 };
 
 static void read_boot(char out[static 37])
@@ -63,7 +62,7 @@ void seen_note(struct agent *agent, uint32_t generation)
 		return;
 	len = print(agent, generation, text);
 	/* Without a note the next start writes the table again: nothing that must be said. */
-	if (state_note(agent->state, SEEN_FILE, text, len) == 0)
+	if (state_note(agent->state, STATE_SEEN, text, len) == 0)
 		agent->seen = generation;
 }
 
@@ -82,5 +81,5 @@ bool seen_same(const struct agent *agent, uint32_t generation)
 	size_t len;
 
 	print(agent, generation - agent->kernel->probes, want);
-	return state_read(agent->state, SEEN_FILE, &text, &len) == 0 && strcmp(text, want) == 0;
+	return state_read(agent->state, STATE_SEEN, &text, &len) == 0 && strcmp(text, want) == 0;
 }

@@ -71,6 +71,19 @@ static int read_all(int fd, char *text, size_t len)
 	return 0;
 }
 
+void state_head(const struct state *state, const char *name, char ret[static STATE_HEAD])
+{
+	AUTO(fd_drop) struct fd fd = FD_NONE;
+	char path[PATH_MAX];
+	ssize_t n = 0;
+
+	if (snprintf(path, sizeof path, "%s/%s", state->dir, name) < (int)sizeof path)
+		fd.n = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd.n >= 0)
+		n = read(fd.n, ret, STATE_HEAD - 1);
+	ret[n > 0 ? n : 0] = '\0';
+}
+
 int state_read(const struct state *state, const char *name, char **ret_text, size_t *ret_len)
 {
 	AUTO(fd_drop) struct fd fd = FD_NONE;

@@ -15,6 +15,7 @@
 #define STATE_SUSPENDED	"suspended"		/* names of suspended bindings, of version 0.1 */
 #define STATE_WARMUP	"warmup"		/* how far the warm-ups are */
 #define STATE_WAYS	"ways"			/* what live connections by uplinks need */
+#define STATE_SEEN	"generation"		/* of the ruleset, as it was after our last change */
 #define STATE_ADDRESSES	"addresses"		/* those that we added to interfaces */
 
 enum state_step { STATE_OPEN, STATE_WRITE, STATE_SYNC, STATE_RENAME, STATE_SYNC_DIR, STATE_STEPS };
@@ -43,6 +44,10 @@ MUST_CHECK int state_write(const struct state *state, const char *name, const ch
  */
 MUST_CHECK int state_replace(const struct state *state, const char *name, const char *last,
 			     const char *text, size_t len);
+
+/* The first octets of a file as text, cut at the first NUL; "" if it is missing or cannot be read. */
+enum { STATE_HEAD = 64 };
+void state_head(const struct state *state, const char *name, char ret[static STATE_HEAD]);
 
 bool state_has(const struct state *state, const char *name);
 void state_remove(const struct state *state, const char *name);

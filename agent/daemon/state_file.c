@@ -4,6 +4,7 @@
 
 #include "daemon/log.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void state_file_open(struct state_file *file)
@@ -25,6 +26,46 @@ int state_file_close(struct state_file *file, const struct state *state, const c
 	free(file->text);
 	*file = (struct state_file){ 0 };
 	return r < 0 ? state_file_unwritable(state, name, r, out) : 0;
+}
+
+/* N of a first line "outbind-WORD N", also behind "# "; 0 if it is none. */
+static unsigned long format_of(const char *head)
+{
+	static const char ours[] = "outbind-";
+	char *end;
+	unsigned long format;
+
+	head += head[0] == '#' && head[1] == ' ' ? 2 : 0;
+	if (strncmp(head, ours, strlen(ours)) != 0)
+		return 0;
+	head += strspn(head, "abcdefghijklmnopqrstuvwxyz-");
+	if (*head != ' ')
+		return 0;
+	format = strtoul(head + 1, &end, 10);
+	return end > head + 1 && strchr("\n: ", *end) ? format : 0;
+}
+
+int state_file_check(const struct state *state, struct outcome *out)
+{
+	static const char *const names[] = { STATE_MARKS, STATE_GROUPS, STATE_RUNTIME, STATE_LAST,
+					     STATE_SUSPENDED, STATE_WARMUP, STATE_WAYS,
+					     STATE_ADDRESSES, STATE_SEEN };
+	char head[STATE_HEAD];
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		unsigned long format;
+
+		state_head(state, names[i], head);
+		format = format_of(head);
+		if (format <= STATE_FORMAT)
+			continue;
+		outcome_say(out,
+			    "%s/%s was written by a newer outbindd (format %lu, and this one knows "
+			    "%d): start that version again; the table stays as it left it",
+			    state->dir, names[i], format, STATE_FORMAT);
+		return -EPROTONOSUPPORT;
+	}
+	return 0;
 }
 
 int state_file_read(const struct state *state, const char *name, char **ret_text, size_t *ret_len,

@@ -8,6 +8,12 @@
 
 #include <stdio.h>
 
+/*
+ * The format of the files, of all of them, in their first lines: "outbind-numbers 1". It becomes 2 when an
+ * agent of today could read something else than what was meant, and must then not be started.
+ */
+enum { STATE_FORMAT = 1 };
+
 typedef int state_writer(const struct state *state, const char *name, const char *text, size_t len);
 
 struct state_file {				/* being written */
@@ -26,6 +32,12 @@ void state_file_open(struct state_file *file);
  */
 MUST_CHECK int state_file_close(struct state_file *file, const struct state *state,
 				const char *name, state_writer *write, struct outcome *out);
+
+/*
+ * state_file_check - is there a file of a format that this version does not know?
+ * To be asked before anything is read or written. -EPROTONOSUPPORT, said, if there is one; else 0.
+ */
+MUST_CHECK int state_file_check(const struct state *state, struct outcome *out);
 
 /* state_read(); -EBADMSG, said, for a file that is there and cannot be read. */
 MUST_CHECK int state_file_read(const struct state *state, const char *name, char **ret_text,

@@ -26,10 +26,18 @@ enum table_state {
 	TABLE_OURS,				/* written by outbind, and not owned by another process */
 	TABLE_OWNED,				/* claimed by another socket: a second agent */
 	TABLE_STRANGE,				/* of our name, but not written by outbind */
+	TABLE_NEWER,				/* written by a version whose tables are others */
 };
+
+/*
+ * What the numbers in marks mean to a table's rules. It becomes 2 when an agent of today could not replace
+ * the table without connections leaving from other addresses.
+ */
+enum { TABLE_FORMAT = 1 };
 
 struct table_about {
 	enum table_state state;
+	unsigned format;			/* TABLE_OURS, TABLE_NEWER: TABLE_FORMAT of its writer */
 	uint32_t owner;				/* TABLE_OWNED: netlink port, as a rule its process id */
 	uint32_t generation;			/* of the whole ruleset when this was read */
 	char template_digest[DIGEST_TEXT];	/* TABLE_OURS: as stored with the table; "" if none */

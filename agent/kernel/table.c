@@ -20,8 +20,8 @@
 void table_print_about(char out[static TABLE_COMMENT], const char *template_digest,
 		       const char *plan_digest, struct table_size size)
 {
-	snprintf(out, TABLE_COMMENT, "outbind 1 template=%s plan=%s chains=%zu rules=%zu",
-		 template_digest, plan_digest, size.n_chains, size.n_rules);
+	snprintf(out, TABLE_COMMENT, "outbind %d template=%s plan=%s chains=%zu rules=%zu",
+		 TABLE_FORMAT, template_digest, plan_digest, size.n_chains, size.n_rules);
 }
 
 static int visit_head(const struct nlmsghdr *message, void *context)
@@ -176,13 +176,18 @@ static int read_element(struct channel *channel, const char *table, const char *
 	return r == -ENOENT ? 0 : r;
 }
 
-/* Is @comment ours; if so its digests, and how large the table was made. */
-static bool read_comment(const char *comment, struct table_about *about, struct table_size *ret)
+/* Who wrote @comment; if it was us, its digests, and how large the table was made. */
+static enum table_state read_comment(const char *comment, struct table_about *about,
+				     struct table_size *ret)
 {
-	return sscanf(comment,
-		      "outbind 1 template=%32[0-9a-f] plan=%32[0-9a-f] chains=%zu rules=%zu",
-		      about->template_digest, about->plan_digest, &ret->n_chains,
-		      &ret->n_rules) == 4;
+	int n = sscanf(comment,
+		       "outbind %u template=%32[0-9a-f] plan=%32[0-9a-f] chains=%zu rules=%zu",
+		       &about->format, about->template_digest, about->plan_digest, &ret->n_chains,
+		       &ret->n_rules);
+
+	if (n >= 1 && about->format > TABLE_FORMAT)
+		return TABLE_NEWER;
+	return n == 5 ? TABLE_OURS : TABLE_STRANGE;
 }
 
 /* The part of an answer that looks inside a table that exists. */
@@ -200,11 +205,9 @@ static int look_inside(struct channel *channel, const char *table, struct table_
 		r = count(channel, table, NFT_MSG_GETRULE, NFTA_RULE_TABLE, &now.n_rules);
 	if (r < 0)
 		return r;
-	if (!element.found || !read_comment(element.comment, about, &made)) {
-		about->state = TABLE_STRANGE;
+	about->state = element.found ? read_comment(element.comment, about, &made) : TABLE_STRANGE;
+	if (about->state != TABLE_OURS)
 		return 0;
-	}
-	about->state = TABLE_OURS;
 	about->damaged = made.n_chains != now.n_chains || made.n_rules != now.n_rules;
 	*ret_size = made;
 	return 0;

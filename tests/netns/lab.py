@@ -200,6 +200,7 @@ class Agent:
         os.chmod(self.runtime, 0o755)
         self.conf, self.log = self.dir + "/outbind.conf", self.dir + "/log"
         self.pid = None
+        self.program = BUILD + "/outbindd"
         self.write(conf)
 
     def write(self, conf):
@@ -207,13 +208,13 @@ class Agent:
             out.write(conf)
 
     def command(self):
-        return [BUILD + "/outbindd", "--config", self.conf, "--runtime-dir", self.runtime,
+        return [self.program, "--config", self.conf, "--runtime-dir", self.runtime,
                 "--state-dir", self.state, "--cgroup-root", self.lab.cgroup_root,
                 "--table", self.table] + self.options
 
     def spawn(self, notify=None):
-        if not os.access(BUILD + "/outbindd", os.X_OK):
-            raise Skip("no %s/outbindd: run make first" % BUILD)
+        if not os.access(self.program, os.X_OK):
+            raise Skip("no %s: run make first" % self.program)
         env = dict(self.env, **({"NOTIFY_SOCKET": notify} if notify else {}))
         self.pid = self.lab.spawn(self.namespace, self.command(), log=self.log, env=env)
 

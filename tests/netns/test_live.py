@@ -5,41 +5,8 @@ import os
 import time
 
 from cases import test
-from lab import FAR, Lab, PORT, ROOT, binding, check, pool, wait_for
-
-CONF = (binding("user", 11) + binding("group", 12) + binding("marked", 13) + binding("unrelated", 14) +
-        'policy { user 4001 use user; cgroup "/live.slice" use group; user 4444 use unrelated; }')
-
-
-class Live:
-    """Four clients with 50 connections each, a capture, and the proof at the end."""
-
-    def __init__(self, lab, agent, count=50):
-        self.lab, self.count = lab, count
-        group = lab.cgroup("/live.slice/app.service")
-        wait_for("the cgroup to be bound", lambda: lab.source(FAR[4], cgroup=group) == pool(12, 4), 2)
-        time.sleep(0.2)                         # that one's last packets are not of the streams
-        self.capture = lab.capture()
-        self.clients = [
-            (pool(11, 4), lab.stream(FAR[4], count, uid=4001)),
-            (pool(11, 6), lab.stream(FAR[6], count, uid=4001)),
-            (pool(12, 6), lab.stream(FAR[6], count, cgroup=group)),
-            (pool(13, 4), lab.stream(FAR[4], count, mark=agent.mark("marked"))),
-        ]
-        time.sleep(0.4)
-
-    def survived(self, extra=()):
-        time.sleep(0.6)
-        for want, stop in self.clients:
-            result = stop()
-            check(want + ": sources", result["sources"], [want])
-            check(want + ": errors", result["errors"], [])
-            check(want + ": unfinished, inexact", (result["unfinished"], result["inexact"]), (0, 0))
-            check(want + ": data was moving", result["bytes"] > self.count * 512 * 8, True)
-        seen = self.capture.sources(proto="tcp", dport=PORT)
-        check("sources on the wire", seen, {want for want, _ in self.clients} | set(extra))
-        check("resets on the wire", sum(packet.resets for packet in self.capture.select(proto="tcp")), 0)
-
+from lab import FAR, Lab, ROOT, Skip, binding, check, pool
+from live import CONF, Live
 
 @test("200 live connections survive a SIGKILL of the agent and its restart, new ones are bound throughout")
 def _():

@@ -2,6 +2,8 @@
 /* The agent on a fake kernel: starting over a table that is there, healing, and state files. */
 #include "agent_lab.h"
 
+#include "base/mem.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -81,12 +83,55 @@ static void test_start_refused(void **state)
 	assert_non_null(strstr(lab->out.text, "4711"));
 	lab->fake.state = TABLE_STRANGE;
 	assert_int_equal(lab_start(lab, AB), -EEXIST);
+	lab->fake.state = TABLE_NEWER;
+	assert_int_equal(lab_start(lab, AB), -EPROTONOSUPPORT);
+	assert_non_null(strstr(lab->out.text, "written by a newer outbindd"));
 	lab->fake.state = TABLE_ABSENT;
 	assert_int_equal(lab_start(lab, "nonsense"), -EINVAL);
 	lab->fake.fail_replace = -EPERM;
 	assert_int_equal(lab_start(lab, AB), -EREMOTEIO);
 	assert_int_equal(lab->fake.n_replaces, 0);
 	assert_null(lab->agent.now);
+}
+
+/* A file of a format that is not known: nothing is read, nothing written, whichever file it is. */
+static void test_newer_state_refused(void **state)
+{
+	static const struct { const char *file, *text; bool refused; } rows[] = {
+		{ "marks", "outbind-numbers 2\n1 0 a\n", true },
+		{ "groups", "outbind-groups 2\n", true },
+		{ "runtime.conf", "# outbind-runtime 2: changed at run time\n", true },
+		{ "addresses", "outbind-addresses 12\n", true },
+		{ "generation", "outbind-generation 2\nx\n", true },
+		{ "warmup", "outbind-warmup 99999999999999999999999\n", true },
+		{ "generation", "outbind-generation 1\nx\n", false },
+		{ "generation", "outbind-generation\n", false },
+		{ "generation", "2\n", false },
+		{ "generation", "", false },
+	};
+	struct lab *lab = *state;
+	char digest[DIGEST_TEXT];
+
+	assert_int_equal(lab_start(lab, AB), 0);
+	memcpy(digest, lab->fake.plan_digest, sizeof digest);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(mem_drop) char *before = NULL;
+		size_t len;
+
+		lab_kill(lab);
+		assert_int_equal(state_read(&lab->state, rows[i].file, &before, &len), 0);
+		assert_int_equal(state_write(&lab->state, rows[i].file, rows[i].text,
+					     strlen(rows[i].text)), 0);
+		if (lab_start(lab, AB) != (rows[i].refused ? -EPROTONOSUPPORT : 0))
+			fail_msg("%s '%s': %s", rows[i].file, rows[i].text, lab->out.text);
+		assert_string_equal(lab->fake.plan_digest, digest);
+		if (!rows[i].refused)
+			continue;
+		assert_non_null(strstr(lab->out.text, rows[i].file));
+		assert_int_equal(state_write(&lab->state, rows[i].file, before, len), 0);
+		if (len == 0)
+			state_remove(&lab->state, rows[i].file);
+	}
 }
 
 /* A live table survives a configuration that cannot be read. */
@@ -258,7 +303,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_adoption_writes_nothing), TEST(test_not_adopted),
-		TEST(test_start_refused), TEST(test_bad_configuration_leaves_table),
+		TEST(test_start_refused), TEST(test_newer_state_refused),
+		TEST(test_bad_configuration_leaves_table),
 		TEST(test_heal), TEST(test_heal_that_fails),
 		TEST(test_numbers_stay), TEST(test_state_write_fails), TEST(test_corrupt_state),
 		TEST(test_state_dir_is_exclusive), TEST(test_refusal_after_numbers),

@@ -241,7 +241,6 @@ static void test_stand_ins(void **state)
 static void test_earlier_version(void **state)
 {
 	static const struct { const char *what, *text; unsigned line; } rows[] = {
-		{ "another version", "outbind-suspended 2\na\n", 1 },
 		{ "cut off in the first line", "outbind-susp", 1 },
 		{ "cut off", HEAD "a\nb", 3 },
 		{ "an empty line", HEAD "\n", 2 },
