@@ -58,7 +58,7 @@ while not over and time.monotonic() < end:
             except OSError:
                 counts["refused"] += 1
         with socket.socket(family) as sock:
-            sock.settimeout(0.3)
+            sock.settimeout(10)
             try:
                 sock.connect((host, int(port)))
                 sock.recv(100)

@@ -45,11 +45,11 @@ def _():
         for program, end in ((now, agent.stop), (before, agent.kill), (now, agent.kill), (before, agent.stop),
                              (now, agent.stop)):
             end()
-            check("new connection between the two", lab.source(FAR[4], uid=4001), pool(11, 4))
+            check("new connection between the two", lab.source(FAR[4], uid=4001, timeout=10), pool(11, 4))
             agent.program = program
             agent.start()
-            check("new connection", lab.source(FAR[6], uid=4001), pool(11, 6))
-            check("the number stays", lab.source(FAR[4], mark=mark), pool(13, 4))
+            check("new connection", lab.source(FAR[6], uid=4001, timeout=10), pool(11, 6))
+            check("the number stays", lab.source(FAR[4], mark=mark, timeout=10), pool(13, 4))
         counts = beginner.stop()
         check("began", min(counts["datagrams"], counts["connections"]) > 100, True)
         check("refused, unanswered", (counts["refused"], counts["silent"]), (0, 0))
