@@ -237,6 +237,28 @@ int agent_ask(struct ctl *ctl, const char *method, json_t *parameters, json_t **
 	return take_reply(r, reply, ret_reply);
 }
 
+int agent_begin(struct ctl *ctl, const char *method, json_t *parameters, struct fd *ret_fd,
+		json_t **ret_reply)
+{
+	AUTO(json_drop) json_t *owned = parameters, *message = NULL;
+	AUTO(fd_drop) struct fd fd = FD_NONE;
+	AUTO(varlink_reader_drop) struct varlink_reader reader = { .limit = ANSWER_MAX };
+	int r = connect_to(ctl, &fd);
+
+	if (r == CTL_DONE)
+		r = send_call(ctl, fd.n, method, true, json_incref(owned));
+	if (r == CTL_DONE)
+		r = next_message(ctl, fd.n, &reader, &message);
+	if (r != CTL_DONE)
+		return r;
+	if (*reply_text(message, "error"))
+		return refusal_report(ctl, reply_text(message, "error"),
+				      reply_member(message, "parameters"));
+	*ret_reply = json_deep_copy(reply_member(message, "parameters"));
+	*ret_fd = fd_take(&fd);
+	return CTL_DONE;
+}
+
 /* Without a voice, and with little patience. */
 static int converse_quietly(const struct ctl *ctl, const char *method, bool more,
 			    json_t *parameters, agent_reply *each, void *context)

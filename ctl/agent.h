@@ -36,6 +36,17 @@ MUST_CHECK int agent_call(struct ctl *ctl, const char *method, json_t *parameter
 MUST_CHECK int agent_ask(struct ctl *ctl, const char *method, json_t *parameters,
 			 json_t **ret_reply);
 
+/*
+ * agent_begin - call a method that answers as long as the connection lasts
+ * @parameters: taken
+ * @ret_fd:     the connection: dropping it ends the call; readable when there is more, or it ended
+ * @ret_reply:  the first reply, owned by the caller
+ *
+ * As agent_call() otherwise.
+ */
+MUST_CHECK int agent_begin(struct ctl *ctl, const char *method, json_t *parameters,
+			   struct fd *ret_fd, json_t **ret_reply);
+
 /* The same without a word about failures, and with little patience: for what may as well not be
  * known. */
 MUST_CHECK int agent_ask_quietly(const struct ctl *ctl, const char *method, json_t *parameters,

@@ -21,6 +21,7 @@ const struct verb *const verbs[] = {
 	&explain_verb,
 	&exec_verb,
 	&verify_verb,
+	&capture_verb,
 	&settle_verb,
 
 	&binding_list_verb,

@@ -71,6 +71,7 @@ struct agent {
 	struct health *health;			/* since when bindings are usable, or not */
 	struct plumb *plumb;			/* what it put on interfaces; NULL: nothing, see plumb.h */
 	uid_t asked_by;				/* its peer */
+	unsigned captures;			/* that run; see method_capture.c */
 	struct removals *removals;		/* bindings that are being removed; see remove.h */
 	struct sources *sources;		/* own and former ones; see sources.h */
 	struct alarm *alarm;			/* wrong sources; NULL: not looked for yet */

@@ -72,6 +72,17 @@ void method_suspend_default(struct call *call, bool on);
  * time: Busy if another client is being sent one. */
 void method_stream_text(struct call *call, char *text);
 
+/* NotFound: there is no @what called @name. */
+void method_fail_not_found(struct call *call, const char *what, const char *name);
+
+/* True and the number, if @text is one that fits an id. */
+bool method_is_id(const char *text, uint32_t *ret);
+
+/* The sender that parameters unit, cgroup, pid (at most one of them), user and group say, into @packet.
+ * False with the answer set. */
+struct packet;
+MUST_CHECK bool method_take_sender(struct call *call, struct packet *packet);
+
 /* Index of the binding, or -ESRCH with the answer set. NO_INDEX: the implicit default. */
 MUST_CHECK int method_binding(struct call *call, const char *name, uint32_t *ret);
 

@@ -317,6 +317,16 @@ void batch_ops(struct batch *batch, const struct op *ops, size_t n)
 	}
 }
 
+void batch_element(struct batch *batch, const char *set, const void *key, size_t len)
+{
+	size_t list = start_elements(batch, OP_ADD, set);
+	size_t nest = nest_start(batch, NFTA_LIST_ELEM);
+
+	put_value(batch, NFTA_SET_ELEM_KEY, key, len);
+	nest_end(batch, nest);
+	nest_end(batch, list);
+}
+
 void batch_about(struct batch *batch, const char *comment, bool had_one)
 {
 	static const uint8_t key[4] = { 0 };

@@ -92,6 +92,25 @@ struct killed {
 	int error;				/* why: the first -errno, 0 if none */
 };
 
+enum { CAPTURE_MARKS_MAX = 256 };
+
+/*
+ * Whose packets to log: of numbers, or, if a client is said, of that client, whatever its numbers are.
+ * A local client is a cgroup, a user, or a user in a cgroup; a forwarded one is a source prefix.
+ */
+struct capture_wanted {
+	uint16_t group;				/* netlink group that somebody reads, from 1 */
+	struct fwmark mask, pass;		/* of the plan */
+	const struct fwmark *marks;		/* told apart in the log; at most CAPTURE_MARKS_MAX */
+	size_t n_marks;
+	uint64_t cgroup;			/* id; 0: none */
+	bool has_user;
+	uint32_t user;
+	struct prefix source;			/* ip.len 0: none */
+};
+
+struct capture;
+
 struct kernel {
 	/* Look at our table. Cheap whatever its size: no elements are dumped. */
 	int (*read_table)(struct kernel *k, struct table_about *ret);
@@ -220,6 +239,15 @@ struct kernel {
 	 * unless the entry is a fixed one. */
 	int (*read_neighbour)(struct kernel *k, const struct ip *ip, uint32_t link, bool ask,
 			      enum neighbour *ret);
+	/*
+	 * Log packets from now until end_capture(), by a table of its own, which also goes when the
+	 * process ends. Words of a prefix: "before" or "after" translation, or "missed" (a flow of the
+	 * client that there was no room for); then the number, "none" or "other".
+	 * -EEXIST: this group is in use.
+	 */
+	int (*start_capture)(struct kernel *k, const struct capture_wanted *wanted,
+			     struct capture **ret, struct kernel_error *reterr);
+	void (*end_capture)(struct kernel *k, struct capture *capture);
 	void (*close)(struct kernel *k);	/* frees @k; the table stays as it is */
 
 	struct kernel_features features;	/* found by trying, at open */

@@ -14,6 +14,7 @@
 #include "kernel/addresses.h"
 #include "kernel/announce.h"
 #include "kernel/batch.h"
+#include "kernel/capture.h"
 #include "kernel/diag.h"
 #include "kernel/facts.h"
 #include "kernel/flow_reader.h"
@@ -436,6 +437,18 @@ static int netlink_read_neighbour(struct kernel *k, const struct ip *ip, uint32_
 	return routes_read_neighbour(&of(k)->route, ip, link, ask, ret);
 }
 
+static int netlink_start_capture(struct kernel *k, const struct capture_wanted *wanted,
+				 struct capture **ret, struct kernel_error *reterr)
+{
+	return capture_start(&of(k)->channel, of(k)->table, wanted, ret, reterr);
+}
+
+static void netlink_end_capture(struct kernel *k, struct capture *capture)
+{
+	(void)k;
+	capture_end(capture);
+}
+
 static void netlink_close(struct kernel *k)
 {
 	channel_drop(&of(k)->channel);
@@ -512,6 +525,8 @@ static const struct kernel netlink_functions = {
 	.add_rule = netlink_add_rule,
 	.remove_rule = netlink_remove_rule,
 	.read_neighbour = netlink_read_neighbour,
+	.start_capture = netlink_start_capture,
+	.end_capture = netlink_end_capture,
 	.close = netlink_close,
 };
 

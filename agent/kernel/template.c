@@ -228,6 +228,35 @@ static void define(struct expansion *x, const char *name, const char *value)
 	x->variables[x->n++] = (struct variable){ name, value, strlen(name), strlen(value) };
 }
 
+/* The whole text with the names that are defined. */
+static int finish(struct expansion *x, char **ret_text)
+{
+	char *AUTO(mem_drop) out = NULL;
+	size_t len = 0;
+	int r;
+
+	x->out = open_memstream(&out, &len);
+	if (!x->out)
+		abort();
+	r = expand(x, x->start, x->start + strlen(x->start), 0);
+	fclose(x->out);
+	if (r == 0) {
+		*ret_text = out;
+		out = NULL;
+	}
+	return r;
+}
+
+int template_fill(const char *text, const struct template_name *names, size_t n, char **ret_text,
+		  struct kernel_error *reterr)
+{
+	struct expansion x = { .start = text, .reterr = reterr };
+
+	for (size_t i = 0; i < n; i++)
+		define(&x, names[i].name, names[i].value);
+	return finish(&x, ret_text);
+}
+
 /* "0x1, 0x2, 0x4": every bit of the mask alone. */
 static void print_bits(struct fwmark mask, char *out, size_t room)
 {
@@ -274,9 +303,6 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 	char bits[32 * 12 + 1], slots[16], seed[16], probe[16], passing[16];
 	char connections_to[LIMITS_TO_MAX * 12], new_to[LIMITS_TO_MAX * 64];
 	struct expansion x = { .start = text, .reterr = reterr };
-	char *AUTO(mem_drop) out = NULL;
-	size_t len = 0;
-	int r;
 
 	snprintf(mask, sizeof mask, "%#x", plan->mask.host);
 	snprintf(others, sizeof others, "%#x", ~plan->mask.host);
@@ -309,14 +335,5 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 		snprintf(sizes[i], sizeof sizes[i], "%zu", template_set_size(plan->sets[i].n));
 		define(&x, names[i], sizes[i]);
 	}
-	x.out = open_memstream(&out, &len);
-	if (!x.out)
-		abort();
-	r = expand(&x, text, text + strlen(text), 0);
-	fclose(x.out);
-	if (r == 0) {
-		*ret_text = out;
-		out = NULL;
-	}
-	return r;
+	return finish(&x, ret_text);
 }

@@ -25,5 +25,13 @@ MUST_CHECK int template_expand(const char *text, const char *table, const char *
 			       const struct plan *plan, char **ret_text,
 			       struct kernel_error *reterr);
 
+struct template_name { const char *name, *value; };	/* {{name}} and what it stands for */
+
+/* The same of another template, with @n names of the caller's. */
+MUST_CHECK int template_fill(const char *text, const struct template_name *names, size_t n,
+			     char **ret_text, struct kernel_error *reterr);
+
+extern const char template_capture_text[];	/* nft-templates/capture.nft */
+
 /* `size` of a hash set that holds @n elements now: room to double, a power of two. */
 size_t template_set_size(size_t n);

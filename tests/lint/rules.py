@@ -26,7 +26,7 @@ LAYERS = {
     "smtp": ("base",),
     "relay": ("base", "model", "proto", "smtp"),
     "daemon": ("base", "model", "plan", "kernel", "proto"),
-    "ctl": ("base", "model", "plan", "proto", "agent/kernel/kernel.h"),
+    "ctl": ("base", "model", "plan", "proto", "agent/kernel/kernel.h", "agent/kernel/packet_log.h"),
     "lib": ("agent/proto/tag.h",),      # the protocol's words; MIT like the library
 }
 
@@ -91,7 +91,10 @@ def may_include(layer, target):
 
 def template_value(name, values):
     """What {{name}} of a template stands for when only its syntax matters."""
-    fixed = {"table": f"lint{os.getpid()}", "flags": "", "mask": "0x1fff",
+    fixed = {"group": "1", "marks": "7, 8", "unnamed": "yes", "local": "yes", "forwarded": "yes", "levels": "2, 1",
+             "user": "yes", "is_user": "meta skuid 1", "is_source": "ip saddr 192.0.2.0/24",
+             "is_out": "ct direction original ct id @flows", "is_in": "ct direction reply ct id @flows",
+             "table": f"lint{os.getpid()}", "flags": "", "mask": "0x1fff",
              "others": "0xffffe000", "slots": "251", "seed": "0x6f757462", "pass": "0x1fff", "reject": "0x1ffe",
              "connections_to": "5, 7", "new_to": "0 5 second 7 2", "probe": "6f75:7470", "passing": "6f75:7471",
              "bits": ", ".join(hex(1 << bit) for bit in range(13))}

@@ -44,7 +44,7 @@ static const struct {
 	{ "settings", "binding set acme address 192.0.2.1 --dry-run", "binding set dry-run= [acme] [address] [192.0.2.1]" },
 	{ "standard input is no option", "apply - --whole", "apply whole= [-]" },
 	{ "too many arguments", "status now", "! status: 'now' is one argument too many" },
-	{ "exec without a command", "exec acme --", "! exec needs more arguments: outbindctl exec BINDING -- COMMAND [ARGUMENT...]" },
+	{ "exec without a command", "exec acme --", "! exec needs more arguments: outbindctl exec [--unit-name NAME] BINDING -- COMMAND [ARGUMENT...]" },
 };
 
 static void print_line(FILE *out, const struct command_line *line)
@@ -100,7 +100,7 @@ static const struct {
 	const char *what, *line, *want;
 } completions[] = {
 	{ "all verbs, each first word once", "''",
-	  "status health monitor explain exec verify binding group policy bypass default-binding relay apply diff save reload check render help " },
+	  "status health monitor flows explain exec verify capture settle binding group policy bypass default-binding relay apply diff save reload check render help " },
 	{ "verbs by prefix", "re", "relay reload render " },
 	{ "second words", "binding ''", "list show add set suspend resume warmup remove " },
 	{ "options", "check --p", "--print " },

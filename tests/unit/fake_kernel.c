@@ -472,6 +472,23 @@ void fake_kernel_end(struct fake_kernel *fake, uint32_t mark)
 	fake->flows.n = n;
 }
 
+static int fake_start_capture(struct kernel *k, const struct capture_wanted *wanted,
+			      struct capture **ret, struct kernel_error *reterr)
+{
+	(void)reterr;
+	of(k)->captured = *wanted;
+	of(k)->captured.marks = NULL;
+	of(k)->captures++;
+	*ret = NULL;
+	return 0;
+}
+
+static void fake_end_capture(struct kernel *k, struct capture *capture)
+{
+	(void)capture;
+	of(k)->captures--;
+}
+
 static void fake_close(struct kernel *k)
 {
 	(void)k;
@@ -496,6 +513,7 @@ void fake_kernel_init(struct fake_kernel *fake)
 			.find_owner = fake_find_owner, .count_entries = fake_count_entries,
 			.count_sockets = fake_count_sockets, .read_settings = fake_read_settings,
 			.read_strays = fake_read_strays,
+			.start_capture = fake_start_capture, .end_capture = fake_end_capture,
 			.close = fake_close,
 			.features = { .owner = true, .persist = true, .destroy = true },
 		},

@@ -35,6 +35,8 @@ struct fake_kernel {
 	/* Knobs. A failure is taken back when it has happened. */
 	uint64_t packets;			/* what read_packets() says */
 	int fail_commit, fail_replace, fail_adopt, fail_read, fail_facts, fail_flows;	/* -errno */
+	unsigned captures;			/* that run */
+	struct capture_wanted captured;		/* what the latest was asked for, without its marks */
 	int fail_address, fail_route, fail_rule;
 	unsigned fail_after;			/* commits and replaces that still succeed before */
 	bool blame;				/* the failing commit names a row ... */
