@@ -135,8 +135,8 @@ static enum outcome judge_unseen(const struct evidence *evidence,
 	say(says, "nothing left by any link in %d s: dropped on this host", evidence->timeout_s);
 	if (around->guard > 0)
 		say(says, ", by outbind's guard: it had not the binding's address, so somebody "
-			  "else rewrites the source before outbind does (an SNAT or masquerade "
-			  "rule: `nft list ruleset`)");
+			  "else rewrites the source (an SNAT, masquerade or mangling rule: "
+			  "`nft list ruleset`)");
 	else if (around->uplink > 0)
 		say(says, ", by outbind's guard: it would have left by another way than its "
 			  "uplink");

@@ -141,11 +141,12 @@ def _():
         check("dropped", lab.source(FAR[4], uid=4001, timeout=0.5), "!TIMEOUT")
         check("before only", views(one.stop()), {("out", "before", HOST[4], FAR[4])})
         lab.nft("delete", "table", "inet", "s")
-        lab.nft("-f", "-", text="table inet s { chain p { type filter hook postrouting priority 300; "
+        lab.nft("-f", "-", text="table inet s { chain p { type filter hook postrouting priority 2147483645; "
                 "tcp dport 7000 ip saddr set 198.51.100.20; }; }")
         one = Capturing(lab, agent, "a")
         lab.source(FAR[4], uid=4001, timeout=0.5)
-        check("mangled", ("out", "after", "198.51.100.20", FAR[4]) in views(one.stop()), True)
+        got = one.stop()
+        check("mangled: %s" % one.text(), ("out", "after", "198.51.100.20", FAR[4]) in views(got), True)
 
 
 def blocks(path):

@@ -94,7 +94,9 @@ def _():
         agent.ctl("binding", "suspend", "b")
         for family, to in TO.items():
             key = "ipv%d" % family
-            verify(agent, "full", to=to) if family == 4 else None
+            if family == 4:
+                verify(agent, "full", to=to)
+            time.sleep(0.5)                     # until its last ACK has left
             capture = lab.capture()
             rows, reply = verify(agent, "a", "b", "gone", "full", to=to, ok=False)
             check("a", rows["a", key]["result"], "pass")
@@ -119,7 +121,7 @@ table inet somebody {
 """
 MANGLE = """
 table inet somebody {
-	chain post { type filter hook postrouting priority 300; policy accept;
+	chain post { type filter hook postrouting priority %d; policy accept;
 		oifname "eth0" tcp dport 7000 ip saddr set 198.51.100.20
 		oifname "eth0" tcp dport 7000 ip6 saddr set 2001:db8:1::20
 	}
@@ -150,7 +152,7 @@ def _():
                     check("after ours", (row["result"], row["seen"]["source"]), ("pass", pool(11, family)))
                 else:
                     check("before ours: %s" % row, (row["result"], row["seen"], row["reply"]), ("fail", None, "none"))
-                    check(row["text"], "by outbind's guard" in row["text"] and "before outbind does" in row["text"], True)
+                    check(row["text"], "by outbind's guard" in row["text"] and "else rewrites the source" in row["text"], True)
             lab.nft("delete", "table", "inet", "somebody")
 
 
@@ -158,10 +160,15 @@ def _():
 def _():
     with Lab() as lab:
         agent = lab.agent(CONF)
-        lab.nft("-f", "-", text=MANGLE)
+        lab.nft("-f", "-", text=MANGLE % 300)
+        row = verify(agent, "a", to=TO[4], ok=False)[0]["a", "ipv4"]
+        check("before the guard: %s" % row, (row["result"], row["seen"], "else rewrites the source" in row["text"]),
+              ("fail", None, True))
+        lab.nft("delete", "table", "inet", "somebody")
+        lab.nft("-f", "-", text=MANGLE % 2147483645)
         for family, to in TO.items():
             row = verify(agent, "a", to=to, ok=False)[0]["a", "ipv%d" % family]
-            check("nft: %s" % row, (row["result"], row["seen"]["source"]), ("fail", OTHER[family]))
+            check("behind the guard: %s" % row, (row["result"], row["seen"]["source"]), ("fail", OTHER[family]))
             check(row["text"], row["text"].startswith("left from %s, which is not an address of the binding (%s)" %
                                                       (OTHER[family], pool(11, family))), True)
         lab.nft("delete", "table", "inet", "somebody")

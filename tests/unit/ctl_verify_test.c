@@ -95,7 +95,7 @@ static const struct row {
 	{ "no next hop", "", { NULL }, NULL, EHOSTUNREACH, REPLY_NONE, { 0 }, OUTCOME_FAIL,
 	  "nothing left: no route, or the next hop does not answer" },
 	{ "dropped by the guard", "", { NULL }, NULL, ETIMEDOUT, REPLY_NONE, { .guard = 2 }, OUTCOME_FAIL,
-	  "rewrites the source before outbind does" },
+	  "somebody else rewrites the source (an SNAT" },
 	{ "dropped by its other half", "", { NULL }, NULL, ETIMEDOUT, REPLY_NONE, { .uplink = 2 }, OUTCOME_FAIL,
 	  "by another way than its uplink" },
 	{ "dropped by somebody", "", { NULL }, NULL, ETIMEDOUT, REPLY_NONE, { 0 }, OUTCOME_FAIL,
