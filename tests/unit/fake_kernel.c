@@ -472,6 +472,121 @@ void fake_kernel_end(struct fake_kernel *fake, uint32_t mark)
 	fake->flows.n = n;
 }
 
+static void fake_close_flows(struct flow_reader *reader)
+{
+	free(reader);
+}
+
+static int fake_dump_flows(struct kernel *k, struct fwmark mask, const struct fwmark *mark,
+			   struct flow_reader **ret)
+{
+	struct fake_reader *dump = mem_zero(1, sizeof *dump);
+	int r = due(of(k), &of(k)->fail_flows);
+
+	if (r < 0) {
+		free(dump);
+		return r;
+	}
+	*dump = (struct fake_reader){ .fake = of(k), .mask = mask, .all = !mark,
+				      .reader = { .fd = -1, .read = fake_read_flows,
+						  .close = fake_close_flows } };
+	if (mark)
+		dump->mark = *mark;
+	*ret = &dump->reader;
+	return 0;
+}
+
+static int fake_follow_flows(struct kernel *k, struct fwmark mask, struct flow_reader **ret)
+{
+	(void)k;
+	(void)mask;
+	(void)ret;
+	return -EOPNOTSUPP;			/* there is no event loop to follow them in */
+}
+
+static int fake_find_owner(struct kernel *k, const struct connection *connection, bool *ret_found,
+			   struct socket_owner *ret)
+{
+	(void)k;
+	(void)connection;
+	(void)ret;
+	*ret_found = false;
+	return 0;
+}
+
+static int fake_count_entries(struct kernel *k, uint32_t *ret)
+{
+	*ret = (uint32_t)of(k)->flows.n;
+	return 0;
+}
+
+static int fake_count_sockets(struct kernel *k, const struct ip *from, const struct ip *to,
+			      uint16_t port, uint32_t *ret)
+{
+	(void)from;
+	(void)to;
+	(void)port;
+	*ret = of(k)->sockets;
+	return 0;
+}
+
+static int fake_read_settings(struct kernel *k, struct net_settings *ret)
+{
+	(void)k;
+	*ret = (struct net_settings){ .ports = { 32768, 60999 }, .n_ports = 28232 };
+	return 0;
+}
+
+static int fake_read_strays(struct kernel *k, struct strays *ret)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < of(k)->strays.n; i++)
+		PUSH(ret, of(k)->strays.at[i]);
+	return 0;
+}
+
+static int fake_carried(struct kernel *k, struct fwmark mask, const struct fwmark *marks, size_t n,
+			bool *ret_carried)
+{
+	struct fake_kernel *fake = of(k);
+	int r = due(fake, &fake->fail_flows);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		ret_carried[i] = false;
+		for (size_t f = 0; f < fake->flows.n; f++)
+			if ((fake->flows.at[f].mark.host & mask.host) == marks[i].host)
+				ret_carried[i] = true;
+		for (size_t t = 0; t < fake->tagged.n; t++)
+			if ((fake->tagged.at[t] & mask.host) == marks[i].host)
+				ret_carried[i] = true;
+	}
+	return r;
+}
+
+void fake_kernel_connection(struct fake_kernel *fake, uint32_t mark, uint16_t port)
+{
+	struct connection connection = { .mark = { mark }, .alive = true,
+					 .from_port = port, .source_port = port,
+					 .to_port = 25, .protocol = PROTOCOL_TCP,
+					 .state = "ESTABLISHED" };
+
+	if (ip_parse("127.0.0.1", &connection.from) < 0 ||
+	    ip_parse("203.0.113.1", &connection.to) < 0 ||
+	    ip_parse("198.51.100.11", &connection.source) < 0)
+		abort();
+	PUSH(&fake->flows, connection);
+}
+
+void fake_kernel_end(struct fake_kernel *fake, uint32_t mark)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fake->flows.n; i++)
+		if (fake->flows.at[i].mark.host != mark)
+			fake->flows.at[n++] = fake->flows.at[i];
+	fake->flows.n = n;
+}
+
 static int fake_start_capture(struct kernel *k, const struct capture_wanted *wanted,
 			      struct capture **ret, struct kernel_error *reterr)
 {
@@ -513,7 +628,6 @@ void fake_kernel_init(struct fake_kernel *fake)
 			.find_owner = fake_find_owner, .count_entries = fake_count_entries,
 			.count_sockets = fake_count_sockets, .read_settings = fake_read_settings,
 			.read_strays = fake_read_strays,
-			.start_capture = fake_start_capture, .end_capture = fake_end_capture,
 			.close = fake_close,
 			.features = { .owner = true, .persist = true, .destroy = true },
 		},

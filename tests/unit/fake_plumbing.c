@@ -237,6 +237,8 @@ void fake_plumbing_init(struct fake_kernel *fake)
 	fake->kernel.add_rule = fake_add_rule;
 	fake->kernel.remove_rule = fake_remove_rule;
 	fake->kernel.read_neighbour = fake_read_neighbour;
+	fake->kernel.start_capture = fake_start_capture;
+	fake->kernel.end_capture = fake_end_capture;
 	fake->kernel.ears_fd = -1;
 	fake->gateways = NEIGHBOUR_THERE;
 }
