@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Monitor: one reply an event, as it happens, until the peer goes. */
+/* Monitor: one reply an event, as it happens, until the peer goes. ListEvents: the latest ones. */
 #include "daemon/method.h"
 
 #include "base/mem.h"
@@ -82,4 +82,16 @@ void method_monitor(struct call *call)
 	listener->monitor = call->agent->monitor;
 	listener->position = monitor_join(listener->monitor);
 	method_stream(call, &listener->stream);
+}
+
+void method_list_events(struct call *call)
+{
+	const struct monitor *monitor = call->agent->monitor;
+	uint64_t position = monitor ? monitor_recent(monitor) : 0, dropped;
+	const struct monitor_event *event;
+	json_t *list = json_array();
+
+	while (monitor && (event = monitor_next(monitor, &position, &dropped)))
+		json_array_append_new(list, json_event(event, dropped));
+	method_reply(call, json_pack("{s:o}", "events", list));
 }

@@ -138,6 +138,7 @@ void method_get_status(struct call *call)
 	json_object_set_new(status, "version", json_string(OUTBIND_VERSION));
 	json_object_set_new(status, "table", method_json(agent->options->kernel.table));
 	json_object_set_new(status, "configuration", method_json(agent->options->config));
+	json_object_set_new(status, "digest", method_json(agent->digest));
 	json_object_set_new(status, "started", json_time(&agent->started));
 	json_object_set_new(status, "applied", json_time(&agent->applied));
 	json_object_set_new(status, "owned", json_boolean(agent_owns_table(agent)));

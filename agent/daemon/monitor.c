@@ -20,11 +20,13 @@ struct monitor *monitor_new(void)
 	return mem_zero(1, sizeof(struct monitor));
 }
 
-static void forget(struct monitor *monitor)
+static void forget(struct monitor *monitor, uint64_t before)
 {
-	for (size_t i = 0; i < MONITOR_EVENTS; i++) {
-		free(monitor->ring[i].fields);
-		monitor->ring[i].fields = NULL;
+	uint64_t first = monitor->next > MONITOR_EVENTS ? monitor->next - MONITOR_EVENTS : 0;
+
+	for (uint64_t at = first; at < before; at++) {
+		free(monitor->ring[at % MONITOR_EVENTS].fields);
+		monitor->ring[at % MONITOR_EVENTS].fields = NULL;
 	}
 }
 
@@ -32,7 +34,7 @@ void monitor_free(struct monitor *monitor)
 {
 	if (!monitor)
 		return;
-	forget(monitor);
+	forget(monitor, monitor->next);
 	free(monitor);
 }
 
@@ -42,18 +44,30 @@ void monitor_on_event(struct monitor *monitor, void (*wake)(void *context), void
 	monitor->context = context;
 }
 
+uint64_t monitor_recent(const struct monitor *monitor)
+{
+	return monitor->next > MONITOR_RECENT ? monitor->next - MONITOR_RECENT : 0;
+}
+
 void monitor_hear(void *context, enum log_event event, const char *fields)
 {
 	struct monitor *monitor = context;
 	struct monitor_event *place = &monitor->ring[monitor->next % MONITOR_EVENTS];
 
-	if (monitor->listeners == 0)
-		return;
 	free(place->fields);
 	place->event = event;
 	place->fields = mem_text(fields, strlen(fields));
 	clock_gettime(CLOCK_REALTIME, &place->when);
 	monitor->next++;
+	if (monitor->listeners == 0) {		/* all that is older went before: one is too old now */
+		uint64_t old = monitor_recent(monitor);
+
+		if (old > 0) {
+			free(monitor->ring[(old - 1) % MONITOR_EVENTS].fields);
+			monitor->ring[(old - 1) % MONITOR_EVENTS].fields = NULL;
+		}
+		return;
+	}
 	if (monitor->wake)
 		monitor->wake(monitor->context);
 }
@@ -67,7 +81,7 @@ uint64_t monitor_join(struct monitor *monitor)
 void monitor_leave(struct monitor *monitor)
 {
 	if (--monitor->listeners == 0)
-		forget(monitor);
+		forget(monitor, monitor_recent(monitor));
 }
 
 const struct monitor_event *monitor_next(const struct monitor *monitor, uint64_t *position,

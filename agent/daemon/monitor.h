@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <time.h>
 
-enum { MONITOR_EVENTS = 2048 };			/* that are kept while anybody listens */
+enum { MONITOR_EVENTS = 2048, MONITOR_RECENT = 200 };	/* kept while anybody listens; always */
 
 struct monitor_event {
 	struct timespec when;			/* CLOCK_REALTIME */
@@ -42,6 +42,9 @@ void monitor_leave(struct monitor *monitor);
  */
 const struct monitor_event *monitor_next(const struct monitor *monitor, uint64_t *position,
 					 uint64_t *ret_dropped);
+
+/* Position of the first of the latest MONITOR_RECENT events, which are kept also if nobody listens. */
+uint64_t monitor_recent(const struct monitor *monitor);
 
 /*
  * monitor_field - the next `key=value` or `key="value"` of @text

@@ -82,6 +82,35 @@ static void test_lost(void **state)
 	monitor_free(monitor);
 }
 
+/* The latest are there for who comes later, and what is older goes, with listeners and after them. */
+static void test_recent(void **state)
+{
+	struct monitor *monitor = monitor_new();
+	uint64_t position, dropped;
+	char text[32];
+
+	(void)state;
+	for (int i = 0; i < 2 * MONITOR_EVENTS + 5; i++) {
+		if (i == 300)
+			(void)monitor_join(monitor);
+		if (i == 3000)
+			monitor_leave(monitor);
+		snprintf(text, sizeof text, "n=%d", i);
+		monitor_hear(monitor, EVENT_BINDING_USABLE, text);
+		if (i % 97 != 0 && i != 2999 && i != 3000 && i != 2 * MONITOR_EVENTS + 4)
+			continue;
+		position = monitor_recent(monitor);
+		for (int at = i < MONITOR_RECENT ? 0 : i - MONITOR_RECENT + 1; at <= i; at++) {
+			snprintf(text, sizeof text, "n=%d", at);
+			assert_string_equal(monitor_next(monitor, &position, &dropped)->fields,
+					    text);
+			assert_int_equal(dropped, 0);
+		}
+		assert_null(monitor_next(monitor, &position, &dropped));
+	}
+	monitor_free(monitor);
+}
+
 static void test_fields(void **state)
 {
 	static const struct {
@@ -117,6 +146,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_recent),
 		cmocka_unit_test(test_fields),
 	};
 
