@@ -17,7 +17,7 @@ Q        := $(if $(V),,@)
 
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
-	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev
+	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev libarchive-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack iptables systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
 	libidn12 libgnutls-dane0 tshark
@@ -29,7 +29,7 @@ PACKAGES_DEB := debhelper dpkg-dev lintian
 PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
-PKGS_CTL := libpcap libcap-ng
+PKGS_CTL := libpcap libcap-ng libarchive
 PKGS_RELAY := libsystemd jansson libxxhash libcares openssl
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wcast-qual $(if $(findstring gcc,$(CC)),-Wnull-dereference) $(if $(CI),-Werror)

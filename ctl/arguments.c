@@ -122,7 +122,7 @@ static int read_word(struct reader *reader)
 {
 	struct command_line *line = reader->line;
 	char *word = reader->words[reader->next++];
-	static char help[] = "--help", write[] = "--write";
+	static char help[] = "--help", write[] = "--write", output[] = "--output";
 
 	if (!reader->literal && strcmp(word, "--") == 0) {
 		reader->literal = true;
@@ -132,6 +132,8 @@ static int read_word(struct reader *reader)
 		return read_option(reader, help);
 	if (!reader->literal && strcmp(word, "-w") == 0)
 		return read_option(reader, write);	/* as capturing programs have it */
+	if (!reader->literal && strcmp(word, "-o") == 0)
+		return read_option(reader, output);
 	if (!reader->literal && strncmp(word, "--", 2) == 0)
 		return read_option(reader, word);
 	if (!reader->literal && word[0] == '-' && word[1])

@@ -18,6 +18,7 @@ const struct verb *const verbs[] = {
 	&monitor_verb,
 	&flows_verb,
 	&doctor_verb,
+	&report_verb,
 	&explain_verb,
 	&exec_verb,
 	&verify_verb,
