@@ -16,6 +16,7 @@
 #include "daemon/log.h"
 #include "daemon/marks.h"
 #include "daemon/probe.h"
+#include "daemon/ranking.h"
 #include "daemon/plumb.h"
 #include "daemon/runtime.h"
 #include "daemon/remove.h"
@@ -366,4 +367,6 @@ void agent_drop(struct agent *agent)
 	agent->sources = NULL;
 	listing_free(agent->listing);
 	agent->listing = NULL;
+	ranking_free(agent->ranking);
+	agent->ranking = NULL;
 }

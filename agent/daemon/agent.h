@@ -27,6 +27,7 @@ struct control;
 struct diagnosis;
 struct monitor;
 struct probe_failure;
+struct ranking;
 struct removals;
 struct sources;
 struct survey;
@@ -78,6 +79,7 @@ struct agent {
 	struct follow *follow;			/* what begins and ends; NULL: cannot be followed */
 	struct survey *survey;			/* what looks at connections; NULL: nothing, see survey.h */
 	struct flow_callers flow_callers;	/* to whom connections are being sent */
+	struct ranking *ranking;		/* what all do, for live views; NULL: nobody looks */
 	struct listing *listing;		/* sorted views of now, made when first asked for */
 };
 

@@ -90,6 +90,8 @@ json_t *method_json_rule(const struct model *model, const struct rule *rule);
 json_t *method_json_default(const struct model *model);	/* as a rule; null if nothing is said */
 json_t *method_json_warmup(const struct agent *agent, const struct binding *binding);	/* or null */
 json_t *method_json_problems(const struct problems *problems);
+json_t *method_json_counters(struct agent *agent);	/* types of org.outbind.varlink */
+json_t *method_json_census(const struct agent *agent);
 struct differences;
 json_t *method_json_differences(const struct differences *differences,
 				const struct overlay *overlay);

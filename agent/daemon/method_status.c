@@ -52,7 +52,7 @@ static void set_number(json_t *object, const char *name, uint64_t number)
 	json_object_set_new(object, name, json_integer((json_int_t)number));
 }
 
-static json_t *counters(struct agent *agent)
+json_t *method_json_counters(struct agent *agent)
 {
 	struct kernel_counters read = { 0 };
 	json_t *object = json_object();
@@ -103,7 +103,7 @@ static json_t *sources(const struct agent *agent)
 			 (json_int_t)follow_lost(agent));
 }
 
-static json_t *census(const struct agent *agent)
+json_t *method_json_census(const struct agent *agent)
 {
 	const struct census *last = survey_census(agent);
 
@@ -147,11 +147,11 @@ void method_get_status(struct call *call)
 				      features->persist, "destroy", features->destroy));
 	json_object_set_new(status, "last_reload", method_json(agent->last_reload));
 	json_object_set_new(status, "default_binding", method_json_default(&agent->now->model));
-	json_object_set_new(status, "counters", counters(agent));
+	json_object_set_new(status, "counters", method_json_counters(agent));
 	json_object_set_new(status, "warnings", warnings(agent));
 	json_object_set_new(status, "removals", removals(agent));
 	json_object_set_new(status, "sources", sources(agent));
-	json_object_set_new(status, "census", census(agent));
+	json_object_set_new(status, "census", method_json_census(agent));
 	method_reply(call, status);
 }
 

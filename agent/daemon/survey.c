@@ -13,6 +13,7 @@
 #include "daemon/control.h"
 #include "daemon/follow.h"
 #include "daemon/log.h"
+#include "daemon/ranking.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -159,6 +160,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *context)
 	if (agent->now) {
 		alarm_look(agent);
 		follow_check(agent);
+		ranking_rest(agent);
 		if (!survey->dump && agent_clock() >= survey->due &&
 		    agent->now->model.bindings.n > 0)
 			start_census(survey);
@@ -208,6 +210,11 @@ const struct census *survey_census(const struct agent *agent)
 const struct census *survey_census_before(const struct agent *agent)
 {
 	return agent->survey && agent->survey->before.serial ? &agent->survey->before : NULL;
+}
+
+bool survey_is_counting(const struct agent *agent)
+{
+	return agent->survey && agent->survey->dump;
 }
 
 uint64_t survey_ask_census(struct agent *agent)

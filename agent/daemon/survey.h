@@ -24,6 +24,9 @@ void survey_close(struct agent *agent);
 const struct census *survey_census(const struct agent *agent);
 const struct census *survey_census_before(const struct agent *agent);
 
+/* Is one being made. */
+bool survey_is_counting(const struct agent *agent);
+
 /* Have one made now: its serial, to wait for. control_wake() is called when it is there. 0: it
  * cannot be made. One that began within the last second counts as made now. */
 uint64_t survey_ask_census(struct agent *agent);
