@@ -17,10 +17,10 @@ Q        := $(if $(V),,@)
 
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
-	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev libarchive-dev
+	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev libncurses-dev libarchive-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack iptables systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
-	libidn12 libgnutls-dane0 tshark
+	libidn12 libgnutls-dane0 tshark tmux
 PACKAGES_BENCH := liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0
 # Mail programs and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
 PEERS    := postfix exim4-daemon-light swaks npm:nodemailer
@@ -29,7 +29,7 @@ PACKAGES_DEB := debhelper dpkg-dev lintian
 PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
-PKGS_CTL := libpcap libcap-ng libarchive
+PKGS_CTL := ncursesw libpcap libcap-ng libarchive
 PKGS_RELAY := libsystemd jansson libxxhash libcares openssl
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wcast-qual $(if $(findstring gcc,$(CC)),-Wnull-dereference) $(if $(CI),-Werror)

@@ -10,6 +10,7 @@
 #include "arguments.h"
 #include "grammar.h"
 #include "reply.h"
+#include "top_model.h"
 #include "verbs.h"
 
 #include <string.h>
@@ -121,6 +122,10 @@ static void offer_kind(const struct ctl *ctl, struct typed *typed, enum completi
 		break;
 	case COMPLETE_VERB:
 		offer_verbs(typed, NULL);
+		break;
+	case COMPLETE_COLUMN:
+		for (size_t i = 0; i < TOP_COLUMNS; i++)
+			offer(typed, "", top_columns[i]);
 		break;
 	case COMPLETE_COLOR:
 		offer(typed, "", "auto");

@@ -36,6 +36,7 @@ struct ctl {					/* one run of the program */
 	const struct fd *line;		/* calls go over this connection; NULL: each has its own */
 	int patience_ms;  /* silence of the agent that is taken for "not there" */
 	bool json, color; /* of @out */
+	bool utf8;	  /* the locale of who runs this is one of UTF-8 */
 	unsigned width;	  /* columns of the terminal; 0: not a terminal */
 	bool progress;	  /* @err is a terminal: long waits may show that they go on */
 	const struct excerpt *excerpt;	/* the text that is being sent, or NULL; see excerpt.h */
@@ -44,7 +45,8 @@ struct ctl {					/* one run of the program */
 enum { CTL_PATIENCE_MS = 120 * 1000 };		/* a reload of a million bindings takes a while */
 
 enum completion { COMPLETE_NONE, COMPLETE_BINDING, COMPLETE_FILE, COMPLETE_VERB, COMPLETE_COLOR,
-		  COMPLETE_UNIT, COMPLETE_CGROUP, COMPLETE_USER, COMPLETE_GROUP, COMPLETE_SOURCE };
+		  COMPLETE_UNIT, COMPLETE_CGROUP, COMPLETE_USER, COMPLETE_GROUP, COMPLETE_SOURCE,
+		  COMPLETE_COLUMN };
 
 struct grammar;
 

@@ -11,11 +11,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-/* Widths of characters need a UTF-8 locale; what the agent sends is UTF-8 whatever ours is. */
-static void set_locale(void)
+/* Widths of characters need a UTF-8 locale; what the agent sends is UTF-8 whatever ours is. Is it? */
+static bool set_locale(void)
 {
-	if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
-		(void)setlocale(LC_CTYPE, "C.UTF-8");
+	if (setlocale(LC_CTYPE, "") && strcmp(nl_langinfo(CODESET), "UTF-8") == 0)
+		return true;
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	return false;
 }
 
 static unsigned terminal_width(void)
@@ -49,7 +51,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
-	set_locale();
+	ctl.utf8 = set_locale();
 	status = verbs_run(&ctl, argc, argv);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_DONE) {
 		ctl_complain(&ctl, "cannot write the answer: %s", strerror(errno));

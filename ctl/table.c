@@ -126,8 +126,7 @@ void table_end_row(struct table *table)
 		table_add(table, "", TINT_PLAIN);
 }
 
-/* As much of @text as fits into @room columns, with "…" if something is cut; returns bytes. */
-static size_t fitting(const char *text, size_t room, bool *ret_cut)
+size_t table_fitting(const char *text, size_t room, bool *ret_cut)
 {
 	size_t width = 0, at = 0;
 
@@ -180,7 +179,7 @@ static void print_row(const struct table *table, const struct layout *layout, FI
 			owed += pad;
 		print_spaces(out, owed);
 		if (layout->width > 0 && i + 1 == last)
-			len = fitting(cells[i], room, &cut);
+			len = table_fitting(cells[i], room, &cut);
 		(void)fprintf(out, "%s%.*s%s%s", tinted ? tint_codes[tints[i]] : "", (int)len,
 			      cells[i], cut ? "…" : "", tinted ? "\033[0m" : "");
 		owed = GAP + (table->columns[i].align == ALIGN_LEFT ? pad : 0);

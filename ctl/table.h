@@ -46,5 +46,8 @@ void table_print(struct table *table, FILE *out, unsigned width, bool color);
 /* A copy of @text on which the same was done, to be freed by the caller. */
 char *table_harmless(const char *text);
 
+/* Bytes of @text that fit into @room columns; one column less, for "…", if something is cut. */
+size_t table_fitting(const char *text, size_t room, bool *ret_cut);
+
 /* Columns that @text takes on a terminal (wcwidth(3), in a UTF-8 locale). */
 size_t table_text_width(const char *text);

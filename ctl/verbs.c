@@ -16,6 +16,7 @@ const struct verb *const verbs[] = {
 	&status_verb,
 	&health_verb,
 	&monitor_verb,
+	&top_verb,
 	&flows_verb,
 	&doctor_verb,
 	&report_verb,

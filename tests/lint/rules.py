@@ -36,7 +36,7 @@ LIBRARIES = {
     "netlink/": ("kernel",), "linux/netlink": ("kernel",), "linux/rtnetlink": ("kernel",),
     "linux/netfilter": ("kernel",), "linux/if_addr": ("kernel",), "linux/fib_rules": ("kernel",),
     "sys/inotify": ("kernel",),
-    "systemd/": ("daemon", "relay", "ctl"), "pcap/": ("ctl",), "archive": ("ctl",), "cap-ng": ("ctl",),
+    "systemd/": ("daemon", "relay", "ctl"), "pcap/": ("ctl",), "archive": ("ctl",), "cap-ng": ("ctl",), "curses.h": ("ctl",),
     "jansson": ("proto", "daemon", "ctl", "relay"),
     "ev.h": ("relay",), "ares": ("relay",), "openssl/": ("relay",),
     "xxhash": ("base", "model", "plan", "kernel"),
