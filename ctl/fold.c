@@ -108,6 +108,9 @@ static char *without_settings(const struct fold_file *file, const struct pieces 
 
 		if (piece->parent != PIECES_NONE || !(pieces_is(file->text, piece, "include") ||
 						      pieces_is(file->text, piece, "mark-mask") ||
+						      pieces_is(file->text, piece, "flow-log") ||
+						      pieces_is(file->text, piece,
+								"port-warning") ||
 						      pieces_is(file->text, piece, "relay")))
 			continue;
 		for (size_t at = piece->start; at < piece->end; at++)

@@ -48,12 +48,26 @@ static void add_sources(struct table *block, const json_t *reply)
 {
 	const json_t *sources = reply_member(reply, "sources");
 	const json_t *census = reply_member(reply, "census");
+	const json_t *log = reply_member(reply, "flow_log");
+	const json_t *ports = reply_member(reply, "ports");
 	long long wrong = reply_number(sources, "wrong");
 	char text[96];
 
 	(void)snprintf(text, sizeof text, "%lld connections left with a wrong one, %lld packets "
 		       "with one were refused", wrong, reply_number(sources, "refused"));
 	answer_line(block, "sources", text, wrong ? TINT_BAD : TINT_PLAIN);
+	table_add(block, "ports", TINT_DIM);
+	table_add_format(block,
+			 "%lld destinations are short of them, %lld warnings so far, %lld times "
+			 "there were none left", reply_number(ports, "short"),
+			 reply_number(ports, "warnings"), reply_number(ports, "exhaustions"));
+	if (log) {
+		table_add(block, "flow log", TINT_DIM);
+		table_add_format(block, "%s, %lld records, %lld dropped%s%s",
+				 reply_text(log, "file"), reply_number(log, "written"),
+				 reply_number(log, "dropped"),
+				 *reply_text(log, "error") ? ": " : "", reply_text(log, "error"));
+	}
 	if (reply_number(census, "serial") == 0)
 		return;
 	table_add(block, "census", TINT_DIM);

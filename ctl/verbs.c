@@ -20,6 +20,7 @@ const struct verb *const verbs[] = {
 	&flows_verb,
 	&doctor_verb,
 	&report_verb,
+	&capacity_verb,
 	&explain_verb,
 	&exec_verb,
 	&verify_verb,

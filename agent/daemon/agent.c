@@ -11,6 +11,7 @@
 
 #include "daemon/apply.h"
 #include "daemon/candidate.h"
+#include "daemon/flow_log.h"
 #include "daemon/health.h"
 #include "daemon/listing.h"
 #include "daemon/log.h"
@@ -206,7 +207,7 @@ static int refuse_reload(struct agent *agent, int r, struct outcome *out)
 	return r;
 }
 
-int agent_reload(struct agent *agent, struct outcome *out)
+static int reload(struct agent *agent, struct outcome *out)
 {
 	AUTO(candidate_drop) struct candidate candidate = { 0 };
 	uint64_t begun = agent_clock();
@@ -229,6 +230,15 @@ int agent_reload(struct agent *agent, struct outcome *out)
 		  agent->generation, out->operations, out->replaced ? "yes" : "no",
 		  agent->now->model.bindings.n, agent->now->model.rules.n, out->took_usec);
 	return 0;
+}
+
+/* The flow log is opened anew even if the configuration is refused: its file was renamed by now. */
+int agent_reload(struct agent *agent, struct outcome *out)
+{
+	int r = reload(agent, out);
+
+	flow_log_use(agent, agent->now->model.flow_log);
+	return r;
 }
 
 int agent_apply_facts(struct agent *agent, struct outcome *out)
@@ -362,6 +372,8 @@ void agent_drop(struct agent *agent)
 	agent->ways = NULL;
 	remove_drop(agent);
 	free(agent->alarm);
+	free(agent->capacity);
+	agent->capacity = NULL;
 	agent->alarm = NULL;
 	sources_free(agent->sources);
 	agent->sources = NULL;

@@ -19,6 +19,8 @@ typedef int agent_render(const struct kernel_options *options, const struct plan
 			 char **ret_text, struct kernel_error *reterr);
 
 struct alarm;
+struct capacity;
+struct flow_log;
 struct follow;
 struct health;
 struct listing;
@@ -76,7 +78,9 @@ struct agent {
 	struct removals *removals;		/* bindings that are being removed; see remove.h */
 	struct sources *sources;		/* own and former ones; see sources.h */
 	struct alarm *alarm;			/* wrong sources; NULL: not looked for yet */
+	struct flow_log *flow_log;		/* NULL: there is none; see flow_log.h */
 	struct follow *follow;			/* what begins and ends; NULL: cannot be followed */
+	struct capacity *capacity;		/* who is short of ports; NULL: not looked for yet */
 	struct survey *survey;			/* what looks at connections; NULL: nothing, see survey.h */
 	struct flow_callers flow_callers;	/* to whom connections are being sent */
 	struct ranking *ranking;		/* what all do, for live views; NULL: nobody looks */

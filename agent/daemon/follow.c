@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "daemon/alarm.h"
 #include "daemon/control.h"
+#include "daemon/flow_log.h"
 #include "daemon/log.h"
 
 #include <string.h>
@@ -80,6 +81,8 @@ static void take_event(void *context, enum flow_news news, const struct connecti
 	if (event.verdict == SOURCE_WRONG)
 		alarm_wrong(follow->agent, c);
 	add_owner(follow, &event);
+	if (news == FLOW_ENDS)
+		flow_log_add(follow->agent, &event);
 	follow->ring[follow->next++ % FOLLOW_EVENTS] = event;
 }
 

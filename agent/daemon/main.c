@@ -8,6 +8,7 @@
  */
 #include "daemon/agent.h"
 #include "daemon/control.h"
+#include "daemon/flow_log.h"
 #include "daemon/follow.h"
 #include "daemon/diagnosis.h"
 #include "daemon/lock.h"
@@ -53,6 +54,7 @@ static void daemon_drop(struct daemon *d)
 	control_close(d->control);
 	d->control = NULL;			/* events go on until the end */
 	survey_close(&d->agent);
+	flow_log_close(&d->agent);
 	follow_close(&d->agent);
 	diagnosis_close(&d->agent);
 	tagger_close(d->tagger);
@@ -309,6 +311,7 @@ static int open_sockets(struct daemon *d)
 	if (r < 0)
 		return fail("cannot make a timer", r);
 	follow_open(d->event, &d->agent);
+	flow_log_use(&d->agent, d->agent.now->model.flow_log);
 	r = survey_open(d->event, &d->agent);
 	if (r < 0)
 		return fail("cannot make a timer", r);

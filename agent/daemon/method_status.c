@@ -3,6 +3,8 @@
 #include "daemon/method.h"
 
 #include "daemon/alarm.h"
+#include "daemon/capacity.h"
+#include "daemon/flow_log.h"
 #include "daemon/follow.h"
 #include "daemon/listing.h"
 #include "daemon/remove.h"
@@ -113,6 +115,27 @@ json_t *method_json_census(const struct agent *agent)
 			 last ? (json_int_t)last->took : 0);
 }
 
+static json_t *flow_log(struct agent *agent)
+{
+	struct flow_log_state state;
+
+	if (!flow_log_read(agent, &state))
+		return json_null();
+	return json_pack("{s:o, s:I, s:I, s:o}", "file", method_json(agent->now->model.flow_log),
+			 "written", (json_int_t)state.written, "dropped",
+			 (json_int_t)state.dropped, "error",
+			 method_json(state.error ? strerror(-state.error) : NULL));
+}
+
+static json_t *ports(const struct agent *agent)
+{
+	const struct capacity *capacity = agent->capacity;
+
+	return json_pack("{s:I, s:I, s:I}", "short", capacity ? (json_int_t)capacity->n : 0,
+			 "warnings", capacity ? (json_int_t)capacity->warnings : 0,
+			 "exhaustions", capacity ? (json_int_t)capacity->exhaustions : 0);
+}
+
 static json_t *removals(const struct agent *agent)
 {
 	const struct removals *running = agent->removals;
@@ -152,6 +175,8 @@ void method_get_status(struct call *call)
 	json_object_set_new(status, "removals", removals(agent));
 	json_object_set_new(status, "sources", sources(agent));
 	json_object_set_new(status, "census", method_json_census(agent));
+	json_object_set_new(status, "flow_log", flow_log(agent));
+	json_object_set_new(status, "ports", ports(agent));
 	method_reply(call, status);
 }
 

@@ -10,7 +10,9 @@
 
 #include "base/mem.h"
 #include "daemon/alarm.h"
+#include "daemon/capacity.h"
 #include "daemon/control.h"
+#include "daemon/flow_log.h"
 #include "daemon/follow.h"
 #include "daemon/log.h"
 #include "daemon/ranking.h"
@@ -32,10 +34,20 @@ struct survey {
 	sd_event_source *on_second, *on_dump;
 	struct flow_reader *dump;		/* of the census in the making; NULL: there is none */
 	struct census making, last, before;
-	uint64_t begun, serial, due;
+	uint64_t serial, due;
+	bool again;				/* somebody waits for the next one */
 	struct { uint32_t *at; size_t n, room; } unexplained;	/* of the first census; see sources_know() */
 
 };
+
+/* Processor time of this thread in usec: on a busy host a piece waits longer than it works. */
+static uint64_t worked(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 static void judge(struct survey *survey, const struct connection *c)
 {
@@ -81,14 +93,21 @@ static void finish_census(struct survey *survey)
 	stop_dump(survey);
 	survey->making.when = agent_clock();
 	survey->due = survey->making.when + (rest > SURVEY_CENSUS_USEC ? rest : SURVEY_CENSUS_USEC);
-	census_drop(&survey->before);
-	survey->before = survey->last;
+	if (survey->making.when - survey->last.when > SURVEY_RATE_USEC) {
+		census_drop(&survey->before);
+		survey->before = survey->last;
+	} else {				/* too near for rates: it takes the place of the last one */
+		census_drop(&survey->last);
+	}
 	survey->last = survey->making;
 	survey->making = (struct census){ 0 };
 	if (first && survey->unexplained.n > 0) {
 		qsort(survey->unexplained.at, survey->unexplained.n, sizeof(uint32_t), by_id);
 		sources_know(survey->agent, survey->unexplained.at, survey->unexplained.n);
 	}
+	capacity_watch(survey->agent);
+	if (survey->again)
+		survey->due = 0;		/* within a second: on_second() */
 	control_wake(survey->agent->control);
 }
 
@@ -104,13 +123,13 @@ static void give_up_census(struct survey *survey, int r)
 static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
 	struct survey *survey = context;
-	uint64_t begun = agent_clock();
+	uint64_t begun = worked();
 	int r = survey->dump->read(survey->dump, PIECES_AT_ONCE, count_one, survey);
 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	survey->making.took += agent_clock() - begun;
+	survey->making.took += worked() - begun;
 	if (r == 0)
 		finish_census(survey);
 	else if (r < 0)
@@ -137,14 +156,16 @@ static void start_census(struct survey *survey)
 {
 	struct agent *agent = survey->agent;
 	uint32_t entries = 1;
+	uint64_t begun;
 	int r = 0;
 
-	survey->begun = agent_clock();
+	begun = worked();
+	survey->again = false;
 	survey->making = (struct census){ .serial = ++survey->serial };
 	(void)!getrandom(&survey->making.salt, sizeof survey->making.salt, GRND_NONBLOCK);
 	if (agent->kernel->count_entries(agent->kernel, &entries) < 0 || entries > 0)
 		r = start_dump(survey);
-	survey->making.took = agent_clock() - survey->begun;
+	survey->making.took = worked() - begun;
 	if (r < 0)
 		give_up_census(survey, r);
 	else if (entries == 0)
@@ -161,6 +182,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *context)
 		alarm_look(agent);
 		follow_check(agent);
 		ranking_rest(agent);
+		flow_log_look(agent);
 		if (!survey->dump && agent_clock() >= survey->due &&
 		    agent->now->model.bindings.n > 0)
 			start_census(survey);
@@ -214,7 +236,7 @@ const struct census *survey_census_before(const struct agent *agent)
 
 bool survey_is_counting(const struct agent *agent)
 {
-	return agent->survey && agent->survey->dump;
+	return agent->survey && (agent->survey->dump || agent->survey->again);
 }
 
 uint64_t survey_ask_census(struct agent *agent)
@@ -223,8 +245,10 @@ uint64_t survey_ask_census(struct agent *agent)
 
 	if (!survey)
 		return 0;
-	if (survey->dump || agent_clock() - survey->begun < SECOND_USEC)
-		return survey->serial;
+	if (survey->dump) {			/* may have passed by what the caller asks about */
+		survey->again = true;
+		return survey->serial + 1;
+	}
 	start_census(survey);
 	return survey->dump || survey->last.serial == survey->serial ? survey->serial : 0;
 }

@@ -13,6 +13,7 @@ struct sd_event;
 
 enum {
 	SURVEY_CENSUS_USEC = 10 * 1000000,	/* between two, at least ... */
+	SURVEY_RATE_USEC = 5 * 1000000,		/* apart, for the one before */
 	SURVEY_CENSUS_SHARE = 100,		/* ... and so many times what one took */
 };
 
@@ -24,9 +25,9 @@ void survey_close(struct agent *agent);
 const struct census *survey_census(const struct agent *agent);
 const struct census *survey_census_before(const struct agent *agent);
 
-/* Is one being made. */
+/* Is one being made, or about to be. */
 bool survey_is_counting(const struct agent *agent);
 
-/* Have one made now: its serial, to wait for. control_wake() is called when it is there. 0: it
- * cannot be made. One that began within the last second counts as made now. */
+/* Have one made that begins now or later: its serial, to wait for. control_wake() is called when it is
+ * there. 0: it cannot be made. */
 uint64_t survey_ask_census(struct agent *agent);

@@ -32,6 +32,8 @@ static void conf_error(const struct where *where, struct conf *conf, const char 
 %token WORD		"a word"
 %token STRING		"a string"
 %token MARK_MASK	"mark-mask"
+%token FLOW_LOG		"flow-log"
+%token PORT_WARNING	"port-warning"
 %token INCLUDE		"include"
 %token BYPASS		"bypass"
 %token BINDING		"binding"
@@ -139,6 +141,9 @@ static void conf_error(const struct where *where, struct conf *conf, const char 
 file:		statements ;
 statements:	%empty | statements statement		{ conf_split_end(conf, @2); } ;
 statement:	MARK_MASK want_mask word SEMICOLON	{ conf_set_mask(conf, &$3, @1, @3); }
+	|	FLOW_LOG want_log word SEMICOLON	{ conf_set_flow_log(conf, &$3, @1, @3); }
+	|	PORT_WARNING want_share word SEMICOLON
+			{ conf_set_port_warning(conf, &$3, @1, @3); }
 	|	INCLUDE want_path word SEMICOLON	{ conf_file_include(conf, &$3, @3); }
 	|	BYPASS open bypasses close
 	|	BINDING want_name word			{ conf_binding_open(conf, &$3, @3); }
@@ -404,6 +409,8 @@ relay_action:	USE want_name word		{ conf_relay_rule_use(conf, &$3, @3); } relay_
 relay_hop:	%empty | SMARTHOST want_host hop	{ conf_relay_rule_hop(conf); } ;
 
 want_mask:	%empty	{ WANT("a number such as 0x1fff"); } ;
+want_log:	%empty	{ WANT("a path such as \"/var/log/outbind/flows.json\""); } ;
+want_share:	%empty	{ WANT("a share such as 80%, or off"); } ;
 want_path:	%empty	{ WANT("a file name or a pattern such as \"conf.d/*.conf\""); } ;
 want_bypass:	%empty	{ WANT("a prefix, 'connected', 'private' or '}'"); } ;
 want_name:	%empty	{ WANT("the name of a binding"); } ;
@@ -452,7 +459,8 @@ want_sender:	%empty	{ WANT("an address, a domain, or \"\" for the null sender");
 want_login:	%empty	{ WANT("a user name"); } ;
 
 word:		plain | MX | FOR ;
-plain:		WORD | STRING | MARK_MASK | INCLUDE | BYPASS | BINDING | POLICY | ADDRESS
+plain:		WORD | STRING | MARK_MASK | FLOW_LOG | PORT_WARNING
+	|	INCLUDE | BYPASS | BINDING | POLICY | ADDRESS
 	|	EHLO | INTERFACE | UNUSABLE | ALLOW | UNIT | CGROUP | USER | GROUP | SOURCE
 	|	OTHERWISE | TO | PORT | PROTOCOL | USE | PASS | REJECT | DEFAULT
 	|	DEFAULT_BINDING | UPLINK | GATEWAY | TABLE | MEMBER | PICK | LIMIT

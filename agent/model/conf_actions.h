@@ -10,6 +10,10 @@
 /* conf_setting.c: statements of their own, and which block is open. */
 void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
 		   struct where where);
+void conf_set_flow_log(struct conf *conf, const struct word *word, struct where key,
+		       struct where where);
+void conf_set_port_warning(struct conf *conf, const struct word *word, struct where key,
+			   struct where where);
 /* @remove: from the list */
 void conf_set_bypass(struct conf *conf, const struct word *word, struct where where, bool remove);
 void conf_set_default(struct conf *conf, enum default_binding what, struct where key);

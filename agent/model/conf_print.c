@@ -238,9 +238,23 @@ static void print_policy(const struct model *model, FILE *out)
 	fputs("}\n", out);
 }
 
+static void print_watching(const struct model *model, FILE *out)
+{
+	if (model->flow_log) {
+		fputs("flow-log ", out);
+		conf_print_word(model->flow_log, out);
+		fputs(";\n", out);
+	}
+	if (model->port_warning == 0)
+		fputs("port-warning off;\n", out);
+	else if (model->port_warning != DEFAULT_PORT_WARNING)
+		fprintf(out, "port-warning %u%%;\n", model->port_warning);
+}
+
 void conf_print(const struct model *model, FILE *out)
 {
 	fprintf(out, "mark-mask 0x%x;\n", model->mask.host);
+	print_watching(model, out);
 	print_bypass(model, out);
 	print_default(model, out);
 	for (uint32_t i = 0; i < model->uplinks.n; i++) {

@@ -304,7 +304,8 @@ int conf_read_layers(const char *path, const struct conf_world *world,
 	AUTO(conf_drop) struct conf conf = { .world = world, .model = ret_model, .diag = diag,
 					     .layers.n = (uint32_t)n };
 
-	*ret_model = (struct model){ .mask.host = DEFAULT_MASK, .n_layers = (uint32_t)n,
+	*ret_model = (struct model){ .mask.host = DEFAULT_MASK,
+				     .port_warning = DEFAULT_PORT_WARNING, .n_layers = (uint32_t)n,
 				     .relay = RELAY_DEFAULTS };
 	for (size_t i = 0; i < n; i++)
 		read_layer(&conf, &layers[i]);
@@ -328,7 +329,8 @@ void conf_read_split(const struct conf_layer *layer, const struct conf_world *wo
 	AUTO(conf_drop) struct conf conf = { .world = world, .model = model, .diag = diag,
 					     .layers.n = 1, .split = split };
 
-	*model = (struct model){ .mask.host = DEFAULT_MASK, .n_layers = 1,
+	*model = (struct model){ .mask.host = DEFAULT_MASK,
+				 .port_warning = DEFAULT_PORT_WARNING, .n_layers = 1,
 				 .relay = RELAY_DEFAULTS };
 	read_layer(&conf, layer);
 	diag_sort(diag);

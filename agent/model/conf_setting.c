@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Statements of their own: mark-mask, bypass, default-binding; and which block is open.
+ * Statements of their own: mark-mask, flow-log, port-warning, bypass, default-binding; and which block
+ * is open.
  */
 #include "model/conf_actions.h"
 
@@ -40,19 +41,49 @@ static int parse_mask(const struct word *word, uint64_t *ret)
 	return 0;
 }
 
+/* False, reported, where only a file may say it, or it was said before. */
+static bool may_set(struct conf *conf, const char *name, struct where key, struct where *seen)
+{
+	if (conf->layers.now < conf->layers.n) {
+		diag_error(conf->diag, key,
+			   "'%s' cannot be changed at run time: expected it in a file", name);
+		return false;
+	}
+	return !conf_given_twice(conf, name, key, seen);
+}
+
+void conf_set_flow_log(struct conf *conf, const struct word *word, struct where key,
+		       struct where where)
+{
+	if (may_set(conf, "flow-log", key, &conf->model->where_flow_log))
+		(void)conf_form_file(conf, "flow-log", word, false, where,
+				     &conf->model->flow_log);
+}
+
+/* "80%", "80" or "off". */
+void conf_set_port_warning(struct conf *conf, const struct word *word, struct where key,
+			   struct where where)
+{
+	struct word number = *word;
+	uint64_t share = 0;
+
+	if (!may_set(conf, "port-warning", key, &conf->model->where_port_warning))
+		return;
+	number.len -= number.len > 0 && number.at[number.len - 1] == '%';
+	if (!conf_word_is(word, "off") &&
+	    (conf_word_number(&number, 100, &share) < 0 || share == 0))
+		diag_error(conf->diag, where,
+			   "%s is not a share of ports: expected 1%% to 100%%, or off", SHOW(word));
+	conf->model->port_warning = (uint8_t)share;
+}
+
 void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
 		   struct where where)
 {
 	uint64_t mask = 0, run;
 	int r = parse_mask(word, &mask);
 
-	if (conf->layers.now < conf->layers.n) {
-		diag_error(conf->diag, key,
-			   "'mark-mask' cannot be changed at run time: expected it in "
-			   "a file");
-		return;
-	}
-	if (conf_given_twice(conf, "mark-mask", key, &conf->model->where_mask))
+	if (!may_set(conf, "mark-mask", key, &conf->model->where_mask))
 		return;
 	run = mask ? mask >> __builtin_ctzll(mask) : 0;
 	if (r == -EINVAL)

@@ -111,7 +111,8 @@ static size_t keep_fitting(const struct conf *conf, const char *const *expected,
 			   const char **kept)
 {
 	static const char *const layers_only[] = { "remove", "suspend", "resume" };
-	static const char *const files_only[] = { "mark-mask", "include", "relay" };
+	static const char *const files_only[] = { "mark-mask", "flow-log", "port-warning",
+						 "include", "relay" };
 	bool is_layer = conf->layers.now < conf->layers.n;
 	size_t n_kept = 0;
 

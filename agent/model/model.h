@@ -16,6 +16,7 @@ enum { ADDRESSES_MAX = 64 };			/* of one family in one binding: see plan/spread.
 #define NO_INDEX	UINT32_MAX
 #define DEFAULT_BINDING	"default"
 #define DEFAULT_MASK	0x1fffu
+#define DEFAULT_PORT_WARNING	80
 
 enum unusable_action { UNUSABLE_REJECT, UNUSABLE_USE };	/* "unusable default" is USE of `default` */
 
@@ -175,6 +176,10 @@ struct model {
 	struct arena arena;
 	struct fwmark mask;
 	struct where where_mask;
+	const char *flow_log;			/* path; NULL: connections that end are not logged */
+	struct where where_flow_log;
+	uint8_t port_warning;			/* percent of ports that are taken; 0: never */
+	struct where where_port_warning;
 	bool bypass_connected;			/* also what is directly connected, followed live */
 	bool bypass_private;			/* also RFC 1918, RFC 6598 and RFC 4193 */
 	enum default_binding default_binding;

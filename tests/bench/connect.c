@@ -4,12 +4,16 @@
  * connect load ADDRESS PORT N [UID [BIND]] N connections one after the other: connect, a byte each
  *                                         way, close; prints seconds. UID: run as it; BIND: bind() first
  * connect flood ADDRESS PORT N [UID [BIND]] the same with N datagrams of one byte on one socket
+ * connect spread ADDRESS PORT N RATE UID  N datagrams, RATE a second (0: as fast as it goes), to the 250
+ *                                         addresses from ADDRESS on and to ports from PORT on: each
+ *                                         is a connection of its own for conntrack
  *
  * The same client measures a plain bind() and everything that rewrites behind its back. The server
  * closes first, so that TIME_WAIT is on its side and the client's ports stay free.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +94,38 @@ static void flood(struct sockaddr_in to, long n, const char *from)
 	close(fd);
 }
 
+/* Where the socket's buffer is full, or conntrack's table, the datagram does not count. */
+static void spread(struct sockaddr_in to, long n, long rate, uid_t uid)
+{
+	uint32_t address = ntohl(to.sin_addr.s_addr);
+	uint16_t port = ntohs(to.sin_port);
+	struct timespec start, now;
+	long failed = 0;
+	int fd;
+
+	if (setuid(uid) < 0)
+		fail("setuid");
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (long i = 0; i < n; i++) {
+		double passed = 0;
+
+		to.sin_addr.s_addr = htonl(address + (uint32_t)(i % 250));
+		to.sin_port = htons((uint16_t)(port + i / 250 % 60000));
+		failed += sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to) < 0;
+		while (rate && i % 16 == 0 && passed * (double)rate < (double)i) {
+			clock_gettime(CLOCK_MONOTONIC, &now);
+			passed = (double)(now.tv_sec - start.tv_sec) +
+				 (double)(now.tv_nsec - start.tv_nsec) / 1e9;
+			if (passed * (double)rate < (double)i - (double)rate / 1000)
+				usleep(500);
+		}
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	printf("%.6f %ld\n", (double)(now.tv_sec - start.tv_sec) +
+			     (double)(now.tv_nsec - start.tv_nsec) / 1e9, failed);
+}
+
 static void load(struct sockaddr_in to, long n, const char *uid, const char *from, int datagrams)
 {
 	struct timespec start, end;
@@ -113,6 +149,11 @@ int main(int argc, char **argv)
 	if (argc >= 5 && (strcmp(argv[1], "load") == 0 || strcmp(argv[1], "flood") == 0)) {
 		load(address_of(argv[2], argv[3]), atol(argv[4]), argc > 5 ? argv[5] : NULL,
 		     argc > 6 ? argv[6] : NULL, argv[1][0] == 'f');
+		return 0;
+	}
+	if (argc == 7 && strcmp(argv[1], "spread") == 0) {
+		spread(address_of(argv[2], argv[3]), atol(argv[4]), atol(argv[5]),
+		       (uid_t)atol(argv[6]));
 		return 0;
 	}
 	fprintf(stderr,

@@ -287,14 +287,14 @@ table inet foreign {
               sorted([("a", HOST[4], "wrong"), ("a", HOST[6], "wrong")]))
         check("as text", "WRONG, intended: " + pool(11, 4) in agent.ctl("flows", ok=False).stdout, True)
         check("as a check", agent.ctl("flows", ok=False).returncode, 1)
-        lines = wait_for("alarms", lambda: len(agent.events("source.wrong")) == 2 and agent.events("source.wrong"), 15)
+        lines = wait_for("alarms", lambda: len(agent.events("source.wrong")) == 2 and agent.events("source.wrong"), 30)
         check("the event: %s" % lines, any("actual=%s" % HOST[4] in line and "intended=" + pool(11, 4) in line
                                            for line in lines), True)
         check("counted once each", agent.json("status")["sources"]["wrong"], 2)
         held.close()
 
 
-@test("no false alarm: addresses that were changed, by reload, by the tool, and before a restart")
+@test("no false alarm: addresses that were changed, by reload, by the tool, and before a restart", seconds=150)
 def _():
     with Lab() as lab:
         agent = lab.agent(CONF)
@@ -307,11 +307,11 @@ def _():
         check("flows", sorted({(f["source"], f["verdict"]) for f in flows(agent) if f["state"] == "ESTABLISHED"}),
               sorted([(pool(11, 4), "former"), (pool(11, 6), "former"), (pool(12, 4), "former")]))
         serial = agent.json("status")["census"]["serial"]
-        wait_for("a census", lambda: agent.json("status")["census"]["serial"] > serial + 1, 25)
+        wait_for("a census", lambda: agent.json("status")["census"]["serial"] > serial + 1, 40)
         check("no alarm", agent.json("status")["sources"]["wrong"], 0)
         agent.stop()
         agent.start()
-        wait_for("two", lambda: agent.json("status")["census"]["serial"] > 1, 25)
+        wait_for("two", lambda: agent.json("status")["census"]["serial"] > 1, 40)
         check("no alarm after a restart", (agent.json("status")["sources"]["wrong"], agent.events("source.wrong")), (0, []))
         check("not called wrong", {f["verdict"] for f in flows(agent) if f["state"] == "ESTABLISHED"}, {"former"})
         held.close()

@@ -9,7 +9,8 @@ static const struct row syntax_rows[] = {
 	{ .what = "a statement that is none",
 	  .text = "bindng acme { address 192.0.2.1; }\n"
 		"mark-mask 7;",
-	  .want = "1:1: found 'bindng', expected 'mark-mask', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'; did you mean 'binding'?" },
+	  .want = "1:1: found 'bindng', "
+		  "expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'; did you mean 'binding'?" },
 	{ .what = "an unknown key with a near one",
 	  .text = "binding a {\n"
 		"\tadress 192.0.2.1;\n"
@@ -66,12 +67,12 @@ static const struct row syntax_rows[] = {
 	{ .what = "an unclosed brace of something unknown",
 	  .text = "foo {\n"
 		"  bar { x; }\n",
-	  .want = "1:1: found 'foo', expected 'mark-mask', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'\n"
+	  .want = "1:1: found 'foo', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'\n"
 		"1:5: '{' is never closed: expected '}' before the end of the file" },
 	{ .what = "a brace too many",
 	  .text = "policy { otherwise pass; } }\n"
 		"mark-mask 5;",
-	  .want = "1:28: found '}', which closes nothing, expected 'mark-mask', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'\n"
+	  .want = "1:28: found '}', which closes nothing, expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'\n"
 		"2:11: mask '5' has holes: expected one run of bits, such as 0x1fff" },
 	{ .what = "a block inside a statement is passed over",
 	  .text = "binding a b { address 192.0.2.1; { foo; } }\n"
