@@ -4,7 +4,9 @@
 #include "daemon/method.h"
 
 #include "base/mem.h"
+#include "daemon/alarm.h"
 #include "daemon/diagnosis.h"
+#include "daemon/sources.h"
 #include "daemon/warn.h"
 #include "proto/tag.h"
 #include "proto/varlink.h"
@@ -50,6 +52,34 @@ static void look_at_files(const struct agent *agent, struct host *host)
 	look_below(host, HOST_FILE_TAG, options->runtime_dir, TAG_SOCKET_NAME);
 }
 
+enum { REFUSED_SHOWN = 4, REFUSED_TEXT = 512 };
+
+/* "acme from 192.0.2.1, ... and 3 more", or NULL: what the guard refused within the last minute. */
+static const char *say_refused(struct agent *agent, char out[static REFUSED_TEXT])
+{
+	struct strays strays = { 0 };
+	char ip[IP_TEXT];
+	size_t len = 0, n;
+
+	if (agent->kernel->read_strays(agent->kernel, &strays) < 0)
+		strays.n = 0;
+	n = strays.n;
+	for (size_t i = 0; i < n && i < REFUSED_SHOWN; i++) {
+		uint32_t binding = sources_binding(agent, strays.at[i].mark);
+		const char *name = binding == NO_INDEX
+					   ? "nobody"
+					   : agent->now->model.bindings.at[binding].name;
+
+		len += (size_t)snprintf(out + len, REFUSED_TEXT - len, "%s%s from %s",
+					i > 0 ? ", " : "", name,
+					ip_print(&strays.at[i].source, ip));
+	}
+	if (n > REFUSED_SHOWN)
+		(void)snprintf(out + len, REFUSED_TEXT - len, " and %zu more", n - REFUSED_SHOWN);
+	free(strays.at);
+	return n > 0 ? out : NULL;
+}
+
 /* What the host is, with what the agent knows of it; files are looked at in @own. */
 static json_t *judge(struct agent *agent, const struct host *host, struct host *own)
 {
@@ -58,6 +88,7 @@ static json_t *judge(struct agent *agent, const struct host *host, struct host *
 	AUTO(findings_drop) struct findings findings = { 0 };
 	struct kernel_counters counters;
 	json_t *list = json_array();
+	char refused[REFUSED_TEXT];
 	struct host seen = *host;		/* borrows all arrays */
 
 	look_at_files(agent, own);
@@ -69,6 +100,8 @@ static json_t *judge(struct agent *agent, const struct host *host, struct host *
 	doctor.host = &seen;
 	if (agent->kernel->read_counters(agent->kernel, &counters) == 0)
 		doctor.dropped_guard = counters.dropped_guard;
+	doctor.refused = say_refused(agent, refused);
+	doctor.wrong = agent->alarm ? agent->alarm->wrong : 0;
 	warn_findings(agent, &findings);
 	doctor_foreign(&doctor, &findings);
 	doctor_system(&doctor, &findings);

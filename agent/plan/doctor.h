@@ -16,6 +16,8 @@ struct doctor {					/* borrowed */
 	const struct host *host;
 	const char *table;			/* ours, for commands */
 	uint64_t dropped_guard;			/* first packets that others translated: kernel_counters */
+	const char *refused;			/* "acme from 192.0.2.1, ...", of the last minute; NULL: none */
+	uint64_t wrong;				/* connections that left with a source that is not theirs */
 };
 
 /* Routing rules of others that look at our bits of the mark. Needs no host. */

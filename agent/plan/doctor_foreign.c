@@ -323,6 +323,31 @@ static void judge_acts(const struct doctor *doctor, struct findings *findings)
 	}
 }
 
+/* What packets say, whatever the rules: something translates them, also if nothing above was found. */
+static void judge_proofs(const struct doctor *doctor, struct findings *findings)
+{
+	if (doctor->wrong > 0) {
+		finding_add(findings, SEVERITY_WARNING, "source-wrong",
+			    "since the agent started, %" PRIu64 " connections of bindings left from an "
+			    "address that is not their binding's", doctor->wrong);
+		finding_evidence(findings, "the kernel's own translation, event source.wrong");
+		finding_remedy(findings, "outbindctl flows");
+	}
+	if (doctor->dropped_guard == 0 && !doctor->refused)
+		return;
+	finding_add(findings, doctor->refused ? SEVERITY_WARNING : SEVERITY_NOTE, "guard",
+		    "since the table was made, the guard has dropped %" PRIu64 " first packets that "
+		    "carried a binding's number and not its address: another rule took them%s",
+		    doctor->dropped_guard,
+		    doctor->refused ? ", and did so within the last minute" : "");
+	finding_evidence(findings, "counter dropped_guard of table inet %s%s%s", doctor->table,
+			 doctor->refused ? "; sources it had: " : "",
+			 doctor->refused ? doctor->refused : "");
+	if (doctor->refused)
+		finding_remedy(findings,
+			       "mend what source-nat or source-rewrite names; outbindctl flows");
+}
+
 void doctor_foreign(const struct doctor *doctor, struct findings *findings)
 {
 	const struct foreign *foreign = &doctor->host->foreign;
@@ -344,11 +369,5 @@ void doctor_foreign(const struct doctor *doctor, struct findings *findings)
 			    "only the first %zu rules of other tables were looked at",
 			    foreign->rules);
 	judge_acts(doctor, findings);
-	if (doctor->dropped_guard > 0) {
-		finding_add(findings, SEVERITY_NOTE, "guard",
-			    "since the table was made, the guard has dropped %" PRIu64 " first packets "
-			    "that carried a binding's number and not its address: another rule took them",
-			    doctor->dropped_guard);
-		finding_evidence(findings, "counter dropped_guard of table inet %s", doctor->table);
-	}
+	judge_proofs(doctor, findings);
 }

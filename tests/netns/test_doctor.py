@@ -116,7 +116,10 @@ def _():
         has("deep", snat["text"], "table inet net, chain deep", "from out, hook postrouting, priority 10")
         check("severities", (snat["severity"], masquerade["severity"]), ("error", "warning"))
         has("deep", masquerade["evidence"], "ip saddr", "masquerade")
-        has("guard", only("guard", findings(agent, "guard"))["text"], "the guard has dropped")
+        guard = only("guard", findings(agent, "guard"))
+        has("guard", guard["text"], "the guard has dropped", "within the last minute")
+        has("the address that somebody gave", guard["evidence"], "a from 198.51.100.")
+        check("severity", guard["severity"], "warning")
 
 
 @test("tables of iptables, by nf_tables and by itself: MASQUERADE, SNAT, marks, NOTRACK")

@@ -14,6 +14,8 @@ struct sick {					/* a world, and a host in which all is well */
 	struct host host;
 	struct doctor doctor;
 	struct findings found;
+	uint64_t dropped, wrong;		/* as in struct doctor */
+	const char *refused;
 };
 
 static void sick_init(struct sick *sick)
@@ -47,7 +49,8 @@ static void sick_judge(struct sick *sick)
 {
 	assert_int_equal(world_build(&sick->world, &sick->world.plan), 0);
 	sick->doctor = (struct doctor){ &sick->world.model, &sick->world.facts, &sick->world.plan,
-					&sick->host, "outbind", 0 };
+					&sick->host, "outbind", sick->dropped, sick->refused,
+					sick->wrong };
 	doctor_rules(&sick->doctor, &sick->found);
 	doctor_foreign(&sick->doctor, &sick->found);
 	doctor_system(&sick->doctor, &sick->found);
@@ -191,6 +194,13 @@ static void rule_of_ours(struct sick *s)
 	rule(s);
 	s->world.facts.fwmark_rules.at[0].protocol = PROTOCOL_OUTBIND;
 }
+static void guarded(struct sick *s)		{ s->dropped = 7; }
+static void guarding(struct sick *s)
+{
+	s->dropped = 7;
+	s->refused = "acme from 192.0.2.99";
+}
+static void wrong(struct sick *s)		{ s->wrong = 3; }
 static void no_rights(struct sick *s)		{ s->host.foreign.error = -EPERM; }
 static void broken(struct sick *s)		{ s->host.foreign.error = -EINTR; }
 static void too_many(struct sick *s)		{ s->host.foreign.cut = true; }
@@ -319,6 +329,12 @@ static const struct {
 	{ "a routing rule", rule, "warning mark-overlap", "IPv6 routing rule with priority 9",
 	  "fwmark 0x100/0xff00 lookup 77", "ip -6 rule del priority 9" },
 	{ "a routing rule of ours", rule_of_ours, "", "", "", "" },
+	{ "what the guard dropped once", guarded, "note guard", "dropped 7 first packets",
+	  "dropped_guard of table inet outbind", NULL },
+	{ "what the guard drops now", guarding, "warning guard", "within the last minute",
+	  "sources it had: acme from 192.0.2.99", "source-nat" },
+	{ "wrong sources", wrong, "warning source-wrong", "3 connections", "source.wrong",
+	  "outbindctl flows" },
 	{ "no right to look", no_rights, "note unread", "CAP_NET_ADMIN", NULL, NULL },
 	{ "no way to look", broken, "warning unread", "Interrupted", NULL, NULL },
 	{ "too much to look at", too_many, "note unread", "only the first", NULL, NULL },
