@@ -21,9 +21,10 @@ PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-de
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack iptables systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
 	libidn12 libgnutls-dane0 tshark tmux
+PACKAGES_TEST += libevent-2.1-7 libprotobuf-c1 libpython3.11 libnghttp2-14
 PACKAGES_BENCH := liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0
-# Mail programs and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
-PEERS    := postfix exim4-daemon-light swaks npm:nodemailer
+# Mail programs, a resolver and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
+PEERS    := postfix exim4-daemon-light swaks unbound npm:nodemailer
 PEERS_BENCH := postfix haproxy nginx libnginx-mod-stream npm:Haraka
 PACKAGES_DEB := debhelper dpkg-dev lintian
 PACKAGES_LINT := clang clang-format mandoc binutils
@@ -31,6 +32,7 @@ PACKAGES_LINT := clang clang-format mandoc binutils
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
 PKGS_CTL := ncursesw libpcap libcap-ng libarchive
 PKGS_RELAY := libsystemd jansson libxxhash libcares openssl
+LIBS_DNS = $(shell pkg-config --libs libcares) -lev
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wcast-qual $(if $(findstring gcc,$(CC)),-Wnull-dereference) $(if $(CI),-Werror)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
@@ -44,7 +46,7 @@ CPPFLAGS_ALL = -D_GNU_SOURCE -DOUTBIND_VERSION='"$(VERSION)"' -Iagent -I$(OBJ)/a
 CFLAGS_ALL = -std=gnu17 $(OPTIMISE) $(WARN) $(HARDEN) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
 LDFLAGS_ALL = $(OPTIMISE) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LIBS     = $(shell pkg-config --libs $(PKGS))
-LIBS_CTL  = $(shell pkg-config --libs $(PKGS_CTL))
+LIBS_CTL  = $(shell pkg-config --libs $(PKGS_CTL)) $(LIBS_DNS)
 # libasan has a crypt_r of its own, which calls the library's: so that must not be left out as not needed.
 LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev -Wl,--no-as-needed -lcrypt -Wl,--as-needed
 
@@ -54,6 +56,7 @@ MODEL    := $(wildcard agent/model/*.c)
 PLAN     := $(wildcard agent/plan/*.c)
 KERNEL   := $(wildcard agent/kernel/*.c)
 PROTO    := $(wildcard agent/proto/*.c)
+DNS      := $(wildcard agent/dns/*.c)
 SMTP     := $(wildcard agent/smtp/*.c)
 RELAY    := $(filter-out agent/relay/main.c,$(wildcard agent/relay/*.c))
 DAEMON   := $(filter-out agent/daemon/main.c,$(wildcard agent/daemon/*.c))
@@ -65,6 +68,7 @@ CORE_OBJ   := $(call objects,$(BASE) $(MODEL) $(PLAN) $(PROTO)) $(GRAMMAR) \
 	$(OBJ)/agent/proto/description.o
 KERNEL_OBJ := $(call objects,$(KERNEL)) $(OBJ)/nft-templates/embed.o
 DAEMON_OBJ := $(call objects,$(DAEMON))
+DNS_OBJ    := $(call objects,$(DNS))
 SMTP_OBJ   := $(call objects,$(SMTP))
 RELAY_OBJ  := $(call objects,$(RELAY))
 CTL_OBJ    := $(call objects,$(CTL))
@@ -76,11 +80,11 @@ all: $(BUILD)/outbindd $(BUILD)/outbindctl $(BUILD)/liboutbind.so $(BUILD)/libou
 	$(if $(wildcard agent/relay/main.c),$(BUILD)/outbind-relay)
 
 $(BUILD)/outbindd: $(CORE_OBJ) $(KERNEL_OBJ) $(DAEMON_OBJ) $(OBJ)/agent/daemon/main.o
-$(BUILD)/outbindctl: $(CORE_OBJ) $(KERNEL_OBJ) $(CTL_OBJ) $(OBJ)/ctl/main.o
+$(BUILD)/outbindctl: $(CORE_OBJ) $(KERNEL_OBJ) $(DNS_OBJ) $(CTL_OBJ) $(OBJ)/ctl/main.o
 $(BUILD)/outbindd $(BUILD)/outbindctl:
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(if $(findstring ctl,$@),$(LIBS_CTL))
-$(BUILD)/outbind-relay: $(CORE_OBJ) $(SMTP_OBJ) $(RELAY_OBJ) $(OBJ)/agent/relay/main.o
+$(BUILD)/outbind-relay: $(CORE_OBJ) $(SMTP_OBJ) $(DNS_OBJ) $(RELAY_OBJ) $(OBJ)/agent/relay/main.o
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS_RELAY)
 
@@ -118,7 +122,7 @@ deps:
 # Unit tests link what they use: all objects stand in one archive, helpers of tests/unit with them.
 UNIT_HELP := $(call objects,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
 UNIT_OBJ   = $(OBJ)/lib/outbind.o $(CORE_OBJ) $(KERNEL_OBJ) $(DAEMON_OBJ) $(CTL_OBJ) $(SMTP_OBJ) \
-	$(RELAY_OBJ) $(UNIT_HELP)
+	$(DNS_OBJ) $(RELAY_OBJ) $(UNIT_HELP)
 $(OBJ)/tests/unit/%.o: CPPFLAGS_ALL += -Itests/unit
 $(BUILD)/unit/all.a: $(UNIT_OBJ)
 	@mkdir -p $(@D); rm -f $@; echo "  AR    $@"
@@ -162,7 +166,7 @@ $(BUILD)/faults/clock.so: tests/faults/clock.c
 # kept below build/fuzz/. They link what they use, as the unit tests do.
 FUZZ_SECONDS ?= 30
 FUZZ_FLAGS   := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
-FUZZ_SOURCES := $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMTP) $(OBJ)/agent/model/conf_parse.c \
+FUZZ_SOURCES := $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMTP) $(DNS) $(OBJ)/agent/model/conf_parse.c \
 	$(OBJ)/agent/model/conf_scan.c tests/unit/smtp_pair.c \
 	$(addprefix agent/relay/,proxy_parse.c socks_parse.c sts.c socketmap.c)
 FUZZ_OBJ     := $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
@@ -176,7 +180,7 @@ build/fuzz/all.a: $(FUZZ_OBJ)
 .SECONDARY: $(FUZZERS:build/fuzz/%=build/fuzz/obj/tests/fuzz/%.o)
 $(FUZZERS): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/all.a
 	@echo "  FUZZ  $@"
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lev
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) $(LIBS_DNS)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 fuzz:
@@ -225,7 +229,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_outbindctl
 	set -e; for page in $(INSTALL_MAN); do install -D -m 644 docs/$${page#*/} \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page%/*}/$${page#*/}; done
-	set -e; for unit in $(wildcard systemd/*.service systemd/*.socket systemd/*.target); do \
+	set -e; for unit in $(wildcard systemd/*.service systemd/*.socket systemd/*.target systemd/*.timer); do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $$unit; done
 	set -e; for kind in sysusers tmpfiles; do for file in systemd/*.$$kind; do \
 		name=$${file##*/}; install -D -m 644 $$file \

@@ -257,9 +257,9 @@ void control_explain(struct control_peer *peer, json_t *in)
 		return;
 	}
 	if (control->resolver_of != generation->number) {
-		resolver_free(control->resolver);
+		resolve_close(control->resolver);
 		control->resolver = NULL;
-		if (resolver_new(control->program->loop, &generation->model.relay,
+		if (resolve_open(control->program->loop, &generation->model.relay,
 				 &control->resolver) < 0)
 			abort();
 		control->resolver_of = generation->number;
@@ -291,5 +291,5 @@ void control_explain_start(struct control *control)
 void control_explain_stop(struct control *control)
 {
 	tagging_free(control->tagging);
-	resolver_free(control->resolver);
+	resolve_close(control->resolver);
 }

@@ -26,7 +26,7 @@ struct control {
 	struct control_peer *peers;
 	unsigned n_peers;
 	struct tagging *tagging;		/* for Explain */
-	struct resolver *resolver;
+	struct dns_resolver *resolver;
 	uint64_t resolver_of;			/* number of the generation */
 };
 

@@ -6,13 +6,15 @@
  */
 #include "relay/resolve.h"
 
-#include "relay/resolve_ares.h"
+#include "dns/dns_resolver.h"
 #include "relay/resolve_mx.h"
 
 #include "base/mem.h"
 
+#include <ares.h>
 #include <arpa/nameser.h>
 #include <ctype.h>
+#include <ev.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -31,7 +33,8 @@ struct host {
 struct host_context { struct resolve_query *query; size_t host; enum family family; };
 
 struct resolve_query {
-	struct resolver *resolver;
+	struct ev_loop *loop;			/* may outlive the resolver */
+	struct dns_resolver *resolver;
 	struct resolve_how how;
 	char domain[256], own_name[256];
 	resolve_done *done;
@@ -49,12 +52,12 @@ struct resolve_query {
 static void query_free(struct resolve_query *query)
 {
 	if (query->open)
-		resolve_ares_give_up(query->open);
+		dns_resolver_give_up(query->open);
 	for (size_t i = 0; i < query->n_hosts; i++)
 		for (enum family family = 0; family < FAMILIES; family++)
 			if (query->hosts[i].open[family])
-				resolve_ares_give_up(query->hosts[i].open[family]);
-	ev_timer_stop(query->resolver->loop, &query->timer);
+				dns_resolver_give_up(query->hosts[i].open[family]);
+	ev_timer_stop(query->loop, &query->timer);
 	free(query);
 }
 
@@ -122,7 +125,7 @@ static void judge(struct resolve_query *query)
 		refuse(query, 451, "4.4.4 no mail host of %s has an address", query->domain);
 }
 
-static void take_addresses(struct host *host, enum family family, const struct dns_answer *answer)
+static void take_addresses(struct host *host, enum family family, const struct dns_reply *answer)
 {
 	struct ares_addrttl four[HOST_ADDRESSES];
 	struct ares_addr6ttl six[HOST_ADDRESSES];
@@ -144,7 +147,7 @@ static void take_addresses(struct host *host, enum family family, const struct d
 	host->secure[family] = answer->secure;
 }
 
-static void on_addresses(void *context, const struct dns_answer *answer)
+static void on_addresses(void *context, const struct dns_reply *answer)
 {
 	const struct host_context *of = context;
 	struct resolve_query *query = of->query;
@@ -168,7 +171,7 @@ static void ask_addresses(struct resolve_query *query)
 
 			*of = (struct host_context){ query, i, family };
 			query->hosts[i].open[family] =
-				resolve_ares_ask(query->resolver, query->hosts[i].name,
+				dns_resolver_ask(query->resolver, query->hosts[i].name,
 					family == FAMILY_IPV4 ? DNS_A : DNS_AAAA, on_addresses, of);
 			if (query->hosts[i].open[family])
 				query->n_open++;
@@ -185,7 +188,7 @@ static void add_host(struct resolve_query *query, const char *name)
 }
 
 /* MX records into @ret, names folded; their number, or -1 if the answer is no good. */
-static int read_mx(const struct dns_answer *answer, struct mx ret[static MX_MAX])
+static int read_mx(const struct dns_reply *answer, struct mx ret[static MX_MAX])
 {
 	struct ares_mx_reply *list = NULL;
 	int n = 0, r = ares_parse_mx_reply(answer->octets, answer->len, &list);
@@ -209,7 +212,7 @@ static int read_mx(const struct dns_answer *answer, struct mx ret[static MX_MAX]
 	return n;
 }
 
-static void on_mx(void *context, const struct dns_answer *answer)
+static void on_mx(void *context, const struct dns_reply *answer)
 {
 	struct resolve_query *query = context;
 	struct reply refusal = { 0 };
@@ -274,7 +277,7 @@ static void start(struct resolve_query *query)
 		judge(query);
 	} else if (query->how.mx) {
 		query->open =
-			resolve_ares_ask(query->resolver, query->domain, DNS_MX, on_mx, query);
+			dns_resolver_ask(query->resolver, query->domain, DNS_MX, on_mx, query);
 		if (!query->open)
 			refuse(query, 550, "5.1.2 %s is no domain name", query->domain);
 	} else {
@@ -302,19 +305,32 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	}
 }
 
-static struct resolve_query *query_new(struct resolver *resolver, void *context, double after)
+static struct resolve_query *query_new(struct dns_resolver *resolver, void *context, double after)
 {
 	struct resolve_query *query = mem_zero(1, sizeof *query);
 
 	query->resolver = resolver;
+	query->loop = dns_resolver_loop(resolver);
 	query->context = context;
 	ev_timer_init(&query->timer, on_timer, after, 0);
 	query->timer.data = query;
-	ev_timer_start(resolver->loop, &query->timer);
+	ev_timer_start(query->loop, &query->timer);
 	return query;
 }
 
-struct resolve_query *resolve_start(struct resolver *resolver, const struct resolve_how *how,
+int resolve_open(struct ev_loop *loop, const struct relay *relay, struct dns_resolver **ret)
+{
+	struct dns_how how = { .server = relay->resolver.ip, .port = relay->resolver.port };
+
+	return dns_resolver_new(loop, &how, ret);
+}
+
+void resolve_close(struct dns_resolver *resolver)
+{
+	dns_resolver_free(resolver);
+}
+
+struct resolve_query *resolve_start(struct dns_resolver *resolver, const struct resolve_how *how,
 				    resolve_done *done, void *context)
 {
 	struct resolve_query *query = query_new(resolver, context, 0);
@@ -344,53 +360,32 @@ static bool take_tlsa(const uint8_t *octets, size_t len, struct tlsa *ret)
 	return true;
 }
 
-/* All TLSA records of an answer's first section; -1: malformed. */
-static int read_tlsa(const struct dns_answer *answer, struct tlsa *ret, int most)
+struct tlsa_list { struct tlsa at[16]; size_t n; };
+
+static void add_tlsa(void *context, const uint8_t *octets, size_t len)
 {
-	const uint8_t *at = answer->octets + HFIXEDSZ, *end = answer->octets + answer->len;
-	unsigned n_questions = (unsigned)answer->octets[4] << 8 | answer->octets[5];
-	unsigned n_answers = (unsigned)answer->octets[6] << 8 | answer->octets[7];
-	int n = 0;
+	struct tlsa_list *list = context;
 
-	for (unsigned i = 0; i < n_questions + n_answers; i++) {
-		bool is_question = i < n_questions;
-		char *name = NULL;
-		long len;
-		unsigned type, size;
-
-		if (ares_expand_name(at, answer->octets, answer->len, &name, &len) != ARES_SUCCESS)
-			return -1;
-		ares_free_string(name);
-		at += len;
-		if (end - at < (is_question ? QFIXEDSZ : RRFIXEDSZ))
-			return -1;
-		type = (unsigned)at[0] << 8 | at[1];
-		size = is_question ? 0 : (unsigned)at[8] << 8 | at[9];
-		at += is_question ? QFIXEDSZ : RRFIXEDSZ;
-		if ((size_t)(end - at) < size)
-			return -1;
-		if (!is_question && type == DNS_TLSA && n < most && take_tlsa(at, size, &ret[n]))
-			n++;
-		at += size;
-	}
-	return n;
+	if (list->n < ARRAY_LEN(list->at) && take_tlsa(octets, len, &list->at[list->n]))
+		list->n++;
 }
 
-static void on_tlsa(void *context, const struct dns_answer *answer)
+static void on_tlsa(void *context, const struct dns_reply *answer)
 {
 	struct resolve_query *query = context;
-	struct tlsa records[16];
-	int n = 0;
+	struct tlsa_list records = { .n = 0 };
+	int r = 0;
 
 	query->open = NULL;
 	if (answer->rcode == NOERROR && answer->secure)
-		n = read_tlsa(answer, records, (int)ARRAY_LEN(records));
-	query->tlsa_done(query->context, records, n > 0 ? (size_t)n : 0,
-			 n < 0 || (answer->rcode != NOERROR && answer->rcode != DNS_NXDOMAIN));
+		r = dns_message_each(answer->octets, (size_t)answer->len, DNS_TLSA, add_tlsa,
+				     &records);
+	query->tlsa_done(query->context, records.at, r < 0 ? 0 : records.n,
+			 r < 0 || (answer->rcode != NOERROR && answer->rcode != DNS_NXDOMAIN));
 	query_free(query);
 }
 
-struct resolve_query *resolve_tlsa(struct resolver *resolver, const char *host, uint16_t port,
+struct resolve_query *resolve_tlsa(struct dns_resolver *resolver, const char *host, uint16_t port,
 				   resolve_tlsa_done *done, void *context)
 {
 	struct resolve_query *query = query_new(resolver, context, time_in_all);
@@ -398,11 +393,11 @@ struct resolve_query *resolve_tlsa(struct resolver *resolver, const char *host, 
 
 	query->tlsa_done = done;
 	(void)snprintf(name, sizeof name, "_%u._tcp.%s", port, host);
-	query->open = resolve_ares_ask(resolver, name, DNS_TLSA, on_tlsa, query);
+	query->open = dns_resolver_ask(resolver, name, DNS_TLSA, on_tlsa, query);
 	if (!query->open) {			/* no name for DNS: its turn comes at once */
-		ev_timer_stop(resolver->loop, &query->timer);
+		ev_timer_stop(query->loop, &query->timer);
 		ev_timer_set(&query->timer, 0, 0);
-		ev_timer_start(resolver->loop, &query->timer);
+		ev_timer_start(query->loop, &query->timer);
 	}
 	return query;
 }

@@ -11,7 +11,7 @@
 #include "smtp/reply.h"
 
 struct ev_loop;
-struct resolver;
+struct dns_resolver;
 struct resolve_query;
 
 enum { RESOLVE_HOSTS_MAX = 16, RESOLVE_ADDRESSES_MAX = 32 };
@@ -49,12 +49,14 @@ struct tlsa { uint8_t usage, selector, matching; const uint8_t *octets; size_t l
 typedef void resolve_tlsa_done(void *context, const struct tlsa *at, size_t n, bool bogus);
 
 /* 0 or a negative errno. */
-MUST_CHECK int resolver_new(struct ev_loop *loop, const struct relay *relay, struct resolver **ret);
-void resolver_free(struct resolver *resolver);	/* open queries end without a callback */
+MUST_CHECK int resolve_open(struct ev_loop *loop, const struct relay *relay,
+			    struct dns_resolver **ret);
+/* Open queries end without a callback; accepts NULL. */
+void resolve_close(struct dns_resolver *resolver);
 
 /* @done is called once, never from within the call, unless the query is cancelled. */
-struct resolve_query *resolve_start(struct resolver *resolver, const struct resolve_how *how,
+struct resolve_query *resolve_start(struct dns_resolver *resolver, const struct resolve_how *how,
 				    resolve_done *done, void *context);
-struct resolve_query *resolve_tlsa(struct resolver *resolver, const char *host, uint16_t port,
+struct resolve_query *resolve_tlsa(struct dns_resolver *resolver, const char *host, uint16_t port,
 				   resolve_tlsa_done *done, void *context);
 void resolve_cancel(struct resolve_query *query);

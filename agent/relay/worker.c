@@ -107,9 +107,9 @@ static void make_helpers(struct worker *worker, const struct relay *before,
 			 const struct relay *now)
 {
 	if (!before || !same_endpoint(&before->resolver, &now->resolver)) {
-		resolver_free(worker->resolver);
+		resolve_close(worker->resolver);
 		worker->resolver = NULL;
-		if (resolver_new(worker->loop, now, &worker->resolver) < 0)
+		if (resolve_open(worker->loop, now, &worker->resolver) < 0)
 			abort();		/* no memory, or no descriptor at the very start */
 	}
 	if (!before || !same_map(&before->policy_map, &now->policy_map)) {
@@ -203,7 +203,7 @@ static void worker_drop(struct worker *worker)
 	upstream_drop_idle(worker);
 	sts_free(worker->sts);
 	socketmap_free(worker->policy_map);
-	resolver_free(worker->resolver);
+	resolve_close(worker->resolver);
 	tagging_free(worker->tagging);
 	generation_unref(worker->now);
 	free(worker->accepting);

@@ -37,7 +37,7 @@ struct worker {
 	struct generation *now;			/* counted */
 	struct accepting *accepting;		/* one for each listener of it */
 	struct tagging *tagging;
-	struct resolver *resolver;
+	struct dns_resolver *resolver;
 	struct socketmap *policy_map;		/* or NULL */
 	struct sts *sts;			/* or NULL */
 	struct memory *memory;			/* shared */

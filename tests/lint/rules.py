@@ -20,13 +20,14 @@ LICENSED = (".c", ".h", ".l", ".y", ".S", ".nft", ".py", ".sh", ".man", ".servic
 LAYERS = {
     "base": (),
     "model": ("base",),
-    "plan": ("base", "model"),
+    "plan": ("base", "model", "agent/proto/identity.h"),
     "kernel": ("base", "model", "plan"),
     "proto": ("base",),
     "smtp": ("base",),
-    "relay": ("base", "model", "proto", "smtp"),
+    "dns": ("base", "agent/proto/identity.h"),
+    "relay": ("base", "model", "proto", "smtp", "dns"),
     "daemon": ("base", "model", "plan", "kernel", "proto"),
-    "ctl": ("base", "model", "plan", "proto", "agent/kernel/kernel.h", "agent/kernel/packet_log.h"),
+    "ctl": ("base", "model", "plan", "proto", "dns", "agent/kernel/kernel.h", "agent/kernel/packet_log.h"),
     "lib": ("agent/proto/tag.h",),      # the protocol's words; MIT like the library
 }
 
@@ -38,7 +39,7 @@ LIBRARIES = {
     "sys/inotify": ("kernel",),
     "systemd/": ("daemon", "relay", "ctl"), "pcap/": ("ctl",), "archive": ("ctl",), "cap-ng": ("ctl",), "curses.h": ("ctl",),
     "jansson": ("proto", "daemon", "ctl", "relay"),
-    "ev.h": ("relay",), "ares": ("relay",), "openssl/": ("relay",),
+    "ev.h": ("dns", "relay"), "ares": ("dns", "relay"), "openssl/": ("relay",),
     "xxhash": ("base", "model", "plan", "kernel"),
 }
 
@@ -131,4 +132,4 @@ DESCRIBED = (
 
 # The same call in the description that programs read and in the table that the agent goes by.
 DESCRIPTION, METHODS = "agent/proto/org.outbind.varlink", "agent/daemon/methods.def"
-METHOD_TYPES = {"s": "string", "i": "int", "b": "bool"}
+METHOD_TYPES = {"s": "string", "i": "int", "b": "bool", "a": "[]Identity"}
