@@ -56,6 +56,10 @@ static const struct grammar warmup[] = {
 	{ "every", 0, 1, COMPLETE_NONE, "down up", NULL }, \
 	{ "down", 0, 1, COMPLETE_NONE, "up", NULL }, \
 	{ "up", 0, 1, COMPLETE_NONE, NULL, NULL }, \
+	{ "sender-domain", STARTS | LIST, 1, COMPLETE_NONE, NULL, NULL }, \
+	{ "require", STARTS | NEEDS, 0, COMPLETE_NONE, "fcrdns", NULL }, \
+	{ "fcrdns", 0, 0, COMPLETE_NONE, "reject warn", NULL }, \
+	PLAIN("warn"), \
 	SHARED
 
 #define GROUP \

@@ -87,6 +87,7 @@ struct item overlay_removal(enum item_kind kind, const char *key)
 		return make(kind, true, key, "remove default-binding", "", ";");
 	case ITEM_SUSPEND:
 	case ITEM_RELAY:
+	case ITEM_DNS:
 		break;
 	}
 	return make(kind, true, key, "resume ", word, ";");

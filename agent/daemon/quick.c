@@ -133,10 +133,10 @@ static struct quick *quick_of(struct generation *generation)
 
 static bool is_plain(const struct binding *binding)
 {
-	return !binding->group && !binding->limits && !binding->warmup && !binding->probe &&
-	       !binding->interface && !binding->implied && binding->uplink == NO_INDEX &&
-	       binding->overflow == NO_INDEX && binding->unusable == UNUSABLE_REJECT &&
-	       binding->n_addresses > 0;
+	return !binding->group && !binding->sender && !binding->limits && !binding->warmup &&
+	       !binding->probe && !binding->interface && !binding->implied &&
+	       binding->uplink == NO_INDEX && binding->overflow == NO_INDEX &&
+	       binding->unusable == UNUSABLE_REJECT && binding->n_addresses > 0;
 }
 
 /* Does another binding have @ip now? */

@@ -144,7 +144,7 @@ static bool is_keyword(const char *keyword)
 {
 	static const char *const keywords[] = {
 		"address", "ehlo", "ehlo for ipv4", "ehlo for ipv6", "interface", "uplink",
-		"unusable", "overflow", "warmup", "probe",
+		"unusable", "overflow", "warmup", "probe", "sender-domain", "require",
 		"member", "pick", "limit", "limit connections", "limit connections per destination",
 		"limit new", "limit new per destination", "allow", "allow user", "allow group",
 		"allow cgroup",

@@ -16,7 +16,7 @@ enum { DIFFERENCES_MAX = 1000, DIFFERENCES_BYTES_MAX = 512 * 1024 };
 struct wanted {					/* which things; items NULL: all */
 	const struct items *items;
 	struct index index;			/* of items, by kind and key */
-	bool kinds[ITEM_RELAY + 1];
+	bool kinds[ITEM_DNS + 1];
 };
 
 void things_drop(struct things *things)
@@ -232,6 +232,12 @@ static void add_relay(const struct model *model, const struct wanted *wanted,
 	}
 }
 
+static void print_dns(const struct model *model, uint32_t unused, FILE *out)
+{
+	(void)unused;
+	conf_print_dns(model, out);
+}
+
 static int compare(const struct thing *a, const struct thing *b)
 {
 	int x = (int)item_space(a->kind), y = (int)item_space(b->kind);
@@ -252,6 +258,8 @@ static void collect(const struct model *model, const struct wanted *wanted, stru
 	add_bindings(model, wanted, things);
 	add_rules(model, wanted, things);
 	add_relay(model, wanted, things);
+	if (model->dns.given && !wanted->items)
+		add(things, ITEM_DNS, "settings", printed(model, 0, print_dns));
 	if (things->n > 0)
 		qsort(things->at, things->n, sizeof *things->at, by_key);
 }

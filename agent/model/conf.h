@@ -86,6 +86,9 @@ void conf_print_rule(const struct model *model, const struct rule *rule, FILE *o
 /* A rule's client, users and groups by number, and its destination: the same for equal rules. */
 void conf_print_key(const struct model *model, const struct rule *rule, FILE *out);
 
+/* The dns stanza; nothing if there is none. */
+void conf_print_dns(const struct model *model, FILE *out);
+
 /* The relay stanza, and its parts: all that is no listener and no rule; one listener. */
 void conf_print_relay(const struct model *model, FILE *out);
 void conf_print_relay_settings(const struct model *model, FILE *out);

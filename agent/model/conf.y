@@ -132,6 +132,13 @@ static void conf_error(const struct where *where, struct conf *conf, const char 
 %token CLIENT		"client"
 %token LISTENER		"listener"
 %token ON		"on"
+%token DNS		"dns"
+%token SENDER_DOMAIN	"sender-domain"
+%token BLOCKLIST	"blocklist"
+%token KEEP		"keep"
+%token REQUIRE		"require"
+%token FCRDNS		"fcrdns"
+%token WARN		"warn"
 %token COMMA		"','"
 %token SEMICOLON	"';'"
 %token OPEN		"'{'"
@@ -155,6 +162,8 @@ statement:	MARK_MASK want_mask word SEMICOLON	{ conf_set_mask(conf, &$3, @1, @3)
 	|	POLICY open rules close
 	|	RELAY					{ conf_relay_open(conf, @1); }
 		open relay_statements close		{ conf_relay_close(conf); }
+	|	DNS					{ conf_dns_open(conf, @1); }
+		open dns_settings close			{ conf_dns_close(conf); }
 	|	REMOVE BINDING want_name word SEMICOLON
 			{ conf_layer_remove(conf, ITEM_BINDING, &$4, @1, @4); }
 	|	REMOVE GROUP want_pool word SEMICOLON
@@ -208,11 +217,17 @@ setting:	ADDRESS want_address addresses SEMICOLON
 	|	WARMUP					{ conf_warmup_open(conf, @1); }
 		open days close				{ conf_warmup_close(conf); }
 	|	probe					{ conf_binding_probe(conf, @1); }
+	|	SENDER_DOMAIN want_sends domains SEMICOLON
+	|	REQUIRE FCRDNS SEMICOLON	{ conf_binding_require(conf, true, @1); }
+	|	REQUIRE FCRDNS REJECT SEMICOLON	{ conf_binding_require(conf, true, @1); }
+	|	REQUIRE FCRDNS WARN SEMICOLON	{ conf_binding_require(conf, false, @1); }
 	|	limit | overflow | allow
 	|	error SEMICOLON				{ yyerrok; } ;
 addresses:	address | addresses COMMA address ;
 address:	word		{ conf_binding_address(conf, &$1, @1); }
 	|	word ROUTED	{ conf_binding_routed(conf, &$1, @1); } ;
+domains:	domain | domains COMMA domain ;
+domain:		word		{ conf_binding_domain(conf, &$1, @1); } ;
 
 limit:		LIMIT CONNECTIONS want_count word per SEMICOLON
 			{ conf_limit_connections(conf, &$4, $5.len != 0, @1, @4); }
@@ -268,6 +283,17 @@ uplink_setting:	INTERFACE want_interface word SEMICOLON
 	|	error SEMICOLON				{ yyerrok; } ;
 gateways:	gateway | gateways COMMA gateway ;
 gateway:	word		{ conf_uplink_gateway(conf, &$1, @1); } ;
+
+dns_settings:	%empty | dns_settings dns_setting ;
+dns_setting:	RESOLVER want_resolver word SEMICOLON	{ conf_dns_resolver(conf, &$3, @1, @3); }
+	|	SENDER_DOMAIN want_sends dns_domains SEMICOLON
+	|	BLOCKLIST want_zone blocklists SEMICOLON
+	|	KEEP want_long word SEMICOLON		{ conf_dns_keep(conf, &$3, @1, @3); }
+	|	error SEMICOLON				{ yyerrok; } ;
+dns_domains:	dns_domain | dns_domains COMMA dns_domain ;
+dns_domain:	word		{ conf_dns_domain(conf, &$1, @1); } ;
+blocklists:	blocklist | blocklists COMMA blocklist ;
+blocklist:	word		{ conf_dns_blocklist(conf, &$1, @1); } ;
 
 rules:		%empty | rules rule			{ conf_split_end(conf, @2); } ;
 rule:		client qualifiers action SEMICOLON	{ conf_rule_close(conf); }
@@ -456,6 +482,9 @@ want_through:	%empty	{ WANT("'blind', 'strip' or 'terminate'"); } ;
 want_switch:	%empty	{ WANT("'on' or 'off'"); } ;
 want_newline:	%empty	{ WANT("'reject' or 'normalise'"); } ;
 want_sender:	%empty	{ WANT("an address, a domain, or \"\" for the null sender"); } ;
+want_sends:	%empty	{ WANT("a domain such as example.com"); } ;
+want_zone:	%empty	{ WANT("the zone of a blocklist such as bl.example.net"); } ;
+want_long:	%empty	{ WANT("a time such as 12h or 3d"); } ;
 want_login:	%empty	{ WANT("a user name"); } ;
 
 word:		plain | MX | FOR ;
@@ -473,7 +502,7 @@ plain:		WORD | STRING | MARK_MASK | FLOW_LOG | PORT_WARNING
 	|	STS_MAP | LISTEN | INTERCEPT | NAME | MODE | CERTIFICATE | KEY | AUTH
 	|	FILE | SOCKET | REQUIRED | PLAIN_TEXT | TRUST | PARAMETER | HEADER
 	|	BARE_NEWLINE | RECEIVED | SENDER | RECIPIENT | PEER | CLIENT | LISTENER
-	|	ON ;
+	|	ON | DNS | SENDER_DOMAIN | BLOCKLIST | KEEP | REQUIRE | FCRDNS | WARN ;
 %%
 static int yyreport_syntax_error(const yypcontext_t *context, struct conf *conf)
 {

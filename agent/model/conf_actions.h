@@ -43,6 +43,18 @@ void conf_group_member(struct conf *conf, const struct word *name, struct where 
 void conf_group_pick(struct conf *conf, enum pick pick, struct where key);
 void conf_binding_close(struct conf *conf);
 
+/* conf_sender.c: what DNS should say. */
+void conf_binding_domain(struct conf *conf, const struct word *word, struct where where);
+void conf_binding_require(struct conf *conf, bool reject, struct where key);
+void conf_dns_open(struct conf *conf, struct where key);
+void conf_dns_resolver(struct conf *conf, const struct word *word, struct where key,
+		       struct where where);
+void conf_dns_domain(struct conf *conf, const struct word *word, struct where where);
+void conf_dns_blocklist(struct conf *conf, const struct word *word, struct where where);
+void conf_dns_keep(struct conf *conf, const struct word *word, struct where key,
+		   struct where where);
+void conf_dns_close(struct conf *conf);
+
 /* conf_limit.c: what a binding or group may do at most. */
 void conf_limit_connections(struct conf *conf, const struct word *word, bool per_destination,
 			    struct where key, struct where where);

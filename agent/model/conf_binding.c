@@ -46,12 +46,14 @@ static void open_block(struct conf *conf, const struct word *name, struct where 
 	__auto_type allows = conf->open.allows;
 	__auto_type members = conf->open.members;
 	__auto_type days = conf->open.days;
+	__auto_type domains = conf->open.domains;
 
-	allows.n = members.n = days.n = 0;
+	allows.n = members.n = days.n = domains.n = 0;
 	memset(&conf->open, 0, sizeof conf->open);
 	conf->open.allows = allows;
 	conf->open.members = members;
 	conf->open.days = days;
+	conf->open.domains = domains;
 	conf->open.is_group = is_group;
 	conf->open.first_use = conf->uses.n;
 	conf->open.index = NO_INDEX;
@@ -281,6 +283,7 @@ void conf_binding_close(struct conf *conf)
 		close_group(conf);
 	close_ehlo(conf);
 	check_routed(conf);
+	binding->sender = conf_sender_take(conf);
 	conf_split_note(conf, conf->open.is_group ? ITEM_GROUP : ITEM_BINDING, false,
 			&(struct word){ .at = binding->name, .len = strlen(binding->name) },
 			binding->where);

@@ -82,6 +82,10 @@ enum listen_setting {
 	LISTEN_SMARTHOST, LISTEN_PORTS, LISTEN_AT, LISTEN_SETTINGS
 };
 
+struct conf_names { const char **at; size_t n, room; };	/* in the arena */
+
+enum dns_setting { DNS_RESOLVER, DNS_KEEPS, DNS_SETTINGS };
+
 struct conf_relay {				/* the relay stanza, as it is read */
 	struct where seen[RELAY_SETTINGS];
 	struct relay_host hop;			/* the last that was read; host NULL: it was broken */
@@ -121,6 +125,9 @@ struct conf {
 		struct { struct allow *at; size_t n, room; } allows;
 		struct { struct member *at; size_t n, room; } members;
 		struct { uint32_t *at; size_t n, room; } days;
+		struct conf_names domains;
+		struct where where_fcrdns;
+		enum require fcrdns;
 		struct limits limits;
 		struct warmup *warmup;		/* in the arena */
 		enum pick pick;
@@ -143,6 +150,10 @@ struct conf {
 		bool broken;			/* reported; not for the model */
 	} rule;
 	struct conf_relay relay;
+	struct {
+		struct where seen[DNS_SETTINGS];
+		struct conf_names domains, blocklists;
+	} dns;
 	struct { struct conf_use *at; size_t n, room; } uses;
 	struct conf_use no_use;			/* of what is hidden: never looked at */
 	struct where default_seen;		/* in this layer, or in the files */
@@ -265,6 +276,10 @@ void conf_binding_repeated(struct conf *conf, const char *what, const struct wor
 uint32_t conf_uplink_find(const struct conf *conf, const char *name);
 /* The probe that was read last, in the arena; NULL if it was broken. */
 const struct probe *conf_probe_take(struct conf *conf, struct where key);
+
+/* conf_sender.c: what the binding that is read says of it, or NULL; and as text. */
+const struct sender *conf_sender_take(struct conf *conf);
+void conf_sender_print(const struct sender *sender, FILE *out);
 
 /* conf_print.c: words as the scanner reads them again; a user or group by name or number. */
 void conf_print_word(const char *word, FILE *out);

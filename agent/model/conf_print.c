@@ -269,4 +269,7 @@ void conf_print(const struct model *model, FILE *out)
 	}
 	print_policy(model, out);
 	conf_print_relay(model, out);
+	if (model->dns.given)
+		fputc('\n', out);
+	conf_print_dns(model, out);
 }

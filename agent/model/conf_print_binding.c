@@ -178,6 +178,7 @@ void conf_print_binding(const struct model *model, uint32_t index, FILE *out)
 	print_name(model, "overflow", binding->overflow, out);
 	print_warmup(model, binding->warmup, out);
 	print_probe(binding->probe, out);
+	conf_sender_print(binding->sender, out);
 	for (uint32_t i = 0; i < binding->n_allows; i++)
 		print_allow(&binding->allows[i], out);
 	fputs("}\n", out);

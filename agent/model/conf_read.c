@@ -286,6 +286,9 @@ static void conf_drop(struct conf *conf)
 	free(conf->open.allows.at);
 	free(conf->open.members.at);
 	free(conf->open.days.at);
+	free(conf->open.domains.at);
+	free(conf->dns.domains.at);
+	free(conf->dns.blocklists.at);
 	free(conf->relay.clients.at);
 	destination_lists_drop(&conf->rule.lists);
 	free(conf->uses.at);

@@ -112,7 +112,7 @@ static size_t keep_fitting(const struct conf *conf, const char *const *expected,
 {
 	static const char *const layers_only[] = { "remove", "suspend", "resume" };
 	static const char *const files_only[] = { "mark-mask", "flow-log", "port-warning",
-						 "include", "relay" };
+						 "include", "relay", "dns" };
 	bool is_layer = conf->layers.now < conf->layers.n;
 	size_t n_kept = 0;
 

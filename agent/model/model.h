@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "base/types.h"
 #include "model/relay.h"
+#include "model/sender.h"
 
 enum { NAME_MAX_BYTES = 63 };			/* of a binding name */
 enum { ADDRESSES_MAX = 64 };			/* of one family in one binding: see plan/spread.h */
@@ -118,6 +119,7 @@ struct binding {
 	const struct limits *limits;		/* NULL if none */
 	const struct warmup *warmup;		/* NULL if none */
 	const struct probe *probe;		/* NULL if none */
+	const struct sender *sender;		/* NULL if nothing is said */
 	const struct binding_group *group;	/* NULL: a binding */
 	struct where where, where_unusable, where_overflow;
 };
@@ -194,6 +196,7 @@ struct model {
 	struct { struct cgroup_client *at; size_t n, room; } cgroups;
 	struct { struct rule *at; size_t n, room; } rules;
 	struct relay relay;
+	struct dns_settings dns;
 	uint32_t *names;			/* hash index of binding names; see model_find */
 	size_t names_room;
 };

@@ -41,7 +41,8 @@ void model_edit_put(struct model *to, uint32_t slot, const struct model *from, u
 
 	*ret = (struct model_edit){ .slot = slot, .n_bindings = to->bindings.n,
 				    .n_addresses = to->addresses.n };
-	assert(!binding.group && !binding.limits && !binding.warmup && !binding.probe);
+	assert(!binding.group && !binding.limits && !binding.warmup && !binding.probe &&
+	       !binding.sender);
 	if (slot < to->bindings.n)
 		ret->before = to->bindings.at[slot];
 	binding.name = ret->before.name ? ret->before.name : keep(to, binding.name);

@@ -64,7 +64,7 @@ static const struct row group_rows[] = {
 	{ .what = "a forgotten brace before a group", .text =
 	  "binding a { address 192.0.2.1;\ngroup g { member a; }",
 	  .want = "2:1: found 'group', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', "
-		"'limit', 'overflow', 'warmup', 'probe', 'allow' or '}' to close the '{' at main.conf:1:11" },
+		"'limit', 'overflow', 'warmup', 'probe', 'allow', 'sender-domain', 'require' or '}' to close the '{' at main.conf:1:11" },
 };
 
 static const struct row limit_rows[] = {
@@ -147,7 +147,7 @@ static const struct row warmup_rows[] = {
 	  .want = "3:1: found 'binding', expected 'overflow', 'day' or '}' to close the '{' at "
 		"main.conf:1:39\n"
 		"3:1: found 'binding', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', "
-		"'limit', 'overflow', 'warmup', 'probe', 'allow' or '}' to close the '{' at main.conf:1:11" },
+		"'limit', 'overflow', 'warmup', 'probe', 'allow', 'sender-domain', 'require' or '}' to close the '{' at main.conf:1:11" },
 	{ .what = "never closed", .text = "binding a { address 192.0.2.1; warmup {\n  day 1 5; }\n",
 	  .want = "1:11: '{' is never closed: expected '}' before the end of the file" },
 	{ .what = "a setting inside", .text = "binding a { warmup { day 1 5; ehlo x; } address 127.0.0.1; }",

@@ -62,7 +62,7 @@ static void test_include(void **unused)
 		  { { "a.conf", "mark-mask 0;\ninclude b.conf;\npolicy { user 1 use x; }", 0 },
 		    { "b.conf", "policy { user 2 pass;", 0 } } },
 		{ "includes are no settings",
-		  "a.conf:1:13: found 'include', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow' or '}'",
+		  "a.conf:1:13: found 'include', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow', 'sender-domain', 'require' or '}'",
 		  { { "a.conf", "binding a { include b.conf; address 192.0.2.1; }", 0 } } },
 	};
 
@@ -174,7 +174,7 @@ static void test_depth(void **unused)
 
 	(void)unused;
 	check_files("braces", &(struct fake_file){ "main.conf", braces, 0 }, 1,
-		    "main.conf:1:1: found '{', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'\n"
+		    "main.conf:1:1: found '{', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay' or 'dns'\n"
 		    "main.conf:1:1: '{' is never closed: expected '}' before the end of the file");
 	sprintf(list, "policy { otherwise port %s", commas);
 	check_files("a long list", &(struct fake_file){ "main.conf", list, 0 }, 1, "");

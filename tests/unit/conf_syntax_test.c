@@ -10,16 +10,17 @@ static const struct row syntax_rows[] = {
 	  .text = "bindng acme { address 192.0.2.1; }\n"
 		"mark-mask 7;",
 	  .want = "1:1: found 'bindng', "
-		  "expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'; did you mean 'binding'?" },
+		  "expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay' or 'dns'; did you mean 'binding'?" },
 	{ .what = "an unknown key with a near one",
 	  .text = "binding a {\n"
 		"\tadress 192.0.2.1;\n"
 		"\tehlo x;\n"
 		"}",
-	  .want = "2:2: found 'adress', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow' or '}'; did you mean 'address'?" },
+	  .want = "2:2: found 'adress', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', "
+		"'allow', 'sender-domain', 'require' or '}'; did you mean 'address'?" },
 	{ .what = "an unknown key with none near",
 	  .text = "binding a { colour red; address 127.0.0.1; }",
-	  .want = "1:13: found 'colour', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow' or '}'\n"
+	  .want = "1:13: found 'colour', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow', 'sender-domain', 'require' or '}'\n"
 		"1:33: '127.0.0.1' is a loopback address: expected a unicast address of this host" },
 	{ .what = "a key without a value",
 	  .text = "binding a { address ; ehlo; interface; unusable; allow; }",
@@ -59,7 +60,8 @@ static const struct row syntax_rows[] = {
 		"  address 192.0.2.1;\n"
 		"binding b { address 192.0.2.2; }\n"
 		"policy { otherwise use b; user 1 use a; }",
-	  .want = "3:1: found 'binding', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow' or '}' to close the '{' at main.conf:1:11" },
+	  .want = "3:1: found 'binding', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', "
+		"'allow', 'sender-domain', 'require' or '}' to close the '{' at main.conf:1:11" },
 	{ .what = "an unclosed brace",
 	  .text = "policy {\n"
 		"  otherwise pass;\n",
@@ -67,12 +69,12 @@ static const struct row syntax_rows[] = {
 	{ .what = "an unclosed brace of something unknown",
 	  .text = "foo {\n"
 		"  bar { x; }\n",
-	  .want = "1:1: found 'foo', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'\n"
+	  .want = "1:1: found 'foo', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay' or 'dns'\n"
 		"1:5: '{' is never closed: expected '}' before the end of the file" },
 	{ .what = "a brace too many",
 	  .text = "policy { otherwise pass; } }\n"
 		"mark-mask 5;",
-	  .want = "1:28: found '}', which closes nothing, expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group' or 'relay'\n"
+	  .want = "1:28: found '}', which closes nothing, expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay' or 'dns'\n"
 		"2:11: mask '5' has holes: expected one run of bits, such as 0x1fff" },
 	{ .what = "a block inside a statement is passed over",
 	  .text = "binding a b { address 192.0.2.1; { foo; } }\n"
@@ -97,7 +99,7 @@ static const struct row syntax_rows[] = {
 	  .want = "1:11: control character 0x01: expected text" },
 	{ .what = "a key in a string",
 	  .text = "binding a { \"address\" 192.0.2.1; }",
-	  .want = "1:13: found a string, expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow' or '}'" },
+	  .want = "1:13: found a string, expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow', 'sender-domain', 'require' or '}'" },
 	{ .what = "a bad value of unusable",
 	  .text = "binding a { address 192.0.2.1; unusable defalt; }",
 	  .want = "1:41: found 'defalt', expected 'use', 'reject' or 'default'; did you mean "
@@ -135,7 +137,7 @@ static const struct row syntax_rows[] = {
 	  .want = "1:11: mask '0' has no bits: expected 2 to 32\n"
 		"2:9: binding name ':' has a colon: expected a name without spaces, colons and "
 		"control characters\n"
-		"2:13: found 'foo', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow' or '}'\n"
+		"2:13: found 'foo', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', 'allow', 'sender-domain', 'require' or '}'\n"
 		"3:15: unit name 'x' has no suffix: did you mean 'x.service'?" },
 };
 
