@@ -98,6 +98,8 @@ static void binding_text(const struct ctl *ctl, const json_t *reply)
 	add_texts(&block, "limits", reply_member(binding, "limits"));
 	answer_line(&block, "what exceeds", reply_text(binding, "overflow"), TINT_PLAIN);
 	add_warmup(&block, reply_member(binding, "warmup"));
+	add_texts(&block, "sends for", reply_member(binding, "sender_domains"));
+	answer_line(&block, "requires", reply_text(binding, "require"), TINT_PLAIN);
 	if (reply_true(binding, "suspended"))
 		answer_line(&block, "suspended", "yes: new connections are refused", TINT_BAD);
 	answer_line_count(&block, "named by", reply_number(binding, "rules"), "rule");

@@ -3,6 +3,8 @@
  * outbindctl check: is a configuration valid, without an agent and without rights. Problems go to
  * stderr as a compiler's would, so that --print can be redirected.
  */
+#include "check.h"
+
 #include "agent.h"
 #include "answer.h"
 #include "offline.h"
@@ -11,7 +13,22 @@
 enum { PLACE_BYTES = 4096 + 32 };
 
 static const struct option options[] = {
-	{ "print", NULL, "print the configuration in canonical form", COMPLETE_NONE },
+	[CHECK_PRINT] = { "print", NULL, "print the configuration in canonical form",
+			  COMPLETE_NONE },
+	[CHECK_DNS] = { "dns", NULL, "does DNS say of each address what receivers want to hear",
+			COMPLETE_NONE },
+	[CHECK_CONFIG] = { "config", "FILE", "with --dns: the configuration", COMPLETE_FILE },
+	[CHECK_RESOLVER] = { "resolver", "ADDRESS[:PORT]", "with --dns: whom to ask",
+			     COMPLETE_NONE },
+	[CHECK_SENDER_DOMAIN] = { "sender-domain", "DOMAIN[,...]",
+				  "with --dns: whose SPF must cover the addresses", COMPLETE_NONE },
+	[CHECK_BLOCKLIST] = { "blocklist", "ZONE[,...]", "with --dns: lists to look into",
+			      COMPLETE_NONE },
+	[CHECK_TIMEOUT] = { "timeout", "SECONDS", "with --dns: for all of it (120)",
+			    COMPLETE_NONE },
+	[CHECK_REPORT] = { "report", NULL, "with --dns: for the running agent, and tell it",
+			   COMPLETE_NONE },
+	[CHECK_LAST] = { "last", NULL, "with --dns: what the agent was told last", COMPLETE_NONE },
 	{ NULL, NULL, NULL, COMPLETE_NONE },
 };
 
@@ -105,15 +122,45 @@ static void print_text(const struct ctl *ctl, const char *path, const struct off
 			      plural(errors));
 }
 
+/* Options that one of the two does not have; CTL_DONE if there are none. */
+static int check_options(struct ctl *ctl, const struct arguments *args)
+{
+	bool dns = args->value[CHECK_DNS] != NULL;
+
+	for (int i = CHECK_CONFIG; !dns && options[i].name; i++)
+		if (args->value[i]) {
+			ctl_complain(ctl, "--%s needs --dns", options[i].name);
+			return CTL_USAGE;
+		}
+	if (!dns && args->n_rest > 1) {
+		ctl_complain(ctl, "check takes one file; names of bindings need --dns");
+		return CTL_USAGE;
+	}
+	if (args->value[CHECK_CONFIG] && (args->value[CHECK_REPORT] || args->value[CHECK_LAST])) {
+		ctl_complain(ctl, "--config does not go with --report and --last, which are about "
+			     "what the agent runs");
+		return CTL_USAGE;
+	}
+	if (dns && args->value[CHECK_PRINT]) {
+		ctl_complain(ctl, "--print and --dns do not go together");
+		return CTL_USAGE;
+	}
+	return CTL_DONE;
+}
+
 static int check_run(struct ctl *ctl, const struct arguments *args)
 {
 	const char *path = args->n_rest > 0 ? args->rest[0] : CTL_CONFIGURATION;
 	AUTO(offline_drop) struct offline offline = { 0 };
-	bool valid = offline_read(path, &offline) == 0;
+	bool valid;
+	int r = check_options(ctl, args);
 
+	if (r != CTL_DONE || args->value[CHECK_DNS])
+		return r != CTL_DONE ? r : check_dns(ctl, args);
+	valid = offline_read(path, &offline) == 0;
 	if (ctl->json) {
 		print_json(ctl, path, &offline, valid);
-	} else if (valid && args->value[0]) {
+	} else if (valid && args->value[CHECK_PRINT]) {
 		print_problems(ctl, &offline);
 		conf_print(&offline.model, ctl->out);
 	} else {
@@ -124,13 +171,17 @@ static int check_run(struct ctl *ctl, const struct arguments *args)
 
 const struct verb check_verb = {
 	.name = "check",
-	.synopsis = "[--print] [FILE]",
-	.summary = "is this configuration valid; needs no agent and no rights",
+	.synopsis = "[--print] [FILE] | --dns [BINDING...]",
+	.summary = "is this configuration valid, and does DNS agree; needs no agent and no rights",
 	.text = "Reads FILE (" CTL_CONFIGURATION
 		") with all its includes and prints every problem as\n"
-		"file:line:column: text. The exit status is 1 if there are errors.\n",
+		"file:line:column: text. The exit status is 1 if there are errors.\n\n"
+		"With --dns, asks DNS about each address of the bindings (all, if none is named): its\n"
+		"name leads back to it, the EHLO name leads to it, the name does not look generic, SPF\n"
+		"of the sender domains passes it, no blocklist has it. What DNS does not tell is\n"
+		"\"unknown\". The exit status is 1 if anything is bad or unknown.\n",
 	.options = options,
-	.most = 1,
+	.most = SIZE_MAX,
 	.complete = COMPLETE_FILE,
 	.run = check_run,
 };

@@ -15,7 +15,7 @@ struct column {
 };
 
 enum tint { TINT_PLAIN, TINT_GOOD, TINT_BAD, TINT_DIM };
-enum { COLUMNS_MAX = 8 };
+enum { COLUMNS_MAX = 9 };
 
 struct table {
 	const struct column *columns;

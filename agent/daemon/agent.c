@@ -13,6 +13,7 @@
 #include "daemon/candidate.h"
 #include "daemon/flow_log.h"
 #include "daemon/health.h"
+#include "daemon/identity.h"
 #include "daemon/listing.h"
 #include "daemon/log.h"
 #include "daemon/marks.h"
@@ -117,6 +118,8 @@ static int load_state(struct agent *agent, struct candidate *candidate, struct o
 		r = shares_load(agent->state, &agent->shares, out);
 	if (r == 0)
 		r = warmup_load(agent, out);
+	if (r == 0)
+		identity_load(agent);
 	if (r == 0)
 		r = runtime_load(agent->state, agent->world, &candidate->overlay, out);
 	candidate->overlay_changed = state_has(agent->state, STATE_SUSPENDED);
@@ -360,6 +363,7 @@ void agent_drop(struct agent *agent)
 	numbers_drop(&agent->numbers);
 	shares_drop(&agent->shares);
 	warmups_drop(&agent->warmups);
+	identities_drop(&agent->identities);
 	facts_drop(&agent->facts);
 	probe_drop(agent);
 	health_free(agent->health);

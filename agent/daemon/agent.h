@@ -11,6 +11,7 @@
 #include "daemon/state.h"
 #include "daemon/texts.h"
 #include "kernel/cgroups.h"
+#include "plan/identities.h"
 
 #include <time.h>
 
@@ -52,7 +53,8 @@ struct agent {
 	struct numbers numbers;
 	struct shares shares;
 	struct warmups warmups;
-	struct facts facts;			/* borrows @shares and @warmups */
+	struct identities identities;		/* what DNS said, as reported; see identity.h */
+	struct facts facts;			/* borrows @shares, @warmups, @identities */
 	struct { struct probe_failure *at; size_t n, room; } failing;	/* probes; see probe.h */
 	struct overlay overlay;			/* changes made at run time, as in their file */
 	struct texts *texts;			/* of the files in force */

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "daemon/apply.h"
 #include "daemon/health.h"
+#include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/marks.h"
 #include "daemon/plumb.h"
@@ -40,6 +41,7 @@ static int follow(struct agent *agent, const struct model *model, const struct o
 {
 	suspend_facts(agent, model, overlay);
 	probe_facts(agent, model);
+	(void)identity_facts(agent, model);
 	if (agent->cgroups) {
 		int r = cgroups_follow(agent->cgroups, model);
 

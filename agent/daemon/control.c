@@ -47,6 +47,7 @@ struct control {
 	sd_event_source *on_connect;
 	struct peer *peers[PEERS_MAX];
 	gid_t readers;				/* group outbind, or -1 */
+	uid_t reporter;				/* user outbind-dns, or -1 */
 	uint64_t clock;				/* counts calls and connects */
 	char path[PATH_MAX];
 };
@@ -206,6 +207,8 @@ static enum peer_right right_of(const struct control *control,
 
 	if (credentials->uid == 0)
 		return PEER_ADMIN;
+	if (credentials->uid == control->reporter && control->reporter != (uid_t)-1)
+		return PEER_REPORT;
 	if (readers != (gid_t)-1 && peer_in_groups(credentials, readers, readers))
 		return PEER_READ;
 	return PEER_NONE;
@@ -277,8 +280,10 @@ static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *c
 static int listen_on(struct control *control, const char *runtime_dir)
 {
 	bool shared = peer_group_id("outbind", &control->readers) == 0;
-	int r;
+	int r = peer_user_id("outbind-dns", &control->reporter);
 
+	if (r < 0)
+		control->reporter = (uid_t)-1;
 	if (snprintf(control->path, sizeof control->path, "%s/%s", runtime_dir,
 		     VARLINK_SOCKET_NAME) >= (int)sizeof control->path)
 		return -ENAMETOOLONG;

@@ -69,6 +69,8 @@ static bool has_type(const json_t *value, char type)
 {
 	if (type == 'b')
 		return json_is_boolean(value);
+	if (type == 'a')
+		return json_is_array(value);
 	return type == 'i' ? json_is_integer(value) : json_is_string(value);
 }
 
@@ -126,7 +128,9 @@ static void run(const struct method *method, enum peer_right right, struct call 
 	size_t n = 0;
 
 	if (right < method->needs) {
-		const char *needs = method->needs == PEER_ADMIN ? "root" : "root or group outbind";
+		const char *needs = method->needs == PEER_ADMIN	? "root"
+				    : method->needs == PEER_REPORT ? "root or user outbind-dns"
+								   : "root or group outbind";
 
 		log_event(EVENT_CONTROL_DENIED, "method=%s needs=\"%s\"", method->name, needs);
 		method_fail(call, OUTBIND_ERROR("PermissionDenied"),

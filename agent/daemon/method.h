@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-enum peer_right { PEER_NONE, PEER_READ, PEER_ADMIN };
+enum peer_right { PEER_NONE, PEER_READ, PEER_REPORT, PEER_ADMIN };	/* each has those before */
 
 /* An answer: parameters alone, or an error's name and its parameters. Owned. */
 struct answer {
@@ -95,6 +95,8 @@ json_t *method_json_census(const struct agent *agent);
 struct differences;
 json_t *method_json_differences(const struct differences *differences,
 				const struct overlay *overlay);
+json_t *method_json_domains(const struct binding *binding);	/* of sender-domain */
+json_t *method_json_require(const struct binding *binding);	/* as it is written, or null */
 const struct listing *method_listing(struct agent *agent);
 
 #define OUTBIND_ERROR(name)	"org.outbind." name

@@ -74,11 +74,12 @@ static json_t *json_implicit(const struct model *model)
 
 	return json_pack(
 		"{s:s, s:i, s:[], s:n, s:n, s:n, s:n, s:s, s:{s:{s:b, s:s}, s:{s:b, s:s}}, s:b, s:i, "
-		"s:[], s:n, s:[], s:n, s:n, s:s}",
+		"s:[], s:n, s:[], s:n, s:n, s:[], s:n, s:s}",
 		"name", DEFAULT_BINDING, "mark", 0, "addresses", "ehlo", "ehlo6", "interface", "uplink",
 		"unusable", "reject", "usable", "ipv4", "usable", !suspended, "reason", reason,
 		"ipv6", "usable", !suspended, "reason", reason, "suspended", (int)suspended,
-		"rules", 0, "allow", "group", "limits", "overflow", "warmup", "place", "");
+		"rules", 0, "allow", "group", "limits", "overflow", "warmup", "sender_domains",
+		"require", "place", "");
 }
 
 static json_t *json_unusable(const struct model *model, const struct binding *binding)
@@ -181,7 +182,7 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 	model_place(model, binding->where, place, sizeof place);
 	return json_pack(
 		"{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:b, s:I, s:o, s:o, s:o, "
-		"s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:o}",
 		"name", method_json(binding->name), "mark",
 		(json_int_t)agent->now->plan.marks[index].host, "addresses",
 		json_addresses(model, binding), "ehlo", method_json(binding->ehlo), "ehlo6",
@@ -196,7 +197,9 @@ static json_t *json_binding(struct agent *agent, uint32_t index)
 		json_limits(binding->limits), "overflow",
 		binding->overflow == NO_INDEX ? json_null()
 					      : method_json(listing_name(model, binding->overflow)),
-		"warmup", method_json_warmup(agent, binding), "place", method_json(place));
+		"warmup", method_json_warmup(agent, binding), "sender_domains",
+		method_json_domains(binding), "require", method_json_require(binding), "place",
+		method_json(place));
 }
 
 struct list_stream {

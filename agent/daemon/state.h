@@ -14,6 +14,7 @@
 #define STATE_LAST	"runtime.conf.last"	/* the version before */
 #define STATE_SUSPENDED	"suspended"		/* names of suspended bindings, of version 0.1 */
 #define STATE_WARMUP	"warmup"		/* how far the warm-ups are */
+#define STATE_IDENTITIES "identities"		/* what DNS said about addresses */
 #define STATE_WAYS	"ways"			/* what live connections by uplinks need */
 #define STATE_SEEN	"generation"		/* of the ruleset, as it was after our last change */
 #define STATE_ADDRESSES	"addresses"		/* those that we added to interfaces */

@@ -13,6 +13,7 @@
 #include "daemon/warmup.h"
 
 #include "base/mem.h"
+#include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/plumb.h"
 #include "daemon/warn.h"
@@ -205,6 +206,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *context)
 	(void)usec;
 	if (watch->agent->now) {
 		heal(watch, "audit");
+		identity_tick(watch->agent);
 		if (watch->agent->cgroups && cgroups_read(watch->agent->cgroups, &changed) < 0)
 			changed = true;
 		(void)agent_refresh(watch->agent, FACTS_KERNEL | FACTS_CGROUPS);

@@ -261,6 +261,7 @@ static void hand_over(struct reading *reading, struct facts *ret)
 	ret->suspended = old.suspended;
 	ret->shares = old.shares;
 	ret->warmups = old.warmups;
+	ret->identities = old.identities;
 	*read = (struct facts){ .addresses = old.addresses, .local = old.local,
 				.connected = old.connected, .fwmark_rules = old.fwmark_rules,
 				.links = old.links };

@@ -254,6 +254,8 @@ const char *plan_reason_text(enum usable_reason reason, enum family family)
 				     "the probe of the binding fails over IPv6" },
 		[UNUSABLE_MEMBERS] = { "no member of the group is usable over IPv4",
 				       "no member of the group is usable over IPv6" },
+		[UNUSABLE_IDENTITY] = { "DNS does not confirm the IPv4 address",
+					"DNS does not confirm the IPv6 address" },
 	};
 
 	return texts[reason][family];

@@ -134,6 +134,7 @@ enum usable_reason {
 	UNUSABLE_GATEWAY,			/* the uplink's gateway does not answer */
 	UNUSABLE_PROBE,				/* the active probe fails */
 	UNUSABLE_MEMBERS,			/* no member of the group is usable */
+	UNUSABLE_IDENTITY,			/* `require fcrdns`, and DNS does not confirm it */
 };
 
 struct usability {
@@ -209,6 +210,7 @@ struct facts {
 	bool *suspended;			/* by binding: what the operator said; NULL: none is */
 	const struct shares *shares;		/* borrowed: slots of groups; NULL: as if all were new */
 	const struct warmups *warmups;		/* borrowed: how far they are; NULL: none was started */
+	const struct identities *identities;	/* borrowed: what DNS said; NULL: it agrees with all */
 };
 
 void facts_drop(struct facts *facts);

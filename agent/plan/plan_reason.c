@@ -2,6 +2,7 @@
 /* See plan_reason.h. The plan says which kind of reason it is; the facts say about what. */
 #include "plan/plan_reason.h"
 
+#include "plan/identities.h"
 #include "plan/plan_usable.h"
 
 #include <stdio.h>
@@ -89,6 +90,24 @@ static const char *interface_of(const struct facts *facts, const struct ip *ip)
 	return has ? facts->addresses.at[i].interface : NULL;
 }
 
+/* Why it does not count: what was found, or that nothing was for too long. */
+static void say_identity(const struct saying *saying, const struct ip *ip, const char *text)
+{
+	const struct identity *identity =
+		saying->facts->identities ? identities_find(saying->facts->identities, ip) : NULL;
+	const char *words = identity ? identity->words[IDENTITY_FCRDNS] : NULL;
+
+	if (!identity)
+		SAY(saying, "DNS was not asked about %s yet (outbindctl check --dns --report)",
+		    text);
+	else if (identity->agreed > 0)
+		SAY(saying, "DNS confirmed %s too long ago%s%.150s", text, words ? "; now " : "",
+		    words ? words : "");
+	else
+		SAY(saying, "DNS does not confirm %s%s%.150s", text, words ? ": " : "",
+		    words ? words : "");
+}
+
 static void say_address(const struct saying *saying, const struct binding *binding,
 			const struct ip *ip, enum family family, enum usable_reason reason)
 {
@@ -105,6 +124,8 @@ static void say_address(const struct saying *saying, const struct binding *bindi
 		SAY(saying, "another host has %s: %s", text, claim->by);
 	else if (reason == UNUSABLE_DUPLICATE)
 		SAY(saying, "another host has %s (duplicate address detection)", text);
+	else if (reason == UNUSABLE_IDENTITY)
+		say_identity(saying, ip, text);
 	else if (reason == UNUSABLE_CLAIMING)
 		SAY(saying, "%s is being claimed", text);
 	else if (reason == UNUSABLE_INTERFACE && interface && binding->interface)

@@ -9,6 +9,7 @@
 #include "plan/plan_usable.h"
 
 #include "base/mem.h"
+#include "plan/identities.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static int reason_rank(enum usable_reason reason)
 		[UNUSABLE_DUPLICATE] = 3, [UNUSABLE_INTERFACE] = 4, [UNUSABLE_ABSENT] = 5,
 		[UNUSABLE_NO_ADDRESS] = 6, [UNUSABLE_STAND_IN] = 7, [UNUSABLE_CLAIMING] = 2,
 		[UNUSABLE_LINK] = 4, [UNUSABLE_NO_ROUTE] = 4, [UNUSABLE_GATEWAY] = 4,
-		[UNUSABLE_PROBE] = 4, [UNUSABLE_MEMBERS] = 6,
+		[UNUSABLE_PROBE] = 4, [UNUSABLE_MEMBERS] = 6, [UNUSABLE_IDENTITY] = 2,
 	};
 
 	return ranks[reason];
@@ -60,8 +61,8 @@ static enum usable_reason judge_local(struct plan_host *host, const struct local
 	return is_up(host, local->interface) ? USABLE : UNUSABLE_LINK;
 }
 
-enum usable_reason plan_usable_address(struct plan_host *host, const struct model *model,
-				       uint32_t index)
+static enum usable_reason judge_presence(struct plan_host *host, const struct model *model,
+					 uint32_t index)
 {
 	const struct local_address *at = host->facts->addresses.at;
 	const struct address *address = &model->addresses.at[index];
@@ -82,6 +83,29 @@ enum usable_reason plan_usable_address(struct plan_host *host, const struct mode
 		return USABLE;
 	if (reason == UNUSABLE_ABSENT && facts_claiming(host->facts, &address->ip))
 		return UNUSABLE_CLAIMING;
+	return reason;
+}
+
+/* What must be confirmed and is not, is as if it were not there. */
+static bool is_confirmed(const struct facts *facts, const struct model *model, uint32_t index)
+{
+	const struct address *address = &model->addresses.at[index];
+	const struct sender *sender = model->bindings.at[address->binding].sender;
+	const struct identity *identity;
+
+	if (!sender || sender->fcrdns != REQUIRE_REJECT || !facts->identities)
+		return true;
+	identity = identities_find(facts->identities, &address->ip);
+	return identity && identity->counts;
+}
+
+enum usable_reason plan_usable_address(struct plan_host *host, const struct model *model,
+				       uint32_t index)
+{
+	enum usable_reason reason = judge_presence(host, model, index);
+
+	if (reason == USABLE && !is_confirmed(host->facts, model, index))
+		reason = UNUSABLE_IDENTITY;
 	return reason;
 }
 

@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 
-TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
+TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
 CODES = {"SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
 
 
@@ -26,7 +26,7 @@ def record_octets(kind, text):
         return socket.inet_pton(socket.AF_INET, text)
     if kind == "AAAA":
         return socket.inet_pton(socket.AF_INET6, text)
-    if kind == "CNAME":
+    if kind in ("CNAME", "PTR"):
         return name_octets(text)
     if kind == "MX":
         preference, host = text.split()
