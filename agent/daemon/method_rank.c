@@ -53,8 +53,12 @@ static json_t *json_ports(const struct agent *agent, const struct rank_row *row)
 	const struct census_pool *pool = ranking_pool(agent, row);
 	char to[IP_TEXT], source[IP_TEXT], protocol[8];
 
-	if (!pool)
+	if (row->ports_of == 0)
 		return json_null();
+	if (!pool)
+		return json_pack("{s:I, s:I, s:n, s:n, s:n, s:n}", "used", (json_int_t)row->ports,
+				 "of", (json_int_t)row->ports_of, "source", "to", "to_port",
+				 "protocol");
 	return json_pack("{s:I, s:I, s:s, s:s, s:I, s:s}", "used", (json_int_t)row->ports, "of",
 			 (json_int_t)row->ports_of, "source", ip_print(&pool->source, source), "to",
 			 ip_print(&pool->to, to), "to_port", (json_int_t)pool->to_port, "protocol",

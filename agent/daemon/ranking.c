@@ -16,6 +16,7 @@
 
 enum {
 	LOOK_USEC = 500 * 1000,
+	LOOK_SHARE = 20,			/* a look rests so many times what it took */
 	REST_USEC = 60 * 1000 * 1000,
 	CENSUS_SHARE = 20,			/* a census rests so many times what it took */
 	CENSUS_FRESH_USEC = 900 * 1000,
@@ -171,6 +172,7 @@ static void look_again(struct agent *agent, struct ranking *look)
 	leave_out(&look->rows);
 	rank_rates(&look->rows, before.when ? &before.rows : NULL, look->interval);
 	sum_rates(look);
+	look->took = agent_clock() - look->when;
 	free(before.rows.at);
 }
 
@@ -184,6 +186,14 @@ uint64_t ranking_ask(struct agent *agent)
 	return survey_ask_census(agent);
 }
 
+static bool is_due(const struct ranking *ranking, uint64_t serial)
+{
+	uint64_t age = ranking->asked - ranking->when;
+
+	return age >= ranking->took * LOOK_SHARE &&
+	       (age >= LOOK_USEC || ranking->serial != serial);
+}
+
 const struct ranking *ranking_look(struct agent *agent)
 {
 	const struct census *census = survey_census(agent);
@@ -193,8 +203,7 @@ const struct ranking *ranking_look(struct agent *agent)
 		ranking = agent->ranking = mem_zero(1, sizeof *ranking);
 	ranking->asked = agent_clock();
 	if (ranking->when == 0 || ranking->changes != agent->changes ||
-	    ranking->serial != (census ? census->serial : 0) ||
-	    ranking->asked - ranking->when >= LOOK_USEC)
+	    is_due(ranking, census ? census->serial : 0))
 		look_again(agent, ranking);
 	return ranking;
 }
@@ -203,7 +212,10 @@ const struct census_pool *ranking_pool(const struct agent *agent, const struct r
 {
 	const struct census *census = survey_census(agent);
 
-	return census && row->pool < census->pools.n ? &census->pools.at[row->pool] : NULL;
+	return census && agent->ranking && agent->ranking->serial == census->serial &&
+			       row->pool < census->pools.n
+		       ? &census->pools.at[row->pool]
+		       : NULL;
 }
 
 void ranking_rest(struct agent *agent)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Figures of all bindings and groups for who looks at them live: one look at most in half a second
- * however many ask, none while nobody does, and one behind it for rates.
+ * and for a twentieth of a processor, however many ask, none while nobody does.
  */
 #pragma once
 
@@ -13,6 +13,7 @@ struct census_pool;
 struct ranking {
 	struct rank_rows rows;			/* by binding; those that were removed are left out */
 	uint64_t when;				/* usec: of the look; 0: there is none */
+	uint64_t took;				/* usec */
 	uint64_t serial;			/* of the census that it had */
 	uint64_t changes;			/* agent->changes then */
 	uint64_t asked;				/* usec: the last time */
@@ -26,11 +27,11 @@ struct ranking {
  * wait for. 0: there is nothing to wait for. */
 uint64_t ranking_ask(struct agent *agent);
 
-/* The figures of now. Linear in bindings if the last look is older than half a second. Valid until
+/* The figures of now, or of the last look if another one is not due. Linear in bindings. Valid until
  * the event loop goes on. */
 const struct ranking *ranking_look(struct agent *agent);
 
-/* The pool of row->pool; NULL: it has none. */
+/* The pool of row->pool; NULL: it has none, or its census is gone. */
 const struct census_pool *ranking_pool(const struct agent *agent, const struct rank_row *row);
 
 /* Once a second: forget what nobody has asked for in a minute. */
