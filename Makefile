@@ -17,7 +17,8 @@ Q        := $(if $(V),,@)
 
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
-	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev libncurses-dev libarchive-dev
+	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev libncurses-dev libarchive-dev \
+	libseccomp-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack iptables systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
 	libidn12 libgnutls-dane0 tshark tmux
@@ -31,6 +32,7 @@ PACKAGES_LINT := clang clang-format mandoc binutils
 
 PKGS     := libnl-3.0 libmnl libnftnl libnftables libsystemd jansson libxxhash
 PKGS_CTL := ncursesw libpcap libcap-ng libarchive
+PKGS_DAEMON := libseccomp libcap-ng
 PKGS_RELAY := libsystemd jansson libxxhash libcares openssl
 LIBS_DNS = $(shell pkg-config --libs libcares) -lev
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
@@ -47,6 +49,7 @@ CFLAGS_ALL = -std=gnu17 $(OPTIMISE) $(WARN) $(HARDEN) $(CFLAGS) $(shell pkg-conf
 LDFLAGS_ALL = $(OPTIMISE) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LIBS     = $(shell pkg-config --libs $(PKGS))
 LIBS_CTL  = $(shell pkg-config --libs $(PKGS_CTL)) $(LIBS_DNS)
+LIBS_DAEMON = $(shell pkg-config --libs $(PKGS_DAEMON))
 # libasan has a crypt_r of its own, which calls the library's: so that must not be left out as not needed.
 LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev -Wl,--no-as-needed -lcrypt -Wl,--as-needed
 
@@ -59,6 +62,7 @@ PROTO    := $(wildcard agent/proto/*.c)
 DNS      := $(wildcard agent/dns/*.c)
 SMTP     := $(wildcard agent/smtp/*.c)
 RELAY    := $(filter-out agent/relay/main.c,$(wildcard agent/relay/*.c))
+GATE     := $(wildcard agent/gate/*.c)
 DAEMON   := $(filter-out agent/daemon/main.c,$(wildcard agent/daemon/*.c))
 CTL      := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 GRAMMAR  := $(OBJ)/agent/model/conf_parse.o $(OBJ)/agent/model/conf_scan.o
@@ -67,7 +71,7 @@ objects   = $(patsubst %.c,$(OBJ)/%.o,$(1))
 CORE_OBJ   := $(call objects,$(BASE) $(MODEL) $(PLAN) $(PROTO)) $(GRAMMAR) \
 	$(OBJ)/agent/proto/description.o
 KERNEL_OBJ := $(call objects,$(KERNEL)) $(OBJ)/nft-templates/embed.o
-DAEMON_OBJ := $(call objects,$(DAEMON))
+DAEMON_OBJ := $(call objects,$(DAEMON) $(GATE))
 DNS_OBJ    := $(call objects,$(DNS))
 SMTP_OBJ   := $(call objects,$(SMTP))
 RELAY_OBJ  := $(call objects,$(RELAY))
@@ -83,7 +87,7 @@ $(BUILD)/outbindd: $(CORE_OBJ) $(KERNEL_OBJ) $(DAEMON_OBJ) $(OBJ)/agent/daemon/m
 $(BUILD)/outbindctl: $(CORE_OBJ) $(KERNEL_OBJ) $(DNS_OBJ) $(CTL_OBJ) $(OBJ)/ctl/main.o
 $(BUILD)/outbindd $(BUILD)/outbindctl:
 	@echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(if $(findstring ctl,$@),$(LIBS_CTL))
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(if $(findstring ctl,$@),$(LIBS_CTL),$(LIBS_DAEMON))
 $(BUILD)/outbind-relay: $(CORE_OBJ) $(SMTP_OBJ) $(DNS_OBJ) $(RELAY_OBJ) $(OBJ)/agent/relay/main.o
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS_RELAY)
@@ -129,7 +133,7 @@ $(BUILD)/unit/all.a: $(UNIT_OBJ)
 	$(Q)$(AR) --thin rcs $@ $^
 $(UNIT_TESTS): $(BUILD)/unit/%_test: $(OBJ)/tests/unit/%_test.o $(BUILD)/unit/all.a
 	@mkdir -p $(@D); echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS) $(LIBS_CTL) $(LIBS_RELAY) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS) $(LIBS_CTL) $(LIBS_DAEMON) $(LIBS_RELAY) -lcmocka
 .PHONY: unit
 unit: $(UNIT_TESTS)
 
@@ -168,6 +172,7 @@ FUZZ_SECONDS ?= 30
 FUZZ_FLAGS   := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_SOURCES := $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMTP) $(DNS) $(OBJ)/agent/model/conf_parse.c \
 	$(OBJ)/agent/model/conf_scan.c tests/unit/smtp_pair.c \
+	$(addprefix agent/gate/,gate_message.c gate_methods.c) \
 	$(addprefix agent/relay/,proxy_parse.c socks_parse.c sts.c socketmap.c)
 FUZZ_OBJ     := $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
 build/fuzz/obj/%.o: %.c | $(OBJ)/agent/model/conf_parse.h

@@ -130,6 +130,7 @@ static const struct {
 	{ "org.outbind.NotFound", CTL_REFUSED, say_not_found },
 	{ "org.outbind.PermissionDenied", CTL_DENIED, say_denied },
 	{ "org.outbind.Busy", CTL_REFUSED, say_busy },
+	{ "org.outbind.TooManyCalls", CTL_REFUSED, say_busy },
 	{ "org.outbind.relay.NotPossible", CTL_REFUSED, say_not_possible },
 	{ "org.outbind.relay.NotFound", CTL_REFUSED, say_not_found },
 	{ "org.outbind.relay.PermissionDenied", CTL_DENIED, say_denied },

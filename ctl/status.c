@@ -97,6 +97,37 @@ static void add_work(struct table *block, const json_t *reply)
 	table_add_format(block, "%lld KiB", reply_number(reply, "memory") / 1024);
 }
 
+/* Sockets that others connect to, and who reads them. */
+static void add_doors(struct table *block, const json_t *reply)
+{
+	static const char *const doors[] = { "control", "tags" };
+	const json_t *gates = reply_member(reply, "gates");
+	const json_t *capabilities = reply_member(reply, "capabilities");
+	char text[256] = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
+		const json_t *door = reply_member(reply, doors[i]);
+
+		table_add(block, doors[i], TINT_DIM);
+		table_add_format(block, "%lld connected, %lld asked too often, %lld turned away",
+				 reply_number(door, "peers"), reply_number(door, "limited"),
+				 reply_number(door, "refused"));
+	}
+	for (size_t i = 0; i < json_array_size(gates); i++) {
+		const json_t *gate = json_array_get(gates, i);
+
+		table_add(block, "gate", TINT_DIM);
+		table_add_format(block, "for %s: pid %lld, ended %lld times",
+				 reply_text(gate, "peers"), reply_number(gate, "pid"),
+				 reply_number(gate, "ended"));
+	}
+	for (size_t i = 0; i < json_array_size(capabilities); i++)
+		(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s",
+			       *text ? ", " : "",
+			       json_string_value(json_array_get(capabilities, i)));
+	answer_line(block, "capabilities", *text ? text : "none", TINT_PLAIN);
+}
+
 static void add_removals(struct table *block, const json_t *removals)
 {
 	for (size_t i = 0; i < json_array_size(removals); i++) {
@@ -126,6 +157,7 @@ static void status_text(const struct ctl *ctl, const json_t *reply)
 	add_features(&block, reply);
 	add_counters(&block, reply);
 	add_sources(&block, reply);
+	add_doors(&block, reply);
 	add_removals(&block, reply_member(reply, "removals"));
 	for (size_t i = 0; i < json_array_size(warnings); i++)
 		answer_line(&block, "warning", json_string_value(json_array_get(warnings, i)),

@@ -181,6 +181,7 @@ static int read_failure(const char *text, const struct answer *answer)
 	static const struct { const char *code; int error; } failures[] = {
 		{ TAG_UNKNOWN, ENOENT }, { TAG_DENIED, EPERM }, { TAG_UNUSABLE, ENETUNREACH },
 		{ TAG_BAD_SOCKET, EINVAL }, { TAG_BAD_REQUEST, EPROTO },
+		{ TAG_TOO_MANY, EAGAIN }, { TAG_NOT_NOW, EAGAIN },
 	};
 	size_t len = strcspn(text, " ");
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "daemon/generation.h"
+#include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/overlay.h"
 #include "daemon/state.h"
@@ -28,6 +29,7 @@ struct listing;
 struct plumb;
 struct control;
 struct diagnosis;
+struct porter;
 struct monitor;
 struct probe_failure;
 struct ranking;
@@ -38,6 +40,9 @@ struct survey;
 enum { FLOW_CALLERS_MAX = 16 };
 
 struct flow_callers { uid_t user[FLOW_CALLERS_MAX]; size_t n; };
+
+/* What came to a socket that others connect to. */
+struct door { unsigned peers; uint64_t limited, refused; };	/* calls too often, connections not served */
 
 struct agent {
 	/* Borrowed, set before agent_start(). */
@@ -77,6 +82,8 @@ struct agent {
 	struct plumb *plumb;			/* what it put on interfaces; NULL: nothing, see plumb.h */
 	uid_t asked_by;				/* its peer */
 	unsigned captures;			/* that run; see method_capture.c */
+	struct { struct door control, tags; struct log_budget log; } doors;
+	struct { const struct porter *strangers, *relay; } gates;	/* NULL: there is none */
 	struct removals *removals;		/* bindings that are being removed; see remove.h */
 	struct sources *sources;		/* own and former ones; see sources.h */
 	struct alarm *alarm;			/* wrong sources; NULL: not looked for yet */

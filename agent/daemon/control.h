@@ -6,10 +6,11 @@
 
 struct sd_event;
 struct control;
+struct porter;
 
-/* Listen on @runtime_dir/org.outbind. 0 or -errno. */
+/* Listen on @runtime_dir/org.outbind; @porter's gate reads those who are not root. 0 or -errno. */
 MUST_CHECK int control_open(struct sd_event *event, struct agent *agent, const char *runtime_dir,
-			    struct control **ret);
+			    struct porter *porter, struct control **ret);
 /*
  * control_wake - ask every stream that waits again, from the event loop and soon
  * To be called when something that some stream may wait for has happened; costs nothing if no

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Dispatch. methods.def is dispatch table, access table and parameter list at once; the rights of
- * a peer come from its credentials when it connected, never from a message. The interface
+ * a peer come from its credentials when it connected, never from a message. What the gate has parsed
+ * takes the same way: it becomes parameters again, and they are checked again. The interface
  * org.varlink.service (https://varlink.org/Service) is answered here too.
  */
 #include "daemon/control_call.h"
 
+#include "base/mem.h"
 #include "daemon/log.h"
 #include "proto/varlink.h"
 
 #include <stdio.h>
 #include <string.h>
 
-struct method {
-	const char *name;
+struct method {					/* name and parameters: gate_forms, same index */
 	enum peer_right needs;
 	method_run *run;
-	const char *parameters;
 };
 
 static const char service_description[] =
@@ -56,92 +56,44 @@ static void get_interface(struct call *call)
 			    json_pack("{s:s}", "interface", name));
 }
 
-static const struct method methods[] = {
-	{ "org.varlink.service.GetInfo", PEER_NONE, get_info, "" },
-	{ "org.varlink.service.GetInterfaceDescription", PEER_NONE, get_interface, "interface:s" },
-#define METHOD(name, right, run, parameters) \
-	{ VARLINK_INTERFACE "." #name, right, method_##run, parameters },
+static const struct method methods[GATE_METHODS] = {
+	[GATE_METHOD_get_info] = { PEER_NONE, get_info },
+	[GATE_METHOD_get_interface] = { PEER_NONE, get_interface },
+#define METHOD(name, right, run, parameters) [GATE_METHOD_##run] = { right, method_##run },
 #include "daemon/methods.def"
 #undef METHOD
 };
 
-static bool has_type(const json_t *value, char type)
+/* Run method @i. @fault: name of a parameter that is known to be wrong, or NULL. */
+static void run(size_t i, enum peer_right right, const char *fault, struct call *call)
 {
-	if (type == 'b')
-		return json_is_boolean(value);
-	if (type == 'a')
-		return json_is_array(value);
-	return type == 'i' ? json_is_integer(value) : json_is_string(value);
-}
+	char name[32];
 
-/* Every parameter that @spec names is there and of its type, in @call; the number of them that are
- * there in *ret_n. False with the answer set if not. */
-static bool check_named(struct call *call, const char *spec, size_t *ret_n)
-{
-	size_t n = 0;
+	if (right < methods[i].needs) {
+		const char *needs = methods[i].needs == PEER_ADMIN  ? "root"
+				  : methods[i].needs == PEER_REPORT ? "root or user outbind-dns"
+								    : "root or group outbind";
 
-	while (*spec) {
-		char name[32];
-		size_t len = strcspn(spec, ":?");
-		bool optional = spec[len] == '?';
-		const json_t *value;
-
-		snprintf(name, sizeof name, "%.*s", (int)len, spec);
-		value = json_object_get(call->parameters, name);
-		n += value != NULL;
-		if (value && json_is_null(value) && optional)
-			value = NULL;
-		if (value ? !has_type(value, spec[len + 1]) : !optional) {
-			method_fail_parameter(call, name);
-			return false;
-		}
-		spec += len + 2;
-		spec += *spec == ' ';
-	}
-	*ret_n = n;
-	return true;
-}
-
-/* No parameter is misspelt: what we do not know is refused, not ignored. */
-static bool check_unknown(struct call *call, const char *spec)
-{
-	void *at = json_object_iter((json_t *)(uintptr_t)call->parameters);
-
-	for (; at; at = json_object_iter_next((json_t *)(uintptr_t)call->parameters, at)) {
-		const char *key = json_object_iter_key(at), *found = spec;
-		size_t len = strlen(key);
-
-		while (*found && !(strncmp(found, key, len) == 0 && strchr(":?", found[len]))) {
-			found += strcspn(found, " ");
-			found += *found == ' ';
-		}
-		if (!*found || len == 0) {
-			method_fail_parameter(call, key);
-			return false;
-		}
-	}
-	return true;
-}
-
-static void run(const struct method *method, enum peer_right right, struct call *call)
-{
-	size_t n = 0;
-
-	if (right < method->needs) {
-		const char *needs = method->needs == PEER_ADMIN	? "root"
-				    : method->needs == PEER_REPORT ? "root or user outbind-dns"
-								   : "root or group outbind";
-
-		log_event(EVENT_CONTROL_DENIED, "method=%s needs=\"%s\"", method->name, needs);
+		if (log_allowed(&call->agent->doors.log))
+			log_event(EVENT_CONTROL_DENIED, "method=%s uid=%u needs=\"%s\"",
+				  gate_forms[i].name, call->agent->asked_by, needs);
 		method_fail(call, OUTBIND_ERROR("PermissionDenied"),
 			    json_pack("{s:s}", "needs", needs));
 		return;
 	}
-	if (!check_named(call, method->parameters, &n))
-		return;
-	if (n != json_object_size(call->parameters) && !check_unknown(call, method->parameters))
-		return;
-	method->run(call);
+	if (!fault)
+		fault = gate_method_check(call->parameters, gate_forms[i].parameters, name);
+	if (fault)
+		method_fail_parameter(call, fault);
+	else
+		methods[i].run(call);
+}
+
+static json_t *json_interface(const char *name, size_t len)
+{
+	AUTO(mem_drop) char *interface = mem_text(name, len);
+
+	return method_json(interface);
 }
 
 static void fail_unknown(struct call *call, const char *name)
@@ -152,21 +104,10 @@ static void fail_unknown(struct call *call, const char *name)
 	if ((len == strlen(VARLINK_INTERFACE) && strncmp(name, VARLINK_INTERFACE, len) == 0) ||
 	    (len == 19 && strncmp(name, "org.varlink.service", len) == 0))
 		method_fail(call, SERVICE_ERROR("MethodNotFound"),
-			    json_pack("{s:s}", "method", name));
+			    json_pack("{s:o}", "method", method_json(name)));
 	else
 		method_fail(call, SERVICE_ERROR("InterfaceNotFound"),
-			    json_pack("{s:s%}", "interface", name, len));
-}
-
-static void dispatch(const char *name, enum peer_right right, struct call *call)
-{
-	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-		if (strcmp(methods[i].name, name) == 0) {
-			run(&methods[i], right, call);
-			return;
-		}
-	}
-	fail_unknown(call, name);
+			    json_pack("{s:o}", "interface", json_interface(name, len)));
 }
 
 /* Takes what is in @answer. */
@@ -207,31 +148,60 @@ static void begin_stream(struct call *call, bool more, bool oneway)
 	}
 }
 
+/* What becomes of a call that was run. */
+static void finish(struct call *call, bool more, bool oneway, struct reply *ret)
+{
+	if (call->stream)
+		begin_stream(call, more, oneway);
+	if (oneway) {
+		answer_drop(&call->answer);
+		*ret = (struct reply){ 0 };
+		return;
+	}
+	ret->message = call->answer.waits ? NULL : message_of(&call->answer);
+	ret->stream = call->stream;
+}
+
 int control_call(struct agent *agent, enum peer_right right, const json_t *message,
 		 struct reply *ret)
 {
 	const char *name = json_string_value(json_object_get(message, "method"));
 	const json_t *parameters = json_object_get(message, "parameters");
-	bool oneway = json_is_true(json_object_get(message, "oneway"));
-	bool more = json_is_true(json_object_get(message, "more"));
 	struct call call = { .agent = agent };
 	json_t *none = json_object();
+	size_t i;
 
 	if (!name || (parameters && !json_is_object(parameters) && !json_is_null(parameters))) {
 		json_decref(none);
 		return -EBADMSG;
 	}
 	call.parameters = json_is_object(parameters) ? parameters : none;
-	dispatch(name, right, &call);
-	if (call.stream)
-		begin_stream(&call, more, oneway);
+	i = gate_method_find(name);
+	if (i < GATE_METHODS)
+		run(i, right, NULL, &call);
+	else
+		fail_unknown(&call, name);
+	finish(&call, json_is_true(json_object_get(message, "more")),
+	       json_is_true(json_object_get(message, "oneway")), ret);
 	json_decref(none);
-	if (oneway) {
-		answer_drop(&call.answer);
-		*ret = (struct reply){ 0 };
-		return 0;
-	}
-	ret->message = call.answer.waits ? NULL : message_of(&call.answer);
-	ret->stream = call.stream;
+	return 0;
+}
+
+int control_call_gated(struct agent *agent, enum peer_right right, const struct gate_call *asked,
+		       struct reply *ret)
+{
+	struct call call = { .agent = agent };
+	json_t *parameters = gate_message_parameters(asked);
+
+	if (!parameters)
+		return -EBADMSG;
+	call.parameters = parameters;
+	if (asked->fault == GATE_NO_METHOD)
+		fail_unknown(&call, asked->at_fault);
+	else
+		run(asked->method, right, asked->fault == GATE_FINE ? NULL : asked->at_fault,
+		    &call);
+	finish(&call, asked->more, asked->oneway, ret);
+	json_decref(parameters);
 	return 0;
 }

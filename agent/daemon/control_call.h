@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/method.h"
+#include "gate/gate_message.h"
 
 /* What becomes of a message. */
 struct reply {
@@ -16,6 +17,10 @@ struct reply {
  */
 MUST_CHECK int control_call(struct agent *agent, enum peer_right right, const json_t *message,
 			    struct reply *ret);
+
+/* The same for a call that the gate has read: it is checked again. -EBADMSG: no gate of ours says that. */
+MUST_CHECK int control_call_gated(struct agent *agent, enum peer_right right,
+				  const struct gate_call *call, struct reply *ret);
 
 /* The next answer of a stream; *ret_last if it was the last one. NULL: it has nothing yet. */
 json_t *control_call_next(struct agent *agent, struct stream *stream, bool *ret_last);

@@ -7,7 +7,6 @@
 #include "daemon/log.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -20,6 +19,8 @@ static const struct {
 #include "daemon/log_events.def"
 #undef EVENT
 };
+
+enum { LINES_PER_SECOND = 10 };
 
 unsigned log_counts[LOG_EVENTS];
 static bool with_priority, muted;
@@ -95,4 +96,14 @@ const char *log_quote(const char *text, char out[static LOG_TEXT])
 	out[n++] = '"';
 	out[n] = '\0';
 	return out;
+}
+
+bool log_allowed(struct log_budget *budget)
+{
+	time_t now = time(NULL);
+
+	if (now != budget->second)
+		budget->n = 0;
+	budget->second = now;
+	return budget->n++ < LINES_PER_SECOND;
 }

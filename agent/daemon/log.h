@@ -4,6 +4,9 @@
 
 #include "base/own.h"
 
+#include <stdbool.h>
+#include <time.h>
+
 enum log_event {
 #define EVENT(name, text, priority) EVENT_##name,
 #include "daemon/log_events.def"
@@ -30,6 +33,10 @@ void log_listen(log_listener *hear, void *context);
 
 /* @text as a quoted value in @out, cut to fit; returns @out. */
 const char *log_quote(const char *text, char out[static LOG_TEXT]);
+
+/* So that strangers do not fill the log: ten lines a second of one kind, where the caller asks first. */
+struct log_budget { time_t second; unsigned n; };
+bool log_allowed(struct log_budget *budget);
 
 /* Unit tests: how often an event was logged, and silence. */
 extern unsigned log_counts[LOG_EVENTS];

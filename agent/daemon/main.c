@@ -17,11 +17,15 @@
 #include "daemon/plumb.h"
 #include "daemon/plumb_events.h"
 #include "daemon/monitor.h"
+#include "daemon/peer.h"
+#include "daemon/porter.h"
+#include "daemon/privilege.h"
 #include "daemon/probe.h"
 #include "daemon/survey.h"
 #include "daemon/tagger.h"
 #include "daemon/warmup.h"
 #include "daemon/watch.h"
+#include "gate/gate_run.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -29,6 +33,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
@@ -43,6 +48,7 @@ struct daemon {
 	sd_event *event;
 	struct watch *watch;
 	struct plumb_events *plumbing;
+	struct porter *strangers, *relays;
 	struct control *control;
 	struct tagger *tagger;
 	struct probes *probes;
@@ -58,6 +64,9 @@ static void daemon_drop(struct daemon *d)
 	follow_close(&d->agent);
 	diagnosis_close(&d->agent);
 	tagger_close(d->tagger);
+	porter_close(d->strangers);
+	porter_close(d->relays);
+	d->agent.gates.strangers = d->agent.gates.relay = NULL;
 	probe_close(d->probes);
 	plumb_events_close(d->plumbing);
 	watch_close(d->watch);
@@ -304,6 +313,19 @@ static void wake(void *context)
 	control_wake(d->control);
 }
 
+/* Strangers' gate, and the relay's where there is a user of that name. */
+static int open_gates(struct daemon *d)
+{
+	uid_t relay;
+	int r = porter_open(d->event, "strangers", &d->strangers);
+
+	if (r == 0 && peer_user_id("outbind-relay", &relay) == 0)
+		r = porter_open(d->event, "relay", &d->relays);
+	d->agent.gates.strangers = d->strangers;
+	d->agent.gates.relay = d->relays;
+	return r < 0 ? fail("cannot start what reads the sockets", r) : 0;
+}
+
 static int open_sockets(struct daemon *d)
 {
 	int r = remover_open(d->event, &d->agent);
@@ -315,19 +337,25 @@ static int open_sockets(struct daemon *d)
 	r = survey_open(d->event, &d->agent);
 	if (r < 0)
 		return fail("cannot make a timer", r);
-	r = control_open(d->event, &d->agent, d->options.runtime_dir, &d->control);
-
+	r = open_gates(d);
+	if (r != 0)
+		return r;
+	r = control_open(d->event, &d->agent, d->options.runtime_dir, d->strangers, &d->control);
 	if (r < 0)
 		return fail("cannot listen on the control socket", r);
 	monitor_on_event(d->agent.monitor, wake, d);
 	r = diagnosis_open(d->event, &d->agent);
 	if (r < 0)
 		return fail("cannot wait for a thread", r);
-	r = tagger_open(d->event, &d->agent, d->options.runtime_dir, &d->tagger);
+	r = tagger_open(d->event, &d->agent, d->options.runtime_dir, d->strangers, d->relays,
+			&d->tagger);
 	if (r < 0)
 		return fail("cannot listen on the tag socket", r);
 	r = probe_open(d->event, &d->agent, &d->probes);
-	return r < 0 ? fail("cannot send probes", r) : 0;
+	if (r < 0)
+		return fail("cannot send probes", r);
+	r = privilege_reduce();
+	return r < 0 ? fail("cannot give up capabilities", r) : 0;
 }
 
 static int run(struct daemon *d)
@@ -361,12 +389,36 @@ static void block_signals(void)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
-int main(int argc, char **argv)
+/* Every peer is a descriptor; and nobody whose user has more of them on their way between processes than
+ * this limit may pass one on (unix(7), ETOOMANYREFS), which as root counts those of all others of root's. */
+static void raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);	/* it works with fewer */
+}
+
+static int check_privilege(void)
+{
+	privilege_keep();
+	if (privilege_sufficient())
+		return 0;
+	log_event(EVENT_AGENT_FAILED,
+		  "text=\"outbindd needs CAP_NET_ADMIN, for nf_tables, routes and marks of sockets, and "
+		  "does not have it: start it as root, or by its unit\"");
+	return EXIT_FAILURE;
+}
+
+static int serve(int argc, char **argv)
 {
 	AUTO(daemon_drop) struct daemon d = { .lock = FD_NONE, .runtime_lock = FD_NONE,
 					      .state = { .lock = FD_NONE } };
@@ -378,7 +430,10 @@ int main(int argc, char **argv)
 	if (d.options.check)
 		return check(&d.options);
 	block_signals();
-	status = take_locks(&d);
+	raise_limits();
+	status = check_privilege();
+	if (status == 0)
+		status = take_locks(&d);
 	if (status == 0)
 		status = open_world(&d);
 	if (status == 0)
@@ -388,4 +443,11 @@ int main(int argc, char **argv)
 	if (status == 0)
 		status = open_sockets(&d);
 	return status == 0 ? run(&d) : status;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], GATE_OPTION) == 0)
+		return gate_run();
+	return serve(argc, argv);
 }

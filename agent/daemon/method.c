@@ -63,7 +63,8 @@ json_t *method_json_time(const struct timespec *time)
 
 void method_fail_parameter(struct call *call, const char *name)
 {
-	method_fail(call, SERVICE_ERROR("InvalidParameter"), json_pack("{s:s}", "parameter", name));
+	method_fail(call, SERVICE_ERROR("InvalidParameter"),
+		    json_pack("{s:o}", "parameter", method_json(name)));
 }
 
 void method_fail_unknown(struct call *call, const char *binding)

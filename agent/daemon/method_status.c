@@ -7,6 +7,8 @@
 #include "daemon/flow_log.h"
 #include "daemon/follow.h"
 #include "daemon/listing.h"
+#include "daemon/porter.h"
+#include "daemon/privilege.h"
 #include "daemon/remove.h"
 #include "daemon/survey.h"
 #include "daemon/warn.h"
@@ -151,6 +153,32 @@ static json_t *removals(const struct agent *agent)
 	return list;
 }
 
+static json_t *door(const struct door *door)
+{
+	return json_pack("{s:I, s:I, s:I}", "peers", (json_int_t)door->peers, "limited",
+			 (json_int_t)door->limited, "refused", (json_int_t)door->refused);
+}
+
+/* Only those that there are. */
+static void add_gate(json_t *list, const char *peers, const struct porter *porter)
+{
+	struct porter_state state = porter_state(porter);
+
+	if (porter)
+		json_array_append_new(list, json_pack("{s:s, s:I, s:b, s:I}", "peers", peers, "pid",
+						      (json_int_t)state.pid, "ready", state.ready,
+						      "ended", (json_int_t)state.ended));
+}
+
+static json_t *gates(const struct agent *agent)
+{
+	json_t *list = json_array();
+
+	add_gate(list, "strangers", agent->gates.strangers);
+	add_gate(list, "relay", agent->gates.relay);
+	return list;
+}
+
 void method_get_status(struct call *call)
 {
 	struct agent *agent = call->agent;
@@ -177,6 +205,10 @@ void method_get_status(struct call *call)
 	json_object_set_new(status, "census", method_json_census(agent));
 	json_object_set_new(status, "flow_log", flow_log(agent));
 	json_object_set_new(status, "ports", ports(agent));
+	json_object_set_new(status, "control", door(&agent->doors.control));
+	json_object_set_new(status, "tags", door(&agent->doors.tags));
+	json_object_set_new(status, "gates", gates(agent));
+	json_object_set_new(status, "capabilities", privilege_json());
 	method_reply(call, status);
 }
 

@@ -21,6 +21,8 @@
 #define SO_NETNS_COOKIE 71			/* Linux 5.14 */
 #endif
 
+_Static_assert((int)TAG_REQUEST_NAME == (int)NAME_MAX_BYTES, "a request has room for every name");
+
 static const struct refusal none = { NULL, NULL };
 
 static int option(int fd, int level, int name, int *ret)
@@ -202,20 +204,6 @@ size_t tag_refuse(struct refusal refusal, char reply[static TAG_REPLY_MAX])
 				refusal.text);
 }
 
-/* The name in a request, or false. */
-static bool read_request(const char *request, size_t len, char name[static NAME_MAX_BYTES + 1])
-{
-	static const size_t prefix = sizeof TAG_REQUEST_PREFIX - 1;
-
-	if (len <= prefix || len > prefix + NAME_MAX_BYTES ||
-	    memcmp(request, TAG_REQUEST_PREFIX, prefix) != 0 ||
-	    memchr(request, '\0', len) != NULL)
-		return false;
-	memcpy(name, request + prefix, len - prefix);
-	name[len - prefix] = '\0';
-	return true;
-}
-
 static struct refusal check(const struct agent *agent, const struct tag_peer *peer,
 			    const char *name, const struct fd *fd, size_t n_fds,
 			    bool families[static FAMILIES])
@@ -236,23 +224,17 @@ static struct refusal check(const struct agent *agent, const struct tag_peer *pe
 	return check_usable(&agent->now->plan, binding, families);
 }
 
-size_t tag_answer(struct agent *agent, const struct tag_peer *peer, const char *request, size_t len,
-		  const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX])
+static size_t answer_first(struct agent *agent, const struct tag_peer *peer, const char *name,
+			   const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX])
 {
 	const struct plan *plan = &agent->now->plan;
 	bool families[FAMILIES] = { false };
-	char name[NAME_MAX_BYTES + 1];
 	struct fwmark mark = { 0 };
-	struct refusal refusal;
+	struct refusal refusal = check(agent, peer, name, fd, n_fds, families);
 	uint32_t binding;
+	size_t len;
 	int r;
 
-	if (tag_is_second(request, len))
-		return tag_answer_second(agent, peer, request, len, fd, n_fds, reply);
-	if (!read_request(request, len, name))
-		return tag_refuse((struct refusal){ TAG_BAD_REQUEST, "expected TAG 1 NAME" },
-				  reply);
-	refusal = check(agent, peer, name, fd, n_fds, families);
 	if (refusal.code)
 		return tag_refuse(refusal, reply);
 	binding = model_find(&agent->now->model, name);
@@ -266,4 +248,26 @@ size_t tag_answer(struct agent *agent, const struct tag_peer *peer, const char *
 		if (families[family] && plan_usable(plan, binding, family))
 			len = print_addresses(agent, binding, family, reply, len);
 	return len;
+}
+
+size_t tag_answer(struct agent *agent, const struct tag_peer *peer,
+		  const struct tag_request *request, const struct fd *fd, size_t n_fds,
+		  char reply[static TAG_REPLY_MAX])
+{
+	switch ((enum tag_request_kind)request->kind) {
+	case TAG_REQUEST_TAG:
+		return answer_first(agent, peer, request->name, fd, n_fds, reply);
+	case TAG_REQUEST_TAG_SECOND:
+	case TAG_REQUEST_ASK:
+		return tag_answer_second(agent, peer, request, fd, n_fds, reply);
+	case TAG_REQUEST_WATCH:
+		return (size_t)snprintf(reply, TAG_REPLY_MAX, "%s", TAG_REPLY_OK "binding=-");
+	case TAG_REQUEST_BAD_SECOND:
+		return tag_refuse((struct refusal){ TAG_BAD_REQUEST,
+			"expected ASK 2 HASH name:NAME, or address:IP" }, reply);
+	case TAG_REQUEST_BAD:
+	case TAG_REQUEST_KINDS:
+		break;
+	}
+	return tag_refuse((struct refusal){ TAG_BAD_REQUEST, "expected TAG 1 NAME" }, reply);
 }

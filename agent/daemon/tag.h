@@ -5,7 +5,7 @@
 
 #include "daemon/agent.h"
 #include "daemon/peer.h"
-#include "proto/tag.h"
+#include "proto/tag_request.h"
 
 struct tag_peer {
 	struct credentials credentials;
@@ -14,11 +14,12 @@ struct tag_peer {
 };
 
 /*
- * tag_answer - answer the request of @len bytes that came with @n_fds descriptors, the first @fd
+ * tag_answer - answer a request that came with @n_fds descriptors, the first @fd
  * Marks the socket if all is well. @reply gets one line, NUL-terminated. Returns its length.
  */
-size_t tag_answer(struct agent *agent, const struct tag_peer *peer, const char *request, size_t len,
-		  const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX]);
+size_t tag_answer(struct agent *agent, const struct tag_peer *peer,
+		  const struct tag_request *request, const struct fd *fd, size_t n_fds,
+		  char reply[static TAG_REPLY_MAX]);
 
 /* May @peer use @binding (NO_INDEX: the implicit default)? */
 bool tag_allowed(const struct model *model, const struct tag_peer *peer, uint32_t binding);

@@ -18,7 +18,6 @@ const struct ip *tag_address(const struct agent *agent, uint32_t binding, enum f
 size_t tag_refuse(struct refusal refusal, char reply[static TAG_REPLY_MAX]);
 
 /* tag_second.c: ASK and TAG of version 2. */
-bool tag_is_second(const char *request, size_t len);
-size_t tag_answer_second(struct agent *agent, const struct tag_peer *peer, const char *request,
-			 size_t len, const struct fd *fd, size_t n_fds,
+size_t tag_answer_second(struct agent *agent, const struct tag_peer *peer,
+			 const struct tag_request *request, const struct fd *fd, size_t n_fds,
 			 char reply[static TAG_REPLY_MAX]);

@@ -15,42 +15,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-struct second {					/* a request */
-	bool marks;				/* TAG, else ASK */
-	uint32_t hash;
-	const char *name;			/* or: */
-	struct ip ip;				/* len 0: by name */
-};
-
-bool tag_is_second(const char *request, size_t len)
-{
-	size_t ask = sizeof TAG_ASK_PREFIX - 1, tag = sizeof TAG_REQUEST2_PREFIX - 1;
-
-	return (len >= ask && memcmp(request, TAG_ASK_PREFIX, ask) == 0) ||
-	       (len >= tag && memcmp(request, TAG_REQUEST2_PREFIX, tag) == 0);
-}
-
-/* "ASK 2 HASH WHOM" in @text, NUL-terminated. */
-static bool read_second(const char *text, struct second *ret)
-{
-	uint64_t hash = 0;
-	size_t digits = 0;
-
-	*ret = (struct second){ .marks = text[0] == 'T' };
-	text += sizeof TAG_ASK_PREFIX - 1;
-	for (; *text >= '0' && *text <= '9' && digits < 11; text++, digits++)
-		hash = hash * 10 + (uint64_t)(*text - '0');
-	if (digits == 0 || hash > UINT32_MAX || *text++ != ' ')
-		return false;
-	ret->hash = (uint32_t)hash;
-	if (strncmp(text, TAG_BY_NAME, sizeof TAG_BY_NAME - 1) == 0) {
-		ret->name = text + sizeof TAG_BY_NAME - 1;
-		return ret->name[0] && strlen(ret->name) <= NAME_MAX_BYTES;
-	}
-	return strncmp(text, TAG_BY_ADDRESS, sizeof TAG_BY_ADDRESS - 1) == 0 &&
-	       ip_parse(text + sizeof TAG_BY_ADDRESS - 1, &ret->ip) == 0;
-}
-
 static uint32_t find_address(const struct model *model, const struct ip *ip)
 {
 	for (size_t i = 0; i < model->addresses.n; i++) {
@@ -195,8 +159,8 @@ static int mark_default(const struct plan *plan, const struct fd *fd)
  * `default` without a definition: the host's own addresses, which nobody is told. Not without a mark: the
  * policy would judge who asked, and might have him turned to himself.
  */
-static size_t answer_default(struct agent *agent, const struct second *second, const struct fd *fd,
-			     size_t n_fds, char reply[static TAG_REPLY_MAX])
+static size_t answer_default(struct agent *agent, const struct tag_request *request,
+			     const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX])
 {
 	const struct model *model = &agent->now->model;
 	bool families[FAMILIES];
@@ -207,7 +171,7 @@ static size_t answer_default(struct agent *agent, const struct second *second, c
 	    model->default_binding == DEFAULT_SUSPENDED)
 		return tag_refuse((struct refusal){ TAG_UNUSABLE, "default-binding refuses" },
 				  reply);
-	if (second->marks) {
+	if (request->kind == TAG_REQUEST_TAG_SECOND) {
 		refusal = n_fds == 1 ? tag_check_socket(fd->n, families)
 				     : (struct refusal){ TAG_BAD_SOCKET,
 							 "expected exactly one descriptor" };
@@ -223,14 +187,14 @@ static size_t answer_default(struct agent *agent, const struct second *second, c
 }
 
 static struct refusal find(const struct agent *agent, const struct tag_peer *peer,
-			   const struct second *second, uint32_t *ret)
+			   const struct tag_request *request, uint32_t *ret)
 {
 	const struct model *model = &agent->now->model;
-	uint32_t index = second->ip.len > 0 ? find_address(model, &second->ip)
-					    : model_find(model, second->name);
+	uint32_t index = request->ip.len > 0 ? find_address(model, &request->ip)
+					    : model_find(model, request->name);
 
 	if (index == NO_INDEX)
-		return (struct refusal){ TAG_UNKNOWN, second->ip.len > 0
+		return (struct refusal){ TAG_UNKNOWN, request->ip.len > 0
 			? "no binding has this address" : "no binding has this name" };
 	if (!tag_allowed(model, peer, index))
 		return (struct refusal){ TAG_DENIED,
@@ -238,7 +202,7 @@ static struct refusal find(const struct agent *agent, const struct tag_peer *pee
 	if (model->bindings.at[index].group) {
 		if (agent->now->plan.suspended[index])
 			return (struct refusal){ TAG_UNUSABLE, "suspended" };
-		index = pick_member(&agent->now->plan, index, second->hash);
+		index = pick_member(&agent->now->plan, index, request->hash);
 		if (index == NO_INDEX)
 			return (struct refusal){ TAG_UNUSABLE, "no member of the group is usable" };
 	}
@@ -246,28 +210,19 @@ static struct refusal find(const struct agent *agent, const struct tag_peer *pee
 	return (struct refusal){ NULL, NULL };
 }
 
-size_t tag_answer_second(struct agent *agent, const struct tag_peer *peer, const char *request,
-			 size_t len, const struct fd *fd, size_t n_fds,
+size_t tag_answer_second(struct agent *agent, const struct tag_peer *peer,
+			 const struct tag_request *request, const struct fd *fd, size_t n_fds,
 			 char reply[static TAG_REPLY_MAX])
 {
-	char text[TAG_REQUEST_MAX + 1];
 	struct line line = { reply, 0 };
-	struct second second;
 	struct refusal refusal;
 	uint32_t binding = 0;
 
-	if (len > TAG_REQUEST_MAX || memchr(request, '\0', len))
-		return tag_refuse((struct refusal){ TAG_BAD_REQUEST, "too long" }, reply);
-	memcpy(text, request, len);
-	text[len] = '\0';
-	if (!read_second(text, &second))
-		return tag_refuse((struct refusal){ TAG_BAD_REQUEST,
-			"expected ASK 2 HASH name:NAME, or address:IP" }, reply);
-	if (second.name && strcmp(second.name, DEFAULT_BINDING) == 0 && peer->trusted &&
+	if (request->ip.len == 0 && strcmp(request->name, DEFAULT_BINDING) == 0 && peer->trusted &&
 	    model_find(&agent->now->model, DEFAULT_BINDING) == NO_INDEX)
-		return answer_default(agent, &second, fd, n_fds, reply);
-	refusal = find(agent, peer, &second, &binding);
-	if (!refusal.code && second.marks)
+		return answer_default(agent, request, fd, n_fds, reply);
+	refusal = find(agent, peer, request, &binding);
+	if (!refusal.code && request->kind == TAG_REQUEST_TAG_SECOND)
 		refusal = mark_socket(agent, binding, fd, n_fds);
 	if (refusal.code)
 		return tag_refuse(refusal, reply);

@@ -6,8 +6,9 @@
 
 struct sd_event;
 struct tagger;
+struct porter;
 
-/* Listen on @runtime_dir/tag. 0 or -errno. */
+/* Listen on @runtime_dir/tag. @relays: NULL if there is no user outbind-relay. 0 or -errno. */
 MUST_CHECK int tagger_open(struct sd_event *event, struct agent *agent, const char *runtime_dir,
-			   struct tagger **ret);
+			   struct porter *strangers, struct porter *relays, struct tagger **ret);
 void tagger_close(struct tagger *tagger);		/* accepts NULL; removes the socket */

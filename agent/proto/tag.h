@@ -45,3 +45,5 @@ enum { TAG_REQUEST_MAX = 6 + 11 + 8 + 63, TAG_REPLY_MAX = 8192 };
 #define TAG_UNUSABLE	"unusable"		/* cannot carry the family of the socket now */
 #define TAG_BAD_SOCKET	"bad-socket"		/* not an unconnected inet socket, or not one descriptor */
 #define TAG_BAD_REQUEST	"bad-request"		/* not understood */
+#define TAG_TOO_MANY	"too-many"		/* requests in so short a time; later again */
+#define TAG_NOT_NOW	"not-now"		/* the agent cannot serve this connection; connect again */

@@ -26,7 +26,8 @@ LAYERS = {
     "smtp": ("base",),
     "dns": ("base", "agent/proto/identity.h"),
     "relay": ("base", "model", "proto", "smtp", "dns"),
-    "daemon": ("base", "model", "plan", "kernel", "proto"),
+    "gate": ("base", "proto", "agent/daemon/methods.def"),
+    "daemon": ("base", "model", "plan", "kernel", "proto", "gate"),
     "ctl": ("base", "model", "plan", "proto", "dns", "agent/kernel/kernel.h", "agent/kernel/packet_log.h"),
     "lib": ("agent/proto/tag.h",),      # the protocol's words; MIT like the library
 }
@@ -37,8 +38,9 @@ LIBRARIES = {
     "netlink/": ("kernel",), "linux/netlink": ("kernel",), "linux/rtnetlink": ("kernel",),
     "linux/netfilter": ("kernel",), "linux/if_addr": ("kernel",), "linux/fib_rules": ("kernel",),
     "sys/inotify": ("kernel",),
-    "systemd/": ("daemon", "relay", "ctl"), "pcap/": ("ctl",), "archive": ("ctl",), "cap-ng": ("ctl",), "curses.h": ("ctl",),
-    "jansson": ("proto", "daemon", "ctl", "relay"),
+    "systemd/": ("daemon", "relay", "ctl"), "pcap/": ("ctl",), "archive": ("ctl",), "curses.h": ("ctl",),
+    "cap-ng": ("ctl", "daemon", "gate"), "seccomp": ("gate",),
+    "jansson": ("proto", "gate", "daemon", "ctl", "relay"),
     "ev.h": ("dns", "relay"), "ares": ("dns", "relay"), "openssl/": ("relay",),
     "xxhash": ("base", "model", "plan", "kernel"),
 }

@@ -39,6 +39,17 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* As of a peer that is read here. */
+static size_t answer(struct lab *lab, const struct tag_peer *peer, const char *text,
+		     const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX])
+{
+	struct tag_request request;
+
+	tag_request_read(text, strlen(text), &request);
+	assert_true(tag_request_valid(&request));
+	return tag_answer(&lab->agent, peer, &request, fd, n_fds, reply);
+}
+
 enum kind { NO_FD, TCP4, TCP6, TCP6_ONLY, UDP4, RAW4, UNIX, A_PIPE, BOUND, LISTENING, CONNECTED };
 
 static struct fd make(enum kind kind)
@@ -146,8 +157,7 @@ static void test_requests(void **state)
 
 		if (!may_mark() && (requests[i].want[0] == 'O' || requests[i].kind == RAW4))
 			continue;
-		len = tag_answer(&lab->agent, &root, requests[i].request,
-				 strlen(requests[i].request), &fd, fd.n >= 0, reply);
+		len = answer(lab, &root, requests[i].request, &fd, fd.n >= 0, reply);
 		if (strncmp(reply, requests[i].want, strlen(requests[i].want)) != 0 ||
 		    len != strlen(reply))
 			fail_msg("%s: got '%s', want '%s'", requests[i].what, reply,
@@ -162,7 +172,7 @@ static void test_two_descriptors(void **state)
 	char reply[TAG_REPLY_MAX];
 	struct lab *lab = *state;
 
-	tag_answer(&lab->agent, &root, "TAG 1 acme", 10, &fd, 2, reply);
+	answer(lab, &root, "TAG 1 acme", &fd, 2, reply);
 	assert_non_null(strstr(reply, "ERROR bad-socket expected exactly one"));
 }
 
@@ -178,7 +188,7 @@ static void test_mark_bits(void **state)
 
 	if (setsockopt(fd.n, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0)
 		skip();
-	tag_answer(&lab->agent, &root, "TAG 1 four", 10, &fd, 1, reply);
+	answer(lab, &root, "TAG 1 four", &fd, 1, reply);
 	assert_int_equal(getsockopt(fd.n, SOL_SOCKET, SO_MARK, &mark, &size), 0);
 	assert_int_equal(mark, 0xabcd0002);
 }
@@ -230,7 +240,7 @@ static void ask_member(struct lab *lab, uint32_t hash, const char *whom, char *r
 	const char *name;
 
 	snprintf(request, sizeof request, "ASK 2 %u name:%s", hash, whom);
-	tag_answer(&lab->agent, &root, request, strlen(request), NULL, 0, reply);
+	answer(lab, &root, request, NULL, 0, reply);
 	name = strstr(reply, "binding=");
 	snprintf(ret, size, "%.*s", name ? (int)strcspn(name + 8, " ") : 60,
 		 name ? name + 8 : reply);
@@ -277,11 +287,11 @@ static void test_denied(void **state)
 	char reply[TAG_REPLY_MAX];
 	struct lab *lab = *state;
 
-	tag_answer(&lab->agent, &peer, "TAG 1 acme", 10, &fd, 1, reply);
+	answer(lab, &peer, "TAG 1 acme", &fd, 1, reply);
 	assert_non_null(strstr(reply, "ERROR not-allowed"));
-	tag_answer(&lab->agent, &peer, "ASK 2 1 name:acme", 17, &fd, 0, reply);
+	answer(lab, &peer, "ASK 2 1 name:acme", &fd, 0, reply);
 	assert_non_null(strstr(reply, "ERROR not-allowed"));
-	tag_answer(&lab->agent, &peer, "ASK 2 1 address:192.0.2.1", 25, &fd, 0, reply);
+	answer(lab, &peer, "ASK 2 1 address:192.0.2.1", &fd, 0, reply);
 	assert_non_null(strstr(reply, "ERROR not-allowed"));
 }
 
