@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One peer of the control socket. Root, and who reports what DNS says (in lists), are read here, and only while nothing waits to be sent to it;
- * everybody else by the gate, which passes on one call at a time. So one that does not read its answers
- * costs one answer of memory, and a stream makes its next piece when the last one was written, or waits
- * until control_wake(). What is not a varlink call ends the connection.
+ * One peer of the control socket. Root, and who reports what DNS says (in lists), are read here, and only
+ * while nothing waits to be sent to them; everybody else by the gate, which passes on one call at a time.
+ * So one that does not read its answers costs one answer of memory, and a stream makes its next piece when
+ * the last one was written, or waits until control_wake(). What is not a varlink call ends the connection.
  *
  * A peer that asks too often is told so, and its next call is not looked at before the next tick: what is
  * refused costs something too.
@@ -17,7 +17,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum { REQUEST_MAX = 64 * 1024, CHANGE_MAX = 64 * 1024 * 1024, CALLS_AT_ONCE = 16, HOLD_USEC = 50 * 1000 };
+enum { REQUEST_MAX = 64 * 1024, CHANGE_MAX = 64 * 1024 * 1024,
+       CALLS_AT_ONCE = 16, HOLD_USEC = 50 * 1000 };
 
 void control_peer_free(struct peer *peer)
 {
