@@ -34,7 +34,8 @@ static bool read_binding(struct call *call, struct flow_filter *filter)
 		PUSH(&filter->marks, now->plan.marks[group->members[i].binding].host);
 	if (!group)
 		PUSH(&filter->marks, now->plan.marks[binding].host);
-	qsort(filter->marks.at, filter->marks.n, sizeof *filter->marks.at, by_value);
+	if (filter->marks.n > 1)
+		qsort(filter->marks.at, filter->marks.n, sizeof *filter->marks.at, by_value);
 	return true;
 }
 
@@ -102,8 +103,9 @@ bool flow_filter_takes(const struct flow_filter *filter, const struct connection
 {
 	uint32_t mark = c->mark.host & filter->mask.host;
 
-	if (filter->by_binding && !bsearch(&mark, filter->marks.at, filter->marks.n,
-					   sizeof mark, by_value))
+	if (filter->by_binding && (filter->marks.n == 0 ||
+				   !bsearch(&mark, filter->marks.at, filter->marks.n,
+					    sizeof mark, by_value)))
 		return false;
 	if (filter->by_to && !prefix_contains(&filter->to, &c->to))
 		return false;

@@ -52,6 +52,8 @@ static void keep_top(struct capacity_stream *capacity)
 {
 	size_t n = 0, of_mark = 0;
 
+	if (capacity->rows.n == 0)
+		return;
 	qsort(capacity->rows.at, capacity->rows.n, sizeof *capacity->rows.at, by_mark);
 	for (size_t i = 0; i < capacity->rows.n; i++) {
 		of_mark = i > 0 && capacity->rows.at[i].mark == capacity->rows.at[i - 1].mark
@@ -84,7 +86,8 @@ static void make_rows(struct capacity_stream *capacity, struct agent *agent)
 			recounts--;
 		capacity_rate(use, now, before);
 	}
-	qsort(capacity->rows.at, capacity->rows.n, sizeof *capacity->rows.at, by_share);
+	if (capacity->rows.n > 0)
+		qsort(capacity->rows.at, capacity->rows.n, sizeof *capacity->rows.at, by_share);
 }
 
 static json_t *json_help(enum capacity_help help)

@@ -123,7 +123,8 @@ enum source_verdict sources_judge(struct agent *agent, const struct connection *
 		return SOURCE_OWN;
 	if (has_row(plan, four ? SET_KEPT4 : SET_KEPT6, mark, &c->source) ||
 	    is_former(sources, mark, &c->source) ||
-	    bsearch(&c->id, sources->known.at, sources->known.n, sizeof c->id, by_id))
+	    (sources->known.n > 0 &&
+	     bsearch(&c->id, sources->known.at, sources->known.n, sizeof c->id, by_id)))
 		return SOURCE_FORMER;
 	return sources_binding(agent, c->mark) == NO_INDEX ? SOURCE_NOBODYS : SOURCE_WRONG;
 }
