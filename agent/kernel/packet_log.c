@@ -10,6 +10,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <linux/netlink.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,7 +25,7 @@ struct packet_log {
 	uint32_t next;				/* number of the packet to come */
 	uint64_t lost;
 	bool overrun;				/* and what it cost is not known yet */
-	uint8_t buffer[READ_BYTES];
+	alignas(struct nlmsghdr) uint8_t buffer[READ_BYTES];
 };
 
 static int configure(struct channel *channel, uint16_t group, uint32_t snap)

@@ -252,3 +252,11 @@ def _():
         check("ports rewritten", {name: row["seen"]["source"] for (name, _), row in rows.items()},
               {name: pool(names[name], 4) for name in list(names)[:5]})
         stop()
+        lab.nft("delete", "table", "inet", "p")
+        lab.nft("-f", "-", text="table inet r { chain i { type filter hook input priority 0; tcp dport 7000 drop; }; }",
+                namespace="receiver")
+        command = "%s/outbindctl --runtime-dir %s verify --to %s --timeout 1s" % (BUILD, agent.runtime, TO[4])
+        shown = lab.run("sender", "script", "-qec", command, "/dev/null", ok=False).stdout
+        check("a bar: " + shown[:300], ("\x1b[K[...." in shown, "0 of 50 probes" in shown, "50 failed" in shown), (True,) * 3)
+        plain = agent.ctl("verify", "--to", TO[4], "--timeout", "1s", ok=False)
+        check("none without a terminal", "\r" in plain.stderr, False)
