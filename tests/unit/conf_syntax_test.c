@@ -74,7 +74,8 @@ static const struct row syntax_rows[] = {
 	{ .what = "a brace too many",
 	  .text = "policy { otherwise pass; } }\n"
 		"mark-mask 5;",
-	  .want = "1:28: found '}', which closes nothing, expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay' or 'dns'\n"
+	  .want = "1:28: found '}', which closes nothing, "
+		"expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay' or 'dns'\n"
 		"2:11: mask '5' has holes: expected one run of bits, such as 0x1fff" },
 	{ .what = "a block inside a statement is passed over",
 	  .text = "binding a b { address 192.0.2.1; { foo; } }\n"
