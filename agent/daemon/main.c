@@ -9,6 +9,7 @@
 #include "daemon/agent.h"
 #include "daemon/control.h"
 #include "daemon/flow_log.h"
+#include "daemon/keep.h"
 #include "daemon/follow.h"
 #include "daemon/diagnosis.h"
 #include "daemon/lock.h"
@@ -200,7 +201,10 @@ static int take_locks(struct daemon *d)
 static int open_world(struct daemon *d)
 {
 	struct kernel_error error = { 0 };
-	int r = kernel_open(&d->options.kernel, &d->agent.kernel, &error);
+	int r;
+
+	d->options.kernel.socket = keep_take();
+	r = kernel_open(&d->options.kernel, &d->agent.kernel, &error);
 
 	if (r < 0) {
 		log_event(EVENT_AGENT_FAILED, "text=\"cannot open nf_tables: %s\"",
@@ -364,6 +368,8 @@ static int run(struct daemon *d)
 
 	d->running = true;
 	(void)sd_event_set_watchdog(d->event, true);
+	if (agent_owns_table(&d->agent))
+		keep_store(d->agent.kernel->table_fd);
 	(void)sd_notify(false, "READY=1");
 	say_status(d);
 	r = sd_event_loop(d->event);

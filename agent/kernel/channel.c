@@ -13,12 +13,37 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { ANSWER_ROOM = 128 * 1024, ANSWER_BUFFER = 4 * 1024 * 1024, DUMP_TRIES = 16 };
 
 int channel_open(struct channel *ret)
 {
 	return channel_open_bus(NETLINK_NETFILTER, ret);
+}
+
+int channel_take(int fd, struct channel *ret)
+{
+	int protocol = -1;
+	socklen_t size = sizeof protocol;
+	struct mnl_socket *socket = NULL;
+	char dropped[256];
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+	    protocol == NETLINK_NETFILTER)
+		socket = mnl_socket_fdopen(fd);
+	if (!socket) {
+		(void)close(fd);
+		return -EPROTONOSUPPORT;
+	}
+	while (recv(fd, dropped, sizeof dropped, MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+		;
+	*ret = (struct channel){
+		.socket = socket,
+		.port = mnl_socket_get_portid(socket),
+		.seq = (uint32_t)time(NULL),
+	};
+	return 0;
 }
 
 int channel_open_bus(int bus, struct channel *ret)

@@ -25,6 +25,12 @@ struct channel_error {				/* the first message of a transaction that was refused
 
 /* 0 or -errno. The socket reports extended acknowledgements, without echoing requests. */
 MUST_CHECK int channel_open(struct channel *ret);
+/*
+ * channel_take - go on with a socket that was opened by channel_open(), in an earlier process
+ * @fd: taken, also on failure. What it holds of answers is dropped.
+ * Returns 0, -EPROTONOSUPPORT (not a socket to nf_tables) or -errno.
+ */
+MUST_CHECK int channel_take(int fd, struct channel *ret);
 MUST_CHECK int channel_open_bus(int bus, struct channel *ret);	/* NETLINK_* beside NETFILTER */
 /* The same to rtnetlink, with strict checking of dump requests where the kernel has it. */
 MUST_CHECK int channel_open_route(struct channel *ret);

@@ -254,12 +254,14 @@ struct kernel {
 	uint32_t probes;			/* transactions of its own that opening took */
 	int ears_fd;				/* see listen() */
 	uint32_t port;				/* netlink port of our changes, for notices_read() */
+	int table_fd;				/* the socket that owns the table, borrowed; -1: a fake */
 	char template_digest[DIGEST_TEXT];	/* of the template this agent would load */
 };
 
 struct kernel_options {
 	const char *table;			/* name of the inet table, at most 31 bytes */
 	const char *template_path;		/* NULL: the one inside the program */
+	int socket;				/* that an earlier agent owned the table by, taken; 0: none */
 	bool no_owner;				/* leave the table unowned also where we could own it */
 };
 

@@ -26,6 +26,7 @@
 #include "kernel/table.h"
 #include "kernel/template.h"
 
+#include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netlink.h>
 #include <stdio.h>
@@ -530,6 +531,13 @@ static const struct kernel netlink_functions = {
 	.close = netlink_close,
 };
 
+static int open_channel(struct netlink_kernel *n, int kept)
+{
+	if (kept && channel_take(kept, &n->channel) == 0)
+		return 0;
+	return channel_open(&n->channel);
+}
+
 int kernel_open(const struct kernel_options *options, struct kernel **ret,
 		struct kernel_error *reterr)
 {
@@ -545,7 +553,7 @@ int kernel_open(const struct kernel_options *options, struct kernel **ret,
 		snprintf(reterr->text, sizeof reterr->text, "template %s: %s",
 			 options->template_path, strerror(-r));
 	if (r == 0)
-		r = channel_open(&n->channel);
+		r = open_channel(n, options->socket);
 	if (r == 0)
 		r = channel_open_route(&n->route);
 	if (r == 0)
@@ -560,6 +568,7 @@ int kernel_open(const struct kernel_options *options, struct kernel **ret,
 		return r;
 	}
 	n->kernel.port = n->channel.port;
+	n->kernel.table_fd = mnl_socket_get_fd(n->channel.socket);
 	n->kernel.ears_fd = n->announcer.poll.n;
 	template_digest(n->template_text, n->kernel.template_digest);
 	n->kernel.features.owner = probe(n, NFT_TABLE_F_OWNER);
