@@ -19,7 +19,7 @@ import sys
 import time
 
 import traffic
-from place import Place, Skip, check, run, wait_for
+from place import PATIENCE, Place, Skip, check, run, wait_for
 from wire import Capture
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -135,7 +135,7 @@ class Lab(Place):
     def probe_all(self, targets, namespace="sender", timeout=2.0, **who):
         """Results of (to, port, proto[, bind]) tried one after the other by one client."""
         read, write = os.pipe()
-        full = [(to, port, proto, timeout, rest[0] if rest else None)
+        full = [(to, port, proto, timeout * PATIENCE, rest[0] if rest else None)
                 for to, port, proto, *rest in targets]
         pid = self.fork(namespace, traffic.probe, write, who, full)
         os.close(write)
@@ -227,7 +227,7 @@ class Agent:
             notify.bind(path)
             notify.settimeout(0.05)
             self.spawn(path)
-            end = time.monotonic() + seconds
+            end = time.monotonic() + seconds * PATIENCE
             while True:
                 try:
                     if b"READY=1" in notify.recv(4096).split(b"\n"):

@@ -23,6 +23,10 @@ PR_SET_PDEATHSIG = 1
 NETNS = "/run/netns/"
 
 
+# On a slow machine, such as an emulated one, waits take as many times longer.
+PATIENCE = float(os.environ.get("OUTBIND_PATIENCE", "1"))
+
+
 class Skip(Exception):
     """The test cannot run here; the text says why."""
 
@@ -30,7 +34,7 @@ class Skip(Exception):
 def run(*command, text=None, ok=True, timeout=60, **options):
     """Run a command, return its result; with ok, fail if it fails."""
     result = subprocess.run([str(word) for word in command], input=text, capture_output=True,
-                            text=True, timeout=timeout, **options)
+                            text=True, timeout=timeout * PATIENCE, **options)
     if ok and result.returncode:
         raise AssertionError("%s: exit %d: %s" % (" ".join(map(str, command)), result.returncode,
                                                  (result.stderr or result.stdout).strip()))
@@ -39,7 +43,7 @@ def run(*command, text=None, ok=True, timeout=60, **options):
 
 def wait_for(what, condition, seconds=5.0, step=0.01):
     """Poll until condition() is true; return its value."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:
