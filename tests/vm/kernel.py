@@ -18,7 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 SECONDS = 480
-CHOSEN = ["selectors:", "refusal:", "live:", "suspend:", "default:", "agent: foreign"]
+CHOSEN = ["agent: foreign", "default:", "refusal:", "selectors:", "suspend:"]
 MODULES_FIRST = "virtio_pci virtio_blk virtio_console overlay".split()
 KERNEL = "linux-image-cloud-amd64"
 
@@ -50,7 +50,7 @@ for i in $(seq 900); do [ -S /run/first/tag ] && break; sleep 0.1; done
 kill $!; wait
 export OUTBIND_PATIENCE=5
 read up rest </proc/uptime; echo "ready after $up s"
-tests/run --build /io/build --jobs 2 --timeout 240 "$@" %s
+tests/run --build /io/build --jobs 1 --timeout 240 "$@" %s
 echo "done $?"
 sync
 echo b >/proc/sysrq-trigger
@@ -224,15 +224,15 @@ def run(root, where, options, line):
             failing.clear()
 
     def on_line(text):
-        match = re.match(r"(pass|FAIL|skip)  (.*?)(?: \(([0-9.]+) s\))?(?:: (.*))?$", text)
+        match = (re.match(r"(pass|FAIL)  (.*?)(?: \(([0-9.]+) s\))?()$", text) or
+                 re.match(r"(skip)  (.*?)(?: \(([0-9.]+) s\))?: ([^:]*)$", text))
         if not match:
             if failing and text.startswith("      "):
                 failing.append(text)
             return
         finish()
-        known = [name for name in waiting if match[2].startswith(name) or name.startswith(match[2])]
-        name = known[0] if known else match[2]
-        if known:
+        name = match[2]
+        if name in waiting:
             waiting.remove(name)
         what = "kernel %s: %s" % (version, name)
         if match[1] == "FAIL":
