@@ -112,6 +112,7 @@ static char *without_settings(const struct fold_file *file, const struct pieces 
 						      pieces_is(file->text, piece,
 								"port-warning") ||
 						      pieces_is(file->text, piece, "relay") ||
+						      pieces_is(file->text, piece, "metrics") ||
 						      pieces_is(file->text, piece, "dns")))
 			continue;
 		for (size_t at = piece->start; at < piece->end; at++)

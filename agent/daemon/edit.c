@@ -112,6 +112,7 @@ static void add_removals(struct attempt *attempt)
 	things_all(&attempt->agent->now->model, &now);
 	for (size_t i = 0; i < now.n; i++)
 		if (now.at[i].kind != ITEM_RELAY && now.at[i].kind != ITEM_DNS &&
+		    now.at[i].kind != ITEM_METRICS &&
 		    !overlay_find(&said, now.at[i].kind, now.at[i].key))
 			PUSH(&attempt->items, overlay_removal(now.at[i].kind, now.at[i].key));
 	for (size_t i = 0; i < overlay->n; i++) {

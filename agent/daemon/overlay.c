@@ -88,6 +88,7 @@ struct item overlay_removal(enum item_kind kind, const char *key)
 	case ITEM_SUSPEND:
 	case ITEM_RELAY:
 	case ITEM_DNS:
+	case ITEM_METRICS:
 		break;
 	}
 	return make(kind, true, key, "resume ", word, ";");

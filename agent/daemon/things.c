@@ -16,7 +16,7 @@ enum { DIFFERENCES_MAX = 1000, DIFFERENCES_BYTES_MAX = 512 * 1024 };
 struct wanted {					/* which things; items NULL: all */
 	const struct items *items;
 	struct index index;			/* of items, by kind and key */
-	bool kinds[ITEM_DNS + 1];
+	bool kinds[ITEM_METRICS + 1];
 };
 
 void things_drop(struct things *things)
@@ -207,6 +207,19 @@ static void add_default(const struct model *model, const struct wanted *wanted,
 		add(things, ITEM_DEFAULT, DEFAULT_KEY, mem_text(word, strlen(word)));
 }
 
+static void print_metrics(const struct model *model, uint32_t index, FILE *out)
+{
+	(void)index;
+	conf_print_metrics(model, out);
+}
+
+static void add_metrics(const struct model *model, const struct wanted *wanted,
+			struct things *things)
+{
+	if (model->metrics.given && !wanted->items)
+		add(things, ITEM_METRICS, "settings", printed(model, 0, print_metrics));
+}
+
 /* Settings, each listener and each rule by themselves: a difference names what is different. */
 static void add_relay(const struct model *model, const struct wanted *wanted,
 		      struct things *things)
@@ -257,6 +270,7 @@ static void collect(const struct model *model, const struct wanted *wanted, stru
 	add_uplinks(model, wanted, things);
 	add_bindings(model, wanted, things);
 	add_rules(model, wanted, things);
+	add_metrics(model, wanted, things);
 	add_relay(model, wanted, things);
 	if (model->dns.given && !wanted->items)
 		add(things, ITEM_DNS, "settings", printed(model, 0, print_dns));

@@ -8,6 +8,7 @@ enum item_kind {
 	ITEM_BINDING, ITEM_GROUP, ITEM_UPLINK, ITEM_RULE, ITEM_BYPASS, ITEM_DEFAULT, ITEM_SUSPEND,
 	ITEM_RELAY,				/* a part of the relay stanza: never in a change text */
 	ITEM_DNS,				/* the dns stanza: neither */
+	ITEM_METRICS,				/* the metrics stanza: nor is this */
 };
 
 /* The kind that stands for all whose keys are names of one set: bindings and groups have one. */

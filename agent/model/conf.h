@@ -88,6 +88,8 @@ void conf_print_key(const struct model *model, const struct rule *rule, FILE *ou
 
 /* The dns stanza; nothing if there is none. */
 void conf_print_dns(const struct model *model, FILE *out);
+/* The metrics stanza, if there is one. */
+void conf_print_metrics(const struct model *model, FILE *out);
 
 /* The relay stanza, and its parts: all that is no listener and no rule; one listener. */
 void conf_print_relay(const struct model *model, FILE *out);

@@ -89,6 +89,9 @@ static void conf_error(const struct where *where, struct conf *conf, const char 
 %token ROUND_ROBIN	"round-robin"
 %token RANDOM		"random"
 %token RELAY		"relay"
+%token METRICS		"metrics"
+%token BINDINGS		"bindings"
+%token TRAFFIC		"traffic"
 %token WORKERS		"workers"
 %token HOSTNAME		"hostname"
 %token SIZE		"size"
@@ -164,6 +167,8 @@ statement:	MARK_MASK want_mask word SEMICOLON	{ conf_set_mask(conf, &$3, @1, @3)
 		open relay_statements close		{ conf_relay_close(conf); }
 	|	DNS					{ conf_dns_open(conf, @1); }
 		open dns_settings close			{ conf_dns_close(conf); }
+	|	METRICS					{ conf_metrics_open(conf, @1); }
+		open metrics_settings close		{ conf_metrics_close(conf); }
 	|	REMOVE BINDING want_name word SEMICOLON
 			{ conf_layer_remove(conf, ITEM_BINDING, &$4, @1, @4); }
 	|	REMOVE GROUP want_pool word SEMICOLON
@@ -321,6 +326,17 @@ action:		USE want_name word	{ conf_rule_action(conf, ACTION_USE, &$3, @3); }
 	|	PASS			{ conf_rule_action(conf, ACTION_PASS, NULL, @1); }
 	|	REJECT			{ conf_rule_action(conf, ACTION_REJECT, NULL, @1); } ;
 
+metrics_settings: %empty | metrics_settings metrics_setting ;
+metrics_setting: LISTEN want_tcp word SEMICOLON
+			{ conf_metrics_listen(conf, &$3, @1, @3); }
+	|	SOCKET want_switch word SEMICOLON
+			{ conf_metrics_socket(conf, &$3, @1, @3); }
+	|	TRAFFIC want_switch word SEMICOLON
+			{ conf_metrics_traffic(conf, &$3, @1, @3); }
+	|	BINDINGS want_which word SEMICOLON
+			{ conf_metrics_bindings(conf, &$3, @1, @3); }
+	|	error SEMICOLON				{ yyerrok; } ;
+
 relay_statements: %empty | relay_statements relay_statement ;
 relay_statement: WORKERS want_number word SEMICOLON { conf_relay_workers(conf, &$3, @1, @3); }
 	|	HOSTNAME want_ehlo word SEMICOLON	{ conf_relay_hostname(conf, &$3, @1, @3); }
@@ -461,6 +477,8 @@ want_prefix:	%empty	{ WANT("a prefix such as 192.0.2.0/24"); } ;
 want_port:	%empty	{ WANT("a port or a range of ports"); } ;
 want_protocol:	%empty	{ WANT("a protocol name or a number from 0 to 255"); } ;
 want_number:	%empty	{ WANT("a number"); } ;
+want_switch:	%empty	{ WANT("'on' or 'off'"); } ;
+want_which:	%empty	{ WANT("a number, 'all' or 'none'"); } ;
 want_size:	%empty	{ WANT("a size such as 50M"); } ;
 want_first:	%empty	{ WANT("'ipv4-first' or 'ipv6-first'"); } ;
 want_family:	%empty	{ WANT("'ipv4' or 'ipv6'"); } ;
@@ -479,7 +497,6 @@ want_front:	%empty	{ WANT("'smtp', 'lmtp', 'socks5' or 'proxy'"); } ;
 want_mode:	%empty	{ WANT("the mode of a socket such as 0660"); } ;
 want_front_tls:	%empty	{ WANT("'none', 'offered', 'required' or 'implicit'"); } ;
 want_through:	%empty	{ WANT("'blind', 'strip' or 'terminate'"); } ;
-want_switch:	%empty	{ WANT("'on' or 'off'"); } ;
 want_newline:	%empty	{ WANT("'reject' or 'normalise'"); } ;
 want_sender:	%empty	{ WANT("an address, a domain, or \"\" for the null sender"); } ;
 want_sends:	%empty	{ WANT("a domain such as example.com"); } ;
@@ -502,7 +519,8 @@ plain:		WORD | STRING | MARK_MASK | FLOW_LOG | PORT_WARNING
 	|	STS_MAP | LISTEN | INTERCEPT | NAME | MODE | CERTIFICATE | KEY | AUTH
 	|	FILE | SOCKET | REQUIRED | PLAIN_TEXT | TRUST | PARAMETER | HEADER
 	|	BARE_NEWLINE | RECEIVED | SENDER | RECIPIENT | PEER | CLIENT | LISTENER
-	|	ON | DNS | SENDER_DOMAIN | BLOCKLIST | KEEP | REQUIRE | FCRDNS | WARN ;
+	|	ON | DNS | SENDER_DOMAIN | BLOCKLIST | KEEP | REQUIRE | FCRDNS | WARN
+	|	METRICS | BINDINGS | TRAFFIC ;
 %%
 static int yyreport_syntax_error(const yypcontext_t *context, struct conf *conf)
 {

@@ -119,6 +119,18 @@ void conf_rule_action(struct conf *conf, enum action action, const struct word *
 void conf_rule_close(struct conf *conf);
 void conf_rule_remove(struct conf *conf);
 
+/* conf_metrics.c: the metrics stanza. */
+void conf_metrics_open(struct conf *conf, struct where key);
+void conf_metrics_close(struct conf *conf);
+void conf_metrics_listen(struct conf *conf, const struct word *word, struct where key,
+			 struct where where);
+void conf_metrics_socket(struct conf *conf, const struct word *word, struct where key,
+			 struct where where);
+void conf_metrics_traffic(struct conf *conf, const struct word *word, struct where key,
+			  struct where where);
+void conf_metrics_bindings(struct conf *conf, const struct word *word, struct where key,
+			   struct where where);
+
 /* conf_relay.c: the relay stanza, and its settings that are no blocks. */
 void conf_relay_open(struct conf *conf, struct where key);
 void conf_relay_close(struct conf *conf);

@@ -85,6 +85,8 @@ enum listen_setting {
 struct conf_names { const char **at; size_t n, room; };	/* in the arena */
 
 enum dns_setting { DNS_RESOLVER, DNS_KEEPS, DNS_SETTINGS };
+enum metrics_setting { METRICS_LISTEN, METRICS_SOCKET, METRICS_TRAFFIC, METRICS_BINDINGS,
+		       METRICS_SETTINGS };
 
 struct conf_relay {				/* the relay stanza, as it is read */
 	struct where seen[RELAY_SETTINGS];
@@ -149,6 +151,7 @@ struct conf {
 		struct destination_lists lists;
 		bool broken;			/* reported; not for the model */
 	} rule;
+	struct where metrics_seen[METRICS_SETTINGS];
 	struct conf_relay relay;
 	struct {
 		struct where seen[DNS_SETTINGS];

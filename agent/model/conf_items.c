@@ -74,7 +74,7 @@ const char *item_kind_name(enum item_kind kind)
 		[ITEM_BINDING] = "binding", [ITEM_GROUP] = "group", [ITEM_UPLINK] = "uplink",
 		[ITEM_RULE] = "rule", [ITEM_BYPASS] = "bypass",
 		[ITEM_DEFAULT] = "default-binding", [ITEM_SUSPEND] = "suspension",
-		[ITEM_RELAY] = "relay", [ITEM_DNS] = "dns",
+		[ITEM_RELAY] = "relay", [ITEM_DNS] = "dns", [ITEM_METRICS] = "metrics",
 	};
 
 	return names[kind];

@@ -268,6 +268,7 @@ void conf_print(const struct model *model, FILE *out)
 		conf_print_binding(model, i, out);
 	}
 	print_policy(model, out);
+	conf_print_metrics(model, out);
 	conf_print_relay(model, out);
 	if (model->dns.given)
 		fputc('\n', out);

@@ -83,7 +83,7 @@ static enum conf_recovery recovery_for(const struct conf *conf, const char *cons
 	static const int outermost[] = { TOKEN_MARK_MASK, TOKEN_INCLUDE, TOKEN_BYPASS,
 					 TOKEN_BINDING, TOKEN_POLICY, TOKEN_DEFAULT_BINDING,
 					 TOKEN_REMOVE, TOKEN_SUSPEND, TOKEN_RESUME,
-					 TOKEN_RELAY };
+					 TOKEN_RELAY, TOKEN_METRICS };
 	const struct conf_token *token = &conf->token;
 	/* these two begin statements inside blocks as well; in a group, `uplink` is taken for one */
 	bool starts_section = (token->kind == TOKEN_GROUP ||
@@ -112,7 +112,8 @@ static size_t keep_fitting(const struct conf *conf, const char *const *expected,
 {
 	static const char *const layers_only[] = { "remove", "suspend", "resume" };
 	static const char *const files_only[] = { "mark-mask", "flow-log", "port-warning",
-						 "include", "relay", "dns" };
+						 "include", "relay", "dns",
+						 "metrics" };
 	bool is_layer = conf->layers.now < conf->layers.n;
 	size_t n_kept = 0;
 

@@ -173,6 +173,21 @@ struct bypass {
 	struct where where;
 };
 
+/* What outbindd tells of itself, and where. Zero: as if nothing was said. */
+enum metrics_bindings { METRICS_BUSIEST, METRICS_ALL, METRICS_NONE };
+
+struct metrics_settings {
+	bool given;
+	bool no_socket;				/* not at the Unix socket of the runtime directory */
+	bool traffic;				/* packets and octets of bindings are counted */
+	enum metrics_bindings bindings;		/* which have figures of their own */
+	uint32_t busiest;			/* METRICS_BUSIEST: how many; 0: METRICS_TOP */
+	struct relay_endpoint listen;		/* port 0: nowhere */
+	struct where where;
+};
+
+enum { METRICS_TOP = 1000 };
+
 /* Arrays are owned, strings and what pointers in them lead to live in the arena. */
 struct model {
 	struct arena arena;
@@ -197,6 +212,7 @@ struct model {
 	struct { struct rule *at; size_t n, room; } rules;
 	struct relay relay;
 	struct dns_settings dns;
+	struct metrics_settings metrics;
 	uint32_t *names;			/* hash index of binding names; see model_find */
 	size_t names_room;
 };

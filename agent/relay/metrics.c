@@ -2,7 +2,7 @@
 /* See metrics.h: one list is fields, names and help at once. */
 #include "relay/metrics.h"
 
-#include <inttypes.h>
+#include "base/openmetrics.h"
 
 void metrics_add(struct metrics *sum, const struct metrics *metrics)
 {
@@ -13,31 +13,35 @@ void metrics_add(struct metrics *sum, const struct metrics *metrics)
 	sum->idle += metrics->idle;
 }
 
-static void print_counter(const char *name, const char *label, const char *help, uint64_t value,
-			  FILE *out)
+static void print_counter(struct openmetrics *text, const char *name, const char *labels,
+			  const char *help, uint64_t value)
 {
 	if (help[0])				/* the first of its name */
-		fprintf(out, "# HELP outbind_relay_%s %s\n# TYPE outbind_relay_%s counter\n", name,
-			help, name);
-	if (label[0])
-		fprintf(out, "outbind_relay_%s{%s} %" PRIu64 "\n", name, label, value);
-	else
-		fprintf(out, "outbind_relay_%s %" PRIu64 "\n", name, value);
+		openmetrics_family(text, name, OPENMETRICS_COUNTER, help);
+	openmetrics_sample(text);
+	openmetrics_labels(text, labels);
+	openmetrics_count(text, value);
 }
 
-static void print_gauge(const char *name, const char *help, int64_t value, FILE *out)
+static void print_gauge(struct openmetrics *text, const char *name, const char *help, int64_t value)
 {
-	fprintf(out, "# HELP outbind_relay_%s %s\n# TYPE outbind_relay_%s gauge\n"
-		"outbind_relay_%s %" PRId64 "\n", name, help, name, name, value);
+	openmetrics_one(text, name, OPENMETRICS_GAUGE, help, value > 0 ? (uint64_t)value : 0);
 }
 
 void metrics_print(const struct metrics *metrics, unsigned sessions_now, FILE *out)
 {
-#define METRIC(field, name, label, help) print_counter(name, label, help, metrics->field, out);
+	AUTO(openmetrics_drop) struct openmetrics text;
+
+	openmetrics_open(&text, OPENMETRICS_PROMETHEUS, -1);
+#define METRIC(field, name, label, help)                                                           \
+	print_counter(&text, "outbind_relay_" name, label, help, metrics->field);
 	METRICS(METRIC)
 #undef METRIC
-	print_gauge("sessions", "Clients connected now.", sessions_now, out);
-	print_gauge("upstreams", "Connections to destinations now.", metrics->upstreams, out);
-	print_gauge("upstreams_idle", "Those of them that wait to be used again.", metrics->idle,
-		    out);
+	print_gauge(&text, "outbind_relay_sessions", "Clients connected now.", sessions_now);
+	print_gauge(&text, "outbind_relay_upstreams", "Connections to destinations now.",
+		    metrics->upstreams);
+	print_gauge(&text, "outbind_relay_upstreams_idle",
+		    "Those of them that wait to be used again.", metrics->idle);
+	(void)!openmetrics_end(&text);
+	fwrite(text.at, 1, text.len, out);
 }

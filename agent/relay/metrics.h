@@ -6,36 +6,36 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* METRIC(field, exported name without prefix, label or "", help) */
+/* METRIC(field, name without outbind_relay_ and _total, label or "", help) */
 #define METRICS(METRIC)                                                                            \
-	METRIC(sessions, "sessions_total", "", "Clients that connected.")                          \
-	METRIC(sessions_refused, "sessions_refused_total", "", "Clients turned away by a limit.")  \
-	METRIC(delivered, "messages_total", "outcome=\"delivered\"",                               \
+	METRIC(sessions, "sessions", "", "Clients that connected.")                          \
+	METRIC(sessions_refused, "sessions_refused", "", "Clients turned away by a limit.")  \
+	METRIC(delivered, "messages", "outcome=\"delivered\"",                               \
 	       "Messages, by how they ended.")                                                     \
-	METRIC(refused, "messages_total", "outcome=\"refused\"", "")                               \
-	METRIC(lost, "messages_total", "outcome=\"lost\"", "")                                     \
-	METRIC(spared, "messages_total", "outcome=\"spared\"", "")                                 \
-	METRIC(aborted, "messages_total", "outcome=\"aborted\"", "")                               \
-	METRIC(ack_lost, "acknowledgements_lost_total", "", "Delivered, but the client was gone.") \
-	METRIC(octets, "octets_total", "", "Octets of content of messages.")                       \
-	METRIC(microseconds, "delivery_microseconds_total", "", "Time from MAIL to the verdict.")  \
-	METRIC(no_rule, "unrouted_total", "reason=\"rule\"",                                       \
+	METRIC(refused, "messages", "outcome=\"refused\"", "")                               \
+	METRIC(lost, "messages", "outcome=\"lost\"", "")                                     \
+	METRIC(spared, "messages", "outcome=\"spared\"", "")                                 \
+	METRIC(aborted, "messages", "outcome=\"aborted\"", "")                               \
+	METRIC(ack_lost, "acknowledgements_lost", "", "Delivered, but the client was gone.") \
+	METRIC(octets, "octets", "", "Octets of content of messages.")                       \
+	METRIC(microseconds, "delivery_microseconds", "", "Time from MAIL to the verdict.")  \
+	METRIC(no_rule, "unrouted", "reason=\"rule\"",                                       \
 	       "Refused before a destination was called.")                                         \
-	METRIC(no_agent, "unrouted_total", "reason=\"agent\"", "")                                 \
-	METRIC(no_binding, "unrouted_total", "reason=\"binding\"", "")                             \
-	METRIC(no_family, "unrouted_total", "reason=\"family\"", "")                               \
-	METRIC(no_name, "unrouted_total", "reason=\"dns\"", "")                                    \
-	METRIC(no_connection, "unrouted_total", "reason=\"connect\"", "")                          \
-	METRIC(dials, "upstream_connections_total", "", "Connections made to destinations.")       \
-	METRIC(dial_failures, "upstream_failures_total", "", "Tries to connect that failed.")      \
-	METRIC(reused, "upstream_reused_total", "", "Transactions that needed no new connection.") \
-	METRIC(tls_upstream, "upstream_tls_total", "", "Connections to destinations with TLS.")    \
-	METRIC(tls_failures, "upstream_tls_failures_total", "",                                    \
+	METRIC(no_agent, "unrouted", "reason=\"agent\"", "")                                 \
+	METRIC(no_binding, "unrouted", "reason=\"binding\"", "")                             \
+	METRIC(no_family, "unrouted", "reason=\"family\"", "")                               \
+	METRIC(no_name, "unrouted", "reason=\"dns\"", "")                                    \
+	METRIC(no_connection, "unrouted", "reason=\"connect\"", "")                          \
+	METRIC(dials, "upstream_connections", "", "Connections made to destinations.")       \
+	METRIC(dial_failures, "upstream_failures", "", "Tries to connect that failed.")      \
+	METRIC(reused, "upstream_reused", "", "Transactions that needed no new connection.") \
+	METRIC(tls_upstream, "upstream_tls", "", "Connections to destinations with TLS.")    \
+	METRIC(tls_failures, "upstream_tls_failures", "",                                    \
 	       "Handshakes with destinations that failed.")                                        \
-	METRIC(tls_front, "session_tls_total", "", "Clients that use TLS.")                        \
-	METRIC(asked, "agent_requests_total", "", "Requests to the agent.")                        \
-	METRIC(piped, "piped_octets_total", "", "Octets passed through blind.")                    \
-	METRIC(log_dropped, "log_lines_dropped_total", "",                                         \
+	METRIC(tls_front, "session_tls", "", "Clients that use TLS.")                        \
+	METRIC(asked, "agent_requests", "", "Requests to the agent.")                        \
+	METRIC(piped, "piped_octets", "", "Octets passed through blind.")                    \
+	METRIC(log_dropped, "log_lines_dropped", "",                                         \
 	       "Lines that the access log had no room for.")
 
 struct metrics {

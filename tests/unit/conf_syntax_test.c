@@ -10,7 +10,7 @@ static const struct row syntax_rows[] = {
 	  .text = "bindng acme { address 192.0.2.1; }\n"
 		"mark-mask 7;",
 	  .want = "1:1: found 'bindng', "
-		  "expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay' or 'dns'; did you mean 'binding'?" },
+		  "expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay', 'metrics' or 'dns'; did you mean 'binding'?" },
 	{ .what = "an unknown key with a near one",
 	  .text = "binding a {\n"
 		"\tadress 192.0.2.1;\n"
@@ -69,13 +69,13 @@ static const struct row syntax_rows[] = {
 	{ .what = "an unclosed brace of something unknown",
 	  .text = "foo {\n"
 		"  bar { x; }\n",
-	  .want = "1:1: found 'foo', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay' or 'dns'\n"
+	  .want = "1:1: found 'foo', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay', 'metrics' or 'dns'\n"
 		"1:5: '{' is never closed: expected '}' before the end of the file" },
 	{ .what = "a brace too many",
 	  .text = "policy { otherwise pass; } }\n"
 		"mark-mask 5;",
 	  .want = "1:28: found '}', which closes nothing, "
-		"expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay' or 'dns'\n"
+		"expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay', 'metrics' or 'dns'\n"
 		"2:11: mask '5' has holes: expected one run of bits, such as 0x1fff" },
 	{ .what = "a block inside a statement is passed over",
 	  .text = "binding a b { address 192.0.2.1; { foo; } }\n"

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The metrics stanza: one, in files only, as what it says decides the rules of the table and which
+ * sockets there are. What a stanza leaves out is as if there were none.
+ */
+#include "model/conf_actions.h"
+
+#include <string.h>
+
+enum { BUSIEST_MAX = 1000 * 1000, ENDPOINT_SHOWN = 128 };
+
+static const char *const switches[] = { "on", "off" };
+
+static bool seen(struct conf *conf, enum metrics_setting which, const char *name, struct where key)
+{
+	return conf_given_twice(conf, name, key, &conf->metrics_seen[which]);
+}
+
+void conf_metrics_open(struct conf *conf, struct where key)
+{
+	struct metrics_settings *metrics = &conf->model->metrics;
+
+	if (conf->layers.now < conf->layers.n) {
+		diag_error(conf->diag, key,
+			   "'metrics' cannot be changed at run time: expected it in a file");
+		return;
+	}
+	if (conf_given_twice(conf, "metrics", key, &metrics->where))
+		return;
+	metrics->given = true;
+}
+
+void conf_metrics_close(struct conf *conf)
+{
+	memset(conf->metrics_seen, 0, sizeof conf->metrics_seen);
+}
+
+void conf_metrics_listen(struct conf *conf, const struct word *word, struct where key,
+			 struct where where)
+{
+	if (!seen(conf, METRICS_LISTEN, "listen", key))
+		(void)conf_form_endpoint(conf, ENDPOINT_TCP, word, where,
+					 &conf->model->metrics.listen);
+}
+
+void conf_metrics_socket(struct conf *conf, const struct word *word, struct where key,
+			 struct where where)
+{
+	unsigned which;
+
+	if (!seen(conf, METRICS_SOCKET, "socket", key) &&
+	    conf_form_choice(conf, "'on' or 'off'", word, where, switches, ARRAY_LEN(switches),
+			     &which))
+		conf->model->metrics.no_socket = which == 1;
+}
+
+void conf_metrics_traffic(struct conf *conf, const struct word *word, struct where key,
+			  struct where where)
+{
+	unsigned which;
+
+	if (!seen(conf, METRICS_TRAFFIC, "traffic", key) &&
+	    conf_form_choice(conf, "'on' or 'off'", word, where, switches, ARRAY_LEN(switches),
+			     &which))
+		conf->model->metrics.traffic = which == 0;
+}
+
+void conf_metrics_bindings(struct conf *conf, const struct word *word, struct where key,
+			   struct where where)
+{
+	struct metrics_settings *metrics = &conf->model->metrics;
+
+	if (seen(conf, METRICS_BINDINGS, "bindings", key))
+		return;
+	if (conf_word_is(word, "all"))
+		metrics->bindings = METRICS_ALL;
+	else if (conf_word_is(word, "none"))
+		metrics->bindings = METRICS_NONE;
+	else
+		(void)conf_form_count(conf, "bindings", word, where, 1, BUSIEST_MAX,
+				      &metrics->busiest);
+}
+
+void conf_print_metrics(const struct model *model, FILE *out)
+{
+	const struct metrics_settings *metrics = &model->metrics;
+	char place[ENDPOINT_SHOWN];
+
+	if (!metrics->given)
+		return;
+	fputs("\nmetrics {\n", out);
+	if (metrics->listen.port)
+		fprintf(out, "    listen %s;\n",
+			conf_relay_endpoint(&metrics->listen, place, sizeof place));
+	if (metrics->no_socket)
+		fputs("    socket off;\n", out);
+	if (metrics->traffic)
+		fputs("    traffic on;\n", out);
+	if (metrics->bindings == METRICS_ALL)
+		fputs("    bindings all;\n", out);
+	else if (metrics->bindings == METRICS_NONE)
+		fputs("    bindings none;\n", out);
+	else if (metrics->busiest)
+		fprintf(out, "    bindings %u;\n", metrics->busiest);
+	fputs("}\n", out);
+}
