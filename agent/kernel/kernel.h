@@ -52,6 +52,8 @@ struct kernel_counters {			/* packets, since the table was made */
 	uint64_t dropped_uplink;
 };
 
+struct counted { uint64_t packets, octets; };	/* by a counter, since it was made */
+
 /* A route of a table that is ours to fill. */
 struct route {
 	struct prefix to;			/* bits 0: the default route */

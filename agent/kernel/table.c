@@ -94,7 +94,7 @@ static int count(struct channel *channel, const char *table, uint16_t type, uint
 
 struct element {
 	bool found;
-	uint64_t packets;
+	struct counted counted;
 	char comment[TABLE_COMMENT];
 	uint8_t value[DATA_MAX];
 };
@@ -109,23 +109,40 @@ static int visit_comment(const struct nftnl_udata *udata, void *context)
 	return 0;
 }
 
-/* Packets that the counter among an element's statements has counted. */
-static uint64_t packets_of(const struct nlattr *statements)
+/* What a statement has counted, if it is a counter. */
+static bool read_counter(struct attributes parts, struct counted *ret)
 {
-	struct attributes list = attributes_nested(statements);
-	const struct nlattr *one;
+	const struct nlattr *body = attributes_find(parts, NFTA_EXPR_DATA), *packets, *octets;
 
-	while ((one = attributes_next(&list))) {
-		struct attributes parts = attributes_nested(one);
-		const struct nlattr *body = attributes_find(parts, NFTA_EXPR_DATA), *packets;
+	if (!body || strcmp(attributes_text(parts, NFTA_EXPR_NAME), "counter") != 0)
+		return false;
+	packets = attributes_find(attributes_nested(body), NFTA_COUNTER_PACKETS);
+	octets = attributes_find(attributes_nested(body), NFTA_COUNTER_BYTES);
+	if (!packets || mnl_attr_validate(packets, MNL_TYPE_U64) < 0 || !octets ||
+	    mnl_attr_validate(octets, MNL_TYPE_U64) < 0)
+		return false;
+	*ret = (struct counted){ be64toh(mnl_attr_get_u64(packets)),
+				 be64toh(mnl_attr_get_u64(octets)) };
+	return true;
+}
 
-		if (!body || strcmp(attributes_text(parts, NFTA_EXPR_NAME), "counter") != 0)
-			continue;
-		packets = attributes_find(attributes_nested(body), NFTA_COUNTER_PACKETS);
-		if (packets && mnl_attr_validate(packets, MNL_TYPE_U64) == 0)
-			return be64toh(mnl_attr_get_u64(packets));
-	}
-	return 0;
+/* One statement stands by itself, several in a list: nf_tables_api.c nft_set_elem_expr_dump(). */
+bool table_counted(const struct nlattr *element, struct counted *ret)
+{
+	struct attributes all = attributes_nested(element);
+	const struct nlattr *one = attributes_find(all, NFTA_SET_ELEM_EXPR);
+	const struct nlattr *several = attributes_find(all, NFTA_SET_ELEM_EXPRESSIONS);
+	struct attributes list;
+
+	if (one)
+		return read_counter(attributes_nested(one), ret);
+	if (!several)
+		return false;
+	list = attributes_nested(several);
+	while ((one = attributes_next(&list)))
+		if (read_counter(attributes_nested(one), ret))
+			return true;
+	return false;
 }
 
 static int visit_element(const struct nlmsghdr *message, void *context)
@@ -143,9 +160,7 @@ static int visit_element(const struct nlmsghdr *message, void *context)
 	if (part)
 		(void)nftnl_udata_parse(mnl_attr_get_payload(part), mnl_attr_get_payload_len(part),
 					visit_comment, out);
-	part = attributes_find(attributes_nested(element), NFTA_SET_ELEM_EXPRESSIONS);
-	if (part)
-		out->packets = packets_of(part);
+	(void)table_counted(element, &out->counted);
 	part = attributes_find(attributes_nested(element), NFTA_SET_ELEM_DATA);
 	value = part ? attributes_find(attributes_nested(part), NFTA_DATA_VALUE) : NULL;
 	if (value && mnl_attr_get_payload_len(value) <= sizeof out->value)
@@ -266,7 +281,7 @@ int table_read_packets(struct channel *channel, const char *table, enum set_id s
 	if (r < 0)
 		return r;
 	*ret_found = element.found;
-	*ret_packets = element.packets;
+	*ret_packets = element.counted.packets;
 	return 0;
 }
 

@@ -323,6 +323,7 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 	define(&x, "seed", seed);
 	define(&x, "connections_to", connections_to);
 	define(&x, "new_to", new_to);
+	define(&x, "traffic", plan->traffic ? "on" : "");
 	define(&x, "pass", pass);
 	define(&x, "reject", reject);
 	define(&x, "probe", probe);

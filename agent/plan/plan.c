@@ -160,6 +160,7 @@ int plan_build(const struct model *model, const uint32_t *numbers, const struct 
 	assert(model->mask.host != 0);
 	build_bindings(model, numbers, facts, &plan);
 	plan_limits_collect(model, &plan);
+	plan.traffic = model->metrics.traffic;
 	emit_bindings(model, facts, &plan);
 	plan_cover_bypass(model, facts, &plan);
 	r = plan_policy_build(model, facts, &plan, diag);
@@ -198,6 +199,7 @@ unsigned __int128 plan_fingerprint(const struct plan *plan)
 
 	sum += hash_of(to->connections, to->n_connections * sizeof *to->connections, SETS + 1);
 	sum += hash_of(to->new, to->n_new * sizeof *to->new, SETS + 2);
+	sum += hash_of(&plan->traffic, sizeof plan->traffic, SETS + 3);
 	for (int i = 0; i < SETS; i++) {
 		const struct rows *rows = &plan->sets[i];
 
@@ -212,8 +214,8 @@ bool plan_same_rules(const struct plan *a, const struct plan *b)
 {
 	const struct limits_to *x = &a->limits_to, *y = &b->limits_to;
 
-	return a->mask.host == b->mask.host && x->n_connections == y->n_connections &&
-	       x->n_new == y->n_new &&
+	return a->mask.host == b->mask.host && a->traffic == b->traffic &&
+	       x->n_connections == y->n_connections && x->n_new == y->n_new &&
 	       memcmp(x->connections, y->connections,
 		      x->n_connections * sizeof *x->connections) == 0 &&
 	       memcmp(x->new, y->new, x->n_new * sizeof *x->new) == 0;

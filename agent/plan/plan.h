@@ -42,6 +42,8 @@ enum set_id {
 	SET_PICK_TURN4, SET_PICK_TURN6,
 	SET_PICK_RANDOM4, SET_PICK_RANDOM6,
 	SET_LIMITED4, SET_LIMITED6,		/* marks that may leave, but within limits; see plan_limits.h */
+	SET_PASSED4, SET_PASSED6,		/* marks that have limits: counts what none of them refused */
+	SET_SENT, SET_RECEIVED,			/* mark . family: counts all packets, if that is asked for */
 	SET_LIMIT_CONNECTIONS,			/* mark, with what it may not exceed */
 	SET_LIMIT_NEW,
 	SET_CONNECTIONS_TO,			/* mark . number: `per destination`, one of plan->limits_to */
@@ -259,6 +261,7 @@ struct plan {
 	size_t n_groups, n_memberships;
 	struct limits_to limits_to;
 	bool stand_ins;				/* some binding has `unusable use` */
+	bool traffic;				/* packets are counted: rules of their own */
 	struct fwmark mask, pass, reject;	/* the two reserved numbers, as marks */
 	unsigned __int128 fingerprint;		/* of mask and rows; see plan_fingerprint() */
 };

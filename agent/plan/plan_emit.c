@@ -16,6 +16,7 @@
 
 const enum set_id plan_binding_sets[] = {
 	SET_USABLE4, SET_USABLE6, SET_LIMITED4, SET_LIMITED6, SET_LIMIT_CONNECTIONS, SET_LIMIT_NEW,
+	SET_PASSED4, SET_PASSED6, SET_SENT, SET_RECEIVED,
 	SET_CONNECTIONS_TO, SET_NEW_TO, SET_WARMUP, SET_WARMUP_SPENT,
 	SET_WARMUP_OVERFLOW, SET_WARMUP_OVERFLOWS, SET_OVERFLOW, SET_OVERFLOWS, SET_MEMBERS,
 	SET_SNAT4, SET_SNAT6, SET_SPREAD4, SET_SPREAD6,
@@ -143,6 +144,20 @@ static void emit_family(struct plan *plan, uint32_t binding, int family,
 	add_sources(plan, mark, ipv4, choice);
 }
 
+/* Where its packets are counted. Not for groups: what they lead to has another number. */
+static void count_traffic(const struct model *model, struct plan *plan, uint32_t binding,
+			  int family)
+{
+	const struct usability *usability = &plan->usability[binding];
+
+	if (!plan->traffic || model->bindings.at[binding].group ||
+	    (usability->own[family] == UNUSABLE_NO_ADDRESS && usability->by[family] == NO_INDEX))
+		return;
+	put_mark_family(plan_rows_add(plan, SET_SENT), plan->marks[binding], (enum family)family);
+	put_mark_family(plan_rows_add(plan, SET_RECEIVED), plan->marks[binding],
+			(enum family)family);
+}
+
 void plan_emit_binding(struct plan_host *host, const struct model *model, struct plan *plan,
 		       uint32_t binding)
 {
@@ -152,6 +167,7 @@ void plan_emit_binding(struct plan_host *host, const struct model *model, struct
 		uint32_t by = plan->usability[binding].by[f];
 
 		plan_steer(host, model, plan, binding, (enum family)f);
+		count_traffic(model, plan, binding, f);
 		if (by == NO_INDEX && !plan_has_uplink(model, binding))
 			continue;
 		choose(host, model, by == NO_INDEX ? binding : by, f, by == NO_INDEX, &choice);

@@ -169,6 +169,10 @@ void plan_limits_emit(const struct model *model, const struct facts *facts, stru
 
 	if (at->group || plan_limits_any(at))
 		emit_members(model, plan, binding);
+	if (!at->group && plan_limits_any(at)) {
+		add(plan, SET_PASSED4, mark, NULL);
+		add(plan, SET_PASSED6, mark, NULL);
+	}
 	emit_warmup(at, facts->warmups, plan, mark);
 	if (!at->limits)
 		return;

@@ -6,6 +6,7 @@
 
 #include <endian.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* A place in a space of ids or addresses as a number, so that one sweep serves all of them. */
 struct span { unsigned __int128 first, last; };	/* inclusive */
@@ -32,6 +33,14 @@ static inline uint8_t *put_ip(uint8_t *at, const struct ip *ip)
 {
 	memcpy(at, ip->octet, ip->len);
 	return at + ip->len;
+}
+
+/* Mark, then the family as nfproto; returns where the next field goes. */
+static inline uint8_t *put_mark_family(uint8_t *at, struct fwmark mark, enum family family)
+{
+	at = put_host32(at, mark.host);
+	*at = family == FAMILY_IPV4 ? AF_INET : AF_INET6;
+	return at + 4;
 }
 
 /* The low @len octets of @value, network order. */

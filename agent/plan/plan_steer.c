@@ -11,8 +11,6 @@
 
 #include "plan/plan_rows.h"
 
-#include <sys/socket.h>
-
 /*
  * A routing rule matches as net/core/fib_rules.c fib_rule_match() does: bits outside its mask do
  * not count. Bits outside ours are somebody else's, so what they say is left open here.
@@ -42,13 +40,10 @@ static bool is_asked(const struct plan_host *host, struct fwmark mark)
 	return false;
 }
 
-/* A row of @set: mark, then the family as nfproto; returns where the next field goes. */
+/* A row of @set: mark, then the family; returns where the next field goes. */
 static uint8_t *add_row(struct plan *plan, enum set_id set, struct fwmark mark, enum family family)
 {
-	uint8_t *at = put_host32(plan_rows_add(plan, set), mark.host);
-
-	*at = family == FAMILY_IPV4 ? AF_INET : AF_INET6;
-	return at + 4;
+	return put_mark_family(plan_rows_add(plan, set), mark, family);
 }
 
 void plan_steer(const struct plan_host *host, const struct model *model, struct plan *plan,

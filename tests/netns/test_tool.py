@@ -163,6 +163,9 @@ def normal(text):
             if kind == "counter":
                 value.pop("packets", None), value.pop("bytes", None)
             if "elem" in value:
+                for elem in value["elem"]:              # what was counted since is no difference
+                    if isinstance(elem, dict) and "counter" in elem.get("elem", {}):
+                        elem["elem"]["counter"] = None
                 value["elem"] = sorted(json.dumps(elem, sort_keys=True) for elem in value["elem"])
             out.append(json.dumps({kind: value}, sort_keys=True))
     return out
