@@ -19,6 +19,7 @@ PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-de
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
 	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev libncurses-dev libarchive-dev \
 	libseccomp-dev
+	libmicrohttpd-dev libseccomp-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack iptables systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
 	libidn12 libgnutls-dane0 tshark tmux
@@ -26,6 +27,8 @@ PACKAGES_TEST += libevent-2.1-7 libprotobuf-c1 libpython3.11 libnghttp2-14
 PACKAGES_BENCH := liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0
 # Mail programs, a resolver and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
 PEERS    := postfix exim4-daemon-light swaks unbound npm:nodemailer
+# Mail programs and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
+PEERS    := postfix exim4-daemon-light swaks npm:nodemailer prometheus
 PEERS_BENCH := postfix haproxy nginx libnginx-mod-stream npm:Haraka
 PACKAGES_DEB := debhelper dpkg-dev lintian
 PACKAGES_VM := mmdebstrap util-linux nftables iproute2 qemu-system-x86 kmod cpio busybox-static e2fsprogs
@@ -36,6 +39,7 @@ PKGS_CTL := ncursesw libpcap libcap-ng libarchive
 PKGS_DAEMON := libseccomp libcap-ng
 PKGS_RELAY := libsystemd jansson libxxhash libcares openssl
 LIBS_DNS = $(shell pkg-config --libs libcares) -lev
+PKGS_EXPORTER := libmicrohttpd libseccomp
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wcast-qual $(if $(findstring gcc,$(CC)),-Wnull-dereference) $(if $(CI),-Werror)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
@@ -51,6 +55,8 @@ LDFLAGS_ALL = $(OPTIMISE) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LIBS     = $(shell pkg-config --libs $(PKGS))
 LIBS_CTL  = $(shell pkg-config --libs $(PKGS_CTL)) $(LIBS_DNS)
 LIBS_DAEMON = $(shell pkg-config --libs $(PKGS_DAEMON))
+LIBS_CTL  = $(shell pkg-config --libs $(PKGS_CTL))
+LIBS_EXPORTER = $(shell pkg-config --libs $(PKGS_EXPORTER))
 # libasan has a crypt_r of its own, which calls the library's: so that must not be left out as not needed.
 LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev -Wl,--no-as-needed -lcrypt -Wl,--as-needed
 
@@ -65,6 +71,7 @@ SMTP     := $(wildcard agent/smtp/*.c)
 RELAY    := $(filter-out agent/relay/main.c,$(wildcard agent/relay/*.c))
 GATE     := $(wildcard agent/gate/*.c)
 DAEMON   := $(filter-out agent/daemon/main.c,$(wildcard agent/daemon/*.c))
+EXPORTER := $(wildcard agent/exporter/*.c)
 CTL      := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 GRAMMAR  := $(OBJ)/agent/model/conf_parse.o $(OBJ)/agent/model/conf_scan.o
 objects   = $(patsubst %.c,$(OBJ)/%.o,$(1))
@@ -82,7 +89,7 @@ FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuz
 
 .PHONY: all
 all: $(BUILD)/outbindd $(BUILD)/outbindctl $(BUILD)/liboutbind.so $(BUILD)/liboutbind.a \
-	$(if $(wildcard agent/relay/main.c),$(BUILD)/outbind-relay)
+	$(if $(wildcard agent/relay/main.c),$(BUILD)/outbind-relay) $(BUILD)/outbind-exporter
 
 $(BUILD)/outbindd: $(CORE_OBJ) $(KERNEL_OBJ) $(DAEMON_OBJ) $(OBJ)/agent/daemon/main.o
 $(BUILD)/outbindctl: $(CORE_OBJ) $(KERNEL_OBJ) $(DNS_OBJ) $(CTL_OBJ) $(OBJ)/ctl/main.o
@@ -92,6 +99,11 @@ $(BUILD)/outbindd $(BUILD)/outbindctl:
 $(BUILD)/outbind-relay: $(CORE_OBJ) $(SMTP_OBJ) $(DNS_OBJ) $(RELAY_OBJ) $(OBJ)/agent/relay/main.o
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS_RELAY)
+
+# Only what it needs: it parses what anybody sends.
+$(BUILD)/outbind-exporter: $(call objects,$(EXPORTER))
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_EXPORTER)
 
 $(OBJ)/%.o: %.c | $(OBJ)/agent/model/conf_parse.h
 	@mkdir -p $(@D); echo "  CC    $<"
@@ -227,7 +239,8 @@ INSTALL_MAN = $(foreach s,1 3 5 7 8,$(addprefix $(s)/,$(notdir $(wildcard docs/*
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig \
 		$(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR)/outbind/conf.d
-	install -m 755 $(BUILD)/outbindd $(wildcard $(BUILD)/outbind-relay) $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(BUILD)/outbindd $(BUILD)/outbind-exporter $(wildcard $(BUILD)/outbind-relay) \
+		$(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(BUILD)/outbindctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 lib/outbind.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(BUILD)/liboutbind.a $(BUILD)/$(LIB_SONAME) $(DESTDIR)$(LIBDIR)/
@@ -241,6 +254,8 @@ install: all
 	set -e; for page in $(INSTALL_MAN); do install -D -m 644 docs/$${page#*/} \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page%/*}/$${page#*/}; done
 	set -e; for unit in $(wildcard systemd/*.service systemd/*.socket systemd/*.target systemd/*.timer); do \
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/outbind docs/outbind-grafana.json docs/outbind.rules.yml
+	set -e; for unit in $(wildcard systemd/*.service systemd/*.socket systemd/*.target); do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $$unit; done
 	set -e; for kind in sysusers tmpfiles; do for file in systemd/*.$$kind; do \
 		name=$${file##*/}; install -D -m 644 $$file \

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/openmetrics.h"
 #include "daemon/generation.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
@@ -33,6 +34,7 @@ struct porter;
 struct monitor;
 struct probe_failure;
 struct ranking;
+struct exporter;
 struct removals;
 struct sources;
 struct survey;
@@ -43,6 +45,11 @@ struct flow_callers { uid_t user[FLOW_CALLERS_MAX]; size_t n; };
 
 /* What came to a socket that others connect to. */
 struct door { unsigned peers; uint64_t limited, refused; };	/* calls too often, connections not served */
+struct figures {				/* for metrics alone */
+	struct histogram transactions;		/* time in the kernel */
+	struct histogram calls;			/* of the control socket, from arrival to answer */
+	uint64_t replacements, refused;		/* of transactions */
+};
 
 struct agent {
 	/* Borrowed, set before agent_start(). */
@@ -71,6 +78,7 @@ struct agent {
 	uint64_t changes;			/* of now: listings made earlier are void */
 	uint32_t seen;				/* generation that was noted; see seen.h */
 	uint64_t transactions, heals, notices_lost;
+	struct figures figures;
 	struct timespec started, applied;	/* CLOCK_REALTIME */
 	char *ways;				/* as ways.c noted it last; NULL: not yet */
 	struct problems warnings;		/* of the configuration in force */
@@ -84,6 +92,7 @@ struct agent {
 	unsigned captures;			/* that run; see method_capture.c */
 	struct { struct door control, tags; struct log_budget log; } doors;
 	struct { const struct porter *strangers, *relay; } gates;	/* NULL: there is none */
+	struct exporter *exporter;		/* of figures; NULL: none */
 	struct removals *removals;		/* bindings that are being removed; see remove.h */
 	struct sources *sources;		/* own and former ones; see sources.h */
 	struct alarm *alarm;			/* wrong sources; NULL: not looked for yet */

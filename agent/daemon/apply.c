@@ -121,14 +121,36 @@ const char *apply_damage(const struct agent *agent, const struct table_about *ab
 	return about->damaged ? "rules-missing" : NULL;
 }
 
+/* A transaction that began at @begun and came to @r. */
+static void count(struct agent *agent, uint64_t begun, int r)
+{
+	openmetrics_took(&agent->figures.transactions, agent_clock() - begun);
+	agent->figures.refused += r < 0;
+}
+
+static int commit(struct agent *agent, const struct ops *ops, const struct plan *desired,
+		  uint32_t generation, struct kernel_error *reterr)
+{
+	uint64_t begun = agent_clock();
+	int r = agent->kernel->commit(agent->kernel, ops, desired, generation, reterr);
+
+	count(agent, begun, r);
+	return r;
+}
+
 int apply_table(struct agent *agent, const struct model *model, const struct plan *desired,
 		struct outcome *out)
 {
 	struct kernel_error error = { 0 };
 	int r;
 
+	uint64_t begun;
+
 	warmup_look(agent, model, desired);	/* at what will be gone */
+	begun = agent_clock();
 	r = agent->kernel->replace_table(agent->kernel, desired, &error);
+	count(agent, begun, r);
+	agent->figures.replacements += r == 0;
 
 	if (r < 0)
 		return refuse(agent, model, desired, &error, r, out);
@@ -168,7 +190,7 @@ static int try_commit(struct agent *agent, const struct plan *desired, const str
 		agent->heals++;
 		return 0;
 	}
-	return kernel->commit(kernel, ops, desired, check ? about.generation : 0, reterr);
+	return commit(agent, ops, desired, check ? about.generation : 0, reterr);
 }
 
 static const char *why_whole(int r)
@@ -206,7 +228,7 @@ static int apply_ops(struct agent *agent, const struct model *model, const struc
 	if (ops->n == 0)
 		return 0;
 	r = look ? commit_carefully(agent, desired, ops, &why, &error, out)
-		 : agent->kernel->commit(agent->kernel, ops, desired, 0, &error);
+		 : commit(agent, ops, desired, 0, &error);
 	if (!why)
 		why = why_whole(r);
 	if (why)

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "daemon/apply.h"
+#include "daemon/exporter.h"
 #include "daemon/health.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
@@ -281,6 +282,7 @@ void candidate_install(struct agent *agent, struct candidate *candidate, struct 
 	health_all(agent);
 	plumb_all(agent);
 	keep_warnings(agent, &out->problems);
+	exporter_follow(agent->exporter);
 	if (!old || old->model.mask.host != agent->now->model.mask.host)
 		warn_overlaps(agent);
 }

@@ -42,6 +42,130 @@ json_t *control_too_many(uid_t uid)
 		 of_user.per_second, uid);
 	return json_pack("{s:s, s:{s:s}}", "error", OUTBIND_ERROR("TooManyCalls"), "parameters",
 			 "text", text);
+/* 1: all is sent; 0: the peer's buffer is full; -errno: it is gone. */
+static int flush(struct peer *peer)
+{
+	while (peer->out_sent < peer->out_len) {
+		ssize_t n = send(peer->fd.n, peer->out + peer->out_sent,
+				 peer->out_len - peer->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		peer->out_sent += (size_t)n;
+	}
+	free(peer->out);
+	peer->out = NULL;
+	peer->out_len = peer->out_sent = 0;
+	return 1;
+}
+
+/* The stream's next answer, if it has one by now. As answer_next(). */
+static int answer_stream(struct peer *peer)
+{
+	bool last;
+	json_t *message = control_call_next(peer->control->agent, peer->stream, &last);
+
+	peer->waiting = !message;
+	if (peer->waiting)
+		return 0;
+	peer->used = ++peer->control->clock;
+	send_later(peer, message);
+	if (last) {
+		peer->stream->free(peer->stream);
+		peer->stream = NULL;
+	}
+	return 1;
+}
+
+/* Make the next answer: of the stream, or to the next call. 1: there is one to send or a oneway
+ * call was run; 0: nothing to do; -errno: not a varlink peer. */
+static int answer_next(struct peer *peer)
+{
+	struct agent *agent = peer->control->agent;
+	struct reply reply;
+	json_t *message;
+	int r;
+
+	if (peer->stream)
+		return answer_stream(peer);
+	r = varlink_next(&peer->reader, &message);
+	if (r <= 0)
+		return r;
+	peer->used = ++peer->control->clock;
+	agent->asked_by = peer->uid;
+	r = control_call(agent, peer->right, message, &reply);
+	openmetrics_took(&agent->figures.calls, agent_clock() - agent->asked);
+	json_decref(message);
+	agent->asked = agent_clock();		/* of the next one, if it came with this one */
+	if (r < 0)
+		return r;
+	peer->stream = reply.stream;
+	send_later(peer, reply.message);
+	return 1;
+}
+
+/* 0: wait for events; -errno: close. *ret_busy: wants to go on at once, or to write. */
+static int work(struct peer *peer, bool *ret_busy)
+{
+	*ret_busy = true;
+	for (int i = 0; i < CALLS_AT_ONCE; i++) {
+		int r = flush(peer);
+
+		if (r <= 0)
+			return r;
+		r = answer_next(peer);
+		if (r < 0)
+			return r;
+		if (r == 0) {
+			*ret_busy = false;
+			return peer->eof && !peer->waiting ? -ECONNRESET : 0;
+		}
+		if (peer->stream && peer->stream->slow)
+			i = CALLS_AT_ONCE;	/* flushed when it is its turn again */
+	}
+	return 0;
+}
+
+/* A peer that said its last word may still want the answer: its end is seen by EPOLLHUP. */
+static uint32_t events_of(const struct peer *peer, bool busy)
+{
+	return busy ? EPOLLOUT : peer->eof ? 0 : EPOLLIN;
+}
+
+static int receive(struct peer *peer)
+{
+	char bytes[16 * 1024];
+	ssize_t n;
+
+	peer->control->agent->asked = agent_clock();
+	n = recv(peer->fd.n, bytes, sizeof bytes, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	peer->eof = n == 0;
+	return varlink_feed(&peer->reader, bytes, (size_t)n);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct peer *peer = context;
+	bool busy = false;
+	int r = 0;
+
+	(void)fd;
+	if (revents & EPOLLIN)
+		r = receive(peer);
+	else if (revents & (EPOLLHUP | EPOLLERR))
+		r = -ECONNRESET;
+	if (r == 0)
+		r = work(peer, &busy);
+	if (r == -EBADMSG || r == -EMSGSIZE)
+		log_event(EVENT_CONTROL_GARBAGE, "error=\"%s\" next=closed", strerror(-r));
+	if (r < 0 || sd_event_source_set_io_events(source, events_of(peer, busy)) < 0)
+		peer_free(peer);
+	return 0;
 }
 
 static enum peer_right right_of(const struct control *control,

@@ -39,5 +39,8 @@ struct log_budget { time_t second; unsigned n; };
 bool log_allowed(struct log_budget *budget);
 
 /* Unit tests: how often an event was logged, and silence. */
+/* How often each event was logged. */
 extern unsigned log_counts[LOG_EVENTS];
+
+/* Unit tests: silence. */
 void log_mute(void);

@@ -12,6 +12,7 @@
 #include "daemon/keep.h"
 #include "daemon/follow.h"
 #include "daemon/diagnosis.h"
+#include "daemon/exporter.h"
 #include "daemon/lock.h"
 #include "daemon/remove.h"
 #include "daemon/log.h"
@@ -58,6 +59,8 @@ struct daemon {
 
 static void daemon_drop(struct daemon *d)
 {
+	exporter_close(d->agent.exporter);
+	d->agent.exporter = NULL;
 	control_close(d->control);
 	d->control = NULL;			/* events go on until the end */
 	survey_close(&d->agent);
@@ -360,6 +363,8 @@ static int open_sockets(struct daemon *d)
 		return fail("cannot send probes", r);
 	r = privilege_reduce();
 	return r < 0 ? fail("cannot give up capabilities", r) : 0;
+	r = exporter_open(d->event, &d->agent, &d->agent.exporter);
+	return r < 0 ? fail("cannot export figures", r) : 0;
 }
 
 static int run(struct daemon *d)

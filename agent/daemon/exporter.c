@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See exporter.h. The program gets a socket to us as descriptor 3 and those that it is to accept on
+ * behind it. It asks with one octet, a format, and is answered with the same and a sealed memfd. What it
+ * sends is no more to be trusted than what it was sent. When it ends, it is started again, later each
+ * time; when the configuration says other sockets, it is ended and started with those.
+ *
+ * A text is given out again for AGAIN_USEC, so that whoever asks all the time costs no more than who
+ * asks five times a second.
+ */
+#include "daemon/exporter.h"
+
+#include "base/mem.h"
+#include "base/sockaddr.h"
+#include "daemon/collector.h"
+#include "daemon/log.h"
+#include "daemon/peer.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <systemd/sd-event.h>
+
+#define PROGRAM		"outbind-exporter"
+#define SOCKET_NAME	"metrics"
+
+enum { AGAIN_USEC = 200 * 1000, RETRY_FIRST = 1000 * 1000, RETRY_LAST = 60 * 1000 * 1000,
+       FIRST_FD = 3, LISTENERS_MAX = 2, BACKLOG = 64 };
+
+struct exporter {
+	struct agent *agent;
+	sd_event *event;
+	struct collector *collector;
+	sd_event_source *on_text, *on_request, *on_end, *on_retry;
+	struct metrics_settings served;		/* what the program was started for */
+	bool serving;
+	pid_t pid;				/* 0: none */
+	struct fd channel;			/* to the program */
+	uint64_t retry;				/* usec to wait before the next start */
+	bool asked;				/* the collector is at work, for @format: */
+	enum openmetrics_format format;
+	uint64_t rows;				/* agent->changes when rows were sent */
+	struct fd text;				/* the last one, of that format */
+	uint64_t text_made;
+	char path[PATH_MAX];			/* of the Unix socket */
+};
+
+static void start(struct exporter *exporter);
+
+/* One octet to the program, and @text if it is there. A program that does not read loses answers. */
+static void send_text(struct exporter *exporter, int text)
+{
+	char octet = exporter->format == OPENMETRICS_1 ? '1' : '0';
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec vector = { &octet, 1 };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+	struct cmsghdr *head;
+
+	if (text >= 0) {
+		message.msg_control = control;
+		message.msg_controllen = sizeof control;
+		head = CMSG_FIRSTHDR(&message);
+		*head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof text),
+					  .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(head), &text, sizeof text);
+	}
+	(void)sendmsg(exporter->channel.n, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static int on_text(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct exporter *exporter = context;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	fd_drop(&exporter->text);
+	exporter->text = collector_take(exporter->collector);
+	exporter->text_made = agent_clock();
+	exporter->asked = false;
+	if (exporter->channel.n >= 0)
+		send_text(exporter, exporter->text.n);
+	return 0;
+}
+
+static void ask(struct exporter *exporter, enum openmetrics_format format)
+{
+	bool changed;
+
+	if (exporter->asked)
+		return;				/* it has not waited for its answer */
+	if (exporter->text.n >= 0 && exporter->format == format &&
+	    agent_clock() - exporter->text_made < AGAIN_USEC) {
+		send_text(exporter, exporter->text.n);
+		return;
+	}
+	exporter->asked = true;
+	exporter->format = format;
+	changed = exporter->rows != exporter->agent->changes;
+	collector_ask(exporter->collector, sheet_new(exporter->agent, format, changed));
+	exporter->rows = exporter->agent->changes;
+}
+
+static int on_request(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct exporter *exporter = context;
+	char octet;
+	ssize_t n = recv(fd, &octet, 1, MSG_DONTWAIT);
+
+	(void)revents;
+	exporter->retry = RETRY_FIRST;		/* it works */
+	if (n == 1)
+		ask(exporter, octet == '1' ? OPENMETRICS_1 : OPENMETRICS_PROMETHEUS);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);	/* its end is told */
+	return 0;
+}
+
+static void forget_program(struct exporter *exporter)
+{
+	exporter->pid = 0;
+	sd_event_source_disable_unref(exporter->on_request);
+	exporter->on_request = NULL;
+	sd_event_source_disable_unref(exporter->on_end);
+	exporter->on_end = NULL;
+	fd_drop(&exporter->channel);
+}
+
+/* End the program, and wait: it holds nothing that would keep it. */
+static void end_program(struct exporter *exporter)
+{
+	pid_t pid = exporter->pid;
+
+	if (!pid)
+		return;
+	forget_program(exporter);
+	(void)kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct exporter *exporter = context;
+
+	(void)source;
+	(void)usec;
+	end_program(exporter);			/* that serves one of two sockets */
+	start(exporter);
+	return 0;
+}
+
+static void retry_later(struct exporter *exporter)
+{
+	uint64_t wait = exporter->retry;
+
+	exporter->retry = wait * 2 < RETRY_LAST ? wait * 2 : RETRY_LAST;
+	if (sd_event_source_set_time_relative(exporter->on_retry, wait) >= 0)
+		(void)sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_ONESHOT);
+}
+
+static int on_end(sd_event_source *source, const siginfo_t *end, void *context)
+{
+	struct exporter *exporter = context;
+
+	(void)source;
+	log_event(EVENT_METRICS_FAILED, "text=\"%s ended: %s %d\" next=retry", PROGRAM,
+		  end->si_code == CLD_EXITED ? "exit status" : "signal", end->si_status);
+	forget_program(exporter);
+	retry_later(exporter);
+	return 0;
+}
+
+static int listen_tcp(const struct relay_endpoint *at, struct fd *ret)
+{
+	struct relay_endpoint to = *at;
+	struct sockaddr_storage address;
+	AUTO(fd_drop) struct fd fd = FD_NONE;
+	socklen_t size;
+	int on = 1;
+
+	if (to.ip.len == 0)
+		to.ip.len = 16;			/* "*": both families by one socket */
+	size = sockaddr_of_ip(&to.ip, to.port, &address);
+	fd.n = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd.n < 0 || setsockopt(fd.n, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
+		return -errno;
+	on = at->ip.len != 0;
+	if (address.ss_family == AF_INET6)
+		(void)setsockopt(fd.n, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	if (bind(fd.n, (struct sockaddr *)&address, size) < 0 || listen(fd.n, BACKLOG) < 0)
+		return -errno;
+	*ret = fd_take(&fd);
+	return 0;
+}
+
+static int listen_unix(struct exporter *exporter, struct fd *ret)
+{
+	const char *dir = exporter->agent->options->runtime_dir;
+	gid_t readers = (gid_t)-1;
+	bool shared = peer_group_id("outbind", &readers) == 0;
+
+	if (snprintf(exporter->path, sizeof exporter->path, "%s/" SOCKET_NAME, dir) >=
+	    (int)sizeof exporter->path)
+		return -ENAMETOOLONG;
+	return peer_listen(dir, SOCKET_NAME, SOCK_STREAM, shared ? 0660 : 0600, readers, ret);
+}
+
+static void say_unheard(const char *where, int r)
+{
+	log_event(EVENT_METRICS_FAILED, "text=\"cannot listen on %s: %s\" next=retry", where,
+		  strerror(-r));
+}
+
+/* The sockets that are said; how many there are. *@ret_all false if one could not be made. */
+static size_t listen_all(struct exporter *exporter, struct fd listeners[static LISTENERS_MAX],
+			 bool *ret_all)
+{
+	const struct metrics_settings *settings = &exporter->served;
+	char place[IP_TEXT + 16];
+	size_t n = 0;
+	int r;
+
+	*ret_all = true;
+	if (!settings->no_socket) {
+		r = listen_unix(exporter, &listeners[n]);
+		n += r == 0;
+		if (r < 0)
+			say_unheard(SOCKET_NAME, r);
+		*ret_all = r == 0;
+	}
+	if (settings->listen.port) {
+		r = listen_tcp(&settings->listen, &listeners[n]);
+		n += r == 0;
+		if (r < 0)
+			say_unheard(conf_relay_endpoint(&settings->listen, place, sizeof place), r);
+		*ret_all = *ret_all && r == 0;
+	}
+	return n;
+}
+
+/* Beside our own program, wherever that stands. */
+static int program_path(char out[static PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - sizeof PROGRAM - 1);
+	char *slash;
+
+	if (n < 0)
+		return -errno;
+	out[n] = '\0';
+	slash = strrchr(out, '/');
+	if (!slash)
+		return -ENOENT;
+	strcpy(slash + 1, PROGRAM);
+	return 0;
+}
+
+/* Run it with @fds as descriptors from FIRST_FD on, and nothing else that is ours. */
+static int spawn(const char *path, const struct fd *fds, size_t n, pid_t *ret)
+{
+	char name[] = PROGRAM, count[24], *argv[] = { name, count, NULL }, *envp[] = { NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	int r;
+
+	snprintf(count, sizeof count, "%zu", n - 1);
+	sigemptyset(&none);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	posix_spawn_file_actions_init(&actions);
+	for (size_t i = 0; i < n; i++)
+		posix_spawn_file_actions_adddup2(&actions, fds[i].n, FIRST_FD + (int)i);
+	r = -posix_spawn(ret, path, &actions, &attributes, argv, envp);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return r;
+}
+
+/* adddup2 of one descriptor must not overwrite another that is still needed, nor be onto itself,
+ * which would leave close-on-exec set: so all are moved up first. */
+static int move_up(struct fd *fd)
+{
+	int n = fcntl(fd->n, F_DUPFD_CLOEXEC, FIRST_FD + LISTENERS_MAX + 1);
+
+	if (n < 0)
+		return -errno;
+	fd_drop(fd);
+	fd->n = n;
+	return 0;
+}
+
+static int follow_program(struct exporter *exporter)
+{
+	int r = sd_event_add_io(exporter->event, &exporter->on_request, exporter->channel.n,
+				EPOLLIN, on_request, exporter);
+
+	if (r >= 0)
+		r = sd_event_add_child(exporter->event, &exporter->on_end, exporter->pid, WEXITED,
+				       on_end, exporter);
+	return r;
+}
+
+static int run_program(struct exporter *exporter, struct fd *fds, size_t n)
+{
+	char path[PATH_MAX];
+	int pair[2], r = program_path(path);
+
+	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	exporter->channel.n = pair[0];
+	fds[0].n = pair[1];
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = move_up(&fds[i]);
+	if (r == 0)
+		r = spawn(path, fds, n, &exporter->pid);
+	if (r < 0)
+		fd_drop(&exporter->channel);
+	return r < 0 ? r : follow_program(exporter);
+}
+
+static void start(struct exporter *exporter)
+{
+	struct fd fds[1 + LISTENERS_MAX] = { FD_NONE, FD_NONE, FD_NONE };
+	char place[IP_TEXT + 16] = "-";
+	bool all;
+	size_t n = listen_all(exporter, fds + 1, &all);
+	int r = n > 0 ? run_program(exporter, fds, n + 1) : 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fd_drop(&fds[i]);
+	if (r < 0) {
+		log_event(EVENT_METRICS_FAILED, "text=\"cannot start %s: %s\" next=retry", PROGRAM,
+			  strerror(-r));
+		end_program(exporter);
+	}
+	if (r < 0 || !all) {
+		retry_later(exporter);
+		return;
+	}
+	if (exporter->served.listen.port)
+		(void)conf_relay_endpoint(&exporter->served.listen, place, sizeof place);
+	if (n > 0)
+		log_event(EVENT_METRICS_LISTENING, "path=%s address=%s",
+			  exporter->served.no_socket ? "-" : exporter->path, place);
+}
+
+static bool same_place(const struct metrics_settings *a, const struct metrics_settings *b)
+{
+	return a->no_socket == b->no_socket && a->listen.port == b->listen.port &&
+	       a->listen.ip.len == b->listen.ip.len &&
+	       memcmp(a->listen.ip.octet, b->listen.ip.octet, a->listen.ip.len) == 0;
+}
+
+void exporter_follow(struct exporter *exporter)
+{
+	const struct metrics_settings *wanted;
+
+	if (!exporter)
+		return;
+	wanted = &exporter->agent->now->model.metrics;
+	fd_drop(&exporter->text);		/* of what was in force before */
+	if (exporter->serving && same_place(wanted, &exporter->served))
+		return;
+	end_program(exporter);
+	if (exporter->path[0])
+		(void)unlink(exporter->path);
+	exporter->path[0] = '\0';
+	(void)sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_OFF);
+	exporter->served = *wanted;
+	exporter->serving = true;
+	exporter->retry = RETRY_FIRST;
+	start(exporter);
+}
+
+int exporter_open(struct sd_event *event, struct agent *agent, struct exporter **ret)
+{
+	struct exporter *exporter = mem_zero(1, sizeof *exporter);
+	sigset_t child;
+	int r;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);	/* sd_event_add_child() asks for it */
+	/* What we may do by the service manager's grace is not for programs that we run. */
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	exporter->agent = agent;
+	exporter->event = sd_event_ref(event);
+	exporter->channel = exporter->text = FD_NONE;
+	r = collector_open(agent->options->kernel.table, &exporter->collector);
+	if (r >= 0)
+		r = sd_event_add_io(event, &exporter->on_text, collector_fd(exporter->collector),
+				    EPOLLIN, on_text, exporter);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &exporter->on_retry, CLOCK_MONOTONIC, 0, 1000,
+					       on_retry, exporter);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_OFF);
+	if (r < 0) {
+		exporter_close(exporter);
+		return r;
+	}
+	exporter_follow(exporter);
+	*ret = exporter;
+	return 0;
+}
+
+void exporter_close(struct exporter *exporter)
+{
+	if (!exporter)
+		return;
+	end_program(exporter);
+	sd_event_source_disable_unref(exporter->on_text);
+	sd_event_source_disable_unref(exporter->on_retry);
+	collector_close(exporter->collector);
+	if (exporter->path[0])
+		(void)unlink(exporter->path);
+	fd_drop(&exporter->text);
+	sd_event_unref(exporter->event);
+	free(exporter);
+}
