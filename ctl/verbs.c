@@ -21,6 +21,7 @@ const struct verb *const verbs[] = {
 	&doctor_verb,
 	&report_verb,
 	&capacity_verb,
+	&metrics_verb,
 	&explain_verb,
 	&exec_verb,
 	&verify_verb,
