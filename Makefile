@@ -26,9 +26,7 @@ PACKAGES_TEST := $(PACKAGES_DEMO) conntrack iptables systemd procps strace opens
 PACKAGES_TEST += libevent-2.1-7 libprotobuf-c1 libpython3.11 libnghttp2-14
 PACKAGES_BENCH := liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0
 # Mail programs, a resolver and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
-PEERS    := postfix exim4-daemon-light swaks unbound npm:nodemailer
-# Mail programs and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.
-PEERS    := postfix exim4-daemon-light swaks npm:nodemailer prometheus
+PEERS    := postfix exim4-daemon-light swaks unbound npm:nodemailer prometheus
 PEERS_BENCH := postfix haproxy nginx libnginx-mod-stream npm:Haraka
 PACKAGES_DEB := debhelper dpkg-dev lintian
 PACKAGES_VM := mmdebstrap util-linux nftables iproute2 qemu-system-x86 kmod cpio busybox-static e2fsprogs
@@ -253,9 +251,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_outbindctl
 	set -e; for page in $(INSTALL_MAN); do install -D -m 644 docs/$${page#*/} \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page%/*}/$${page#*/}; done
-	set -e; for unit in $(wildcard systemd/*.service systemd/*.socket systemd/*.target systemd/*.timer); do \
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/outbind docs/outbind-grafana.json docs/outbind.rules.yml
-	set -e; for unit in $(wildcard systemd/*.service systemd/*.socket systemd/*.target); do \
+	set -e; for unit in $(wildcard systemd/*.service systemd/*.socket systemd/*.target systemd/*.timer); do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $$unit; done
 	set -e; for kind in sysusers tmpfiles; do for file in systemd/*.$$kind; do \
 		name=$${file##*/}; install -D -m 644 $$file \

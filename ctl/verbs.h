@@ -12,19 +12,6 @@ extern const struct verb apply_verb, binding_add_verb, binding_list_verb, bindin
 	metrics_verb, monitor_verb, policy_add_verb, policy_list_verb, policy_remove_verb,
 	relay_explain_verb, relay_metrics_verb, relay_status_verb, reload_verb, render_verb,
 	report_verb, save_verb, settle_verb, status_verb, top_verb, verify_verb;
-	monitor_verb, policy_add_verb, policy_list_verb, policy_remove_verb, relay_explain_verb,
-	relay_metrics_verb, relay_status_verb, reload_verb, render_verb, report_verb, save_verb,
-	settle_verb, status_verb, top_verb, verify_verb;
-extern const struct verb apply_verb, binding_add_verb, binding_list_verb,
-	binding_remove_verb, binding_resume_verb, binding_set_verb, binding_show_verb,
-	binding_suspend_verb, binding_warmup_verb, bypass_add_verb, bypass_remove_verb,
-	capture_verb, check_verb, default_binding_verb, diff_verb, doctor_verb, exec_verb,
-	explain_verb, flows_verb, group_add_verb, group_remove_verb, group_set_verb, health_verb,
-	help_verb, metrics_verb, monitor_verb, policy_add_verb, policy_list_verb,
-	policy_remove_verb,
-	relay_explain_verb, relay_metrics_verb, relay_status_verb, reload_verb, render_verb,
-	report_verb, save_verb, settle_verb, status_verb, top_verb,
-	verify_verb;
 
 /* In the order of help; NULL ends it. */
 extern const struct verb *const verbs[];

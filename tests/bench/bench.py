@@ -9,7 +9,10 @@
   (c) one binding changed in 100,000: from the control call to the kernel's acknowledgement;
   (d) changes at run time among 100,000 bindings, as the caller sees them: one binding added, set,
       suspended, resumed and removed; a rule and a group, for which everything is compiled anew. State
-      directory on tmpfs, and on the disk of the temporary directory, where fsync(2) dominates.
+      directory on tmpfs, and on the disk of the temporary directory, where fsync(2) dominates;
+  (e) figures of 100,000 bindings, scraped at the Unix socket: the busiest 1,000 and all of them, with and
+      without counting of packets; and what a control call takes meanwhile;
+  (f) what counting of packets costs: connections and datagrams with `traffic on` against off.
 
 Variants run interleaved, since machines are noisy; a ratio is taken within a round, and the median
 over the rounds is printed. Everything lives in network namespaces of its own. Needs root.
@@ -26,6 +29,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -310,6 +314,87 @@ def bench_runtime(directory, places, args, where):
     return results
 
 
+def scrape(path):
+    """Seconds of a scrape, and its bytes."""
+    start = time.monotonic()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(path)
+        connection.sendall(b"GET /metrics HTTP/1.0\r\nAccept: application/openmetrics-text\r\n\r\n")
+        size, piece = 0, b"x"
+        while piece:
+            piece = connection.recv(1 << 20)
+            size += len(piece)
+    return time.monotonic() - start, size
+
+
+def call_all_the_time(path, results, stop):
+    """Round trips of GetStatus in seconds, until @stop is set."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(path)
+        while not stop.is_set():
+            start = time.monotonic()
+            varlink(connection, "ShowBinding", {"name": "b1"})
+            results.append(time.monotonic() - start)
+            time.sleep(0.002)
+
+
+def bench_scrape(directory, places, args):
+    """(e)"""
+    results = {}
+    for n, words in enumerate(("", "bindings all;", "traffic on;", "traffic on; bindings all;")):
+        place = Place(f"e{n}", directory)
+        places.append(place)
+        place.build()
+        configuration = os.path.join(place.directory, "outbind.conf")
+        write_configuration(configuration, args.many, True)
+        with open(configuration, "a") as out:
+            out.write(f"metrics {{ {words} }}\n")
+        child, _ = place.start_agent(configuration)
+        run = os.path.join(place.directory, "run")
+        first, _ = scrape(os.path.join(run, "metrics"))
+        calls, stop, took = [], threading.Event(), []
+        caller = threading.Thread(target=call_all_the_time, args=(os.path.join(run, "org.outbind"), calls, stop))
+        caller.start()
+        for _ in range(args.rounds):
+            time.sleep(0.5)
+            took.append(scrape(os.path.join(run, "metrics")))
+        stop.set()
+        caller.join()
+        place.stop(child)
+        took.sort()
+        calls.sort()
+        results[words or "(default)"] = {
+            "first": first, "median": took[len(took) // 2][0], "worst": took[-1][0], "bytes": took[0][1],
+            "call_median": calls[len(calls) // 2], "call_p99": calls[len(calls) * 99 // 100], "call_worst": calls[-1]}
+    return results
+
+
+def bench_traffic(directory, places, args):
+    """(f)"""
+    made, rates = {}, {}
+    for n, words in enumerate(("", "traffic on;")):
+        place = Place(f"f{n}", directory)
+        places.append(place)
+        place.build()
+        configuration = os.path.join(place.directory, "outbind.conf")
+        write_configuration(configuration, 1000, True)
+        with open(configuration, "a") as out:
+            out.write(f"metrics {{ {words} }}\n")
+        place.start_agent(configuration)
+        made[words] = place
+    kinds = [(how, uid) for how in ("load", "flood") for uid in (FIRST_UID, FIRST_UID - 1)]
+    for turn in range(args.rounds + 1):
+        for how, uid in kinds:
+            count = args.connections if how == "load" else args.connections * 20
+            rate = {words: made[words].load(count, uid, None, how)
+                    for words in (list(made) if turn % 2 else list(made)[::-1])}
+            if turn:
+                rates.setdefault((how, uid), []).append(rate["traffic on;"] / rate[""])
+    names = {"load": "connections", "flood": "datagrams"}
+    return {f"{names[how]}, {'a binding' if uid == FIRST_UID else 'no binding'}": sorted(ratios)
+            for (how, uid), ratios in rates.items()}
+
+
 def print_table(title, rows):
     print(f"\n{title}")
     width = max(len(name) for name, _ in rows)
@@ -343,9 +428,24 @@ def report_runtime(results):
                      for what, one in steps.items()])
 
 
+def report_metrics(results):
+    for words, one in results.get("scrape", {}).items():
+        print_table(f"(e) a scrape of {one['bytes'] / 1e6:.1f} MB, metrics {{ {words} }}",
+                    [("first", f"{one['first'] * 1e3:.0f} ms"),
+                     ("then, median and worst", f"{one['median'] * 1e3:.0f} ms, {one['worst'] * 1e3:.0f} ms"),
+                     ("control calls meanwhile, median, p99, worst",
+                      f"{one['call_median'] * 1e3:.2f} ms, {one['call_p99'] * 1e3:.2f} ms, "
+                      f"{one['call_worst'] * 1e3:.2f} ms")])
+    if "traffic" in results:
+        print_table("(f) with `traffic on`, ratio to off: median and quartiles",
+                    [(what, f"{statistics.median(r):.3f}   {r[len(r) // 4]:.3f} to {r[len(r) * 3 // 4]:.3f}")
+                     for what, r in results["traffic"].items()])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", choices=["connections", "load", "change", "runtime"], action="append")
+    parser.add_argument("--only", choices=["connections", "load", "change", "runtime", "scrape",
+                                           "traffic"], action="append")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--connections", type=int, default=4000, help="in each round and variant")
     parser.add_argument("--many", type=int, default=100000, help="bindings of the large variants")
@@ -355,7 +455,7 @@ def main():
     args = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("bench: needs root, for network namespaces")
-    parts = args.only or ["connections", "load", "change", "runtime"]
+    parts = args.only or ["connections", "load", "change", "runtime", "scrape", "traffic"]
     os.makedirs(os.path.dirname(CONNECT), exist_ok=True)
     subprocess.run(["cc", "-O2", "-o", CONNECT, os.path.join(HERE, "connect.c")], check=True)
     directory, places, results = tempfile.mkdtemp(prefix="ob-bench-"), [], {}
@@ -377,12 +477,19 @@ def main():
             print("(d) changes at run time ...", flush=True)
             results["runtime"] = {where: bench_runtime(directory, places, args, where)
                                   for where in ("/dev/shm", tempfile.gettempdir())}
+        if "scrape" in parts:
+            print("(e) scrapes ...", flush=True)
+            results["scrape"] = bench_scrape(directory, places, args)
+        if "traffic" in parts:
+            print("(f) counting of packets ...", flush=True)
+            results["traffic"] = bench_traffic(directory, places, args)
     finally:
         for place in places:
             place.drop()
         shutil.rmtree(directory, ignore_errors=True)
     report(results)
     report_runtime(results.get("runtime", {}))
+    report_metrics(results)
     with open(args.json, "w") as out:
         json.dump(results, out, indent=2)
     print(f"\nfigures as JSON: {os.path.relpath(args.json)}")

@@ -29,7 +29,6 @@ LAYERS = {
     "gate": ("base", "proto", "agent/daemon/methods.def"),
     "daemon": ("base", "model", "plan", "kernel", "proto", "gate"),
     "ctl": ("base", "model", "plan", "proto", "dns", "agent/kernel/kernel.h", "agent/kernel/packet_log.h"),
-    "ctl": ("base", "model", "plan", "proto", "agent/kernel/kernel.h", "agent/kernel/packet_log.h"),
     "exporter": ("agent/base/own.h",),  # parses what anybody sends, so it is next to nothing
     "lib": ("agent/proto/tag.h",),      # the protocol's words; MIT like the library
 }
@@ -44,7 +43,6 @@ LIBRARIES = {
     "cap-ng": ("ctl", "daemon", "gate"), "seccomp": ("gate",),
     "jansson": ("proto", "gate", "daemon", "ctl", "relay"),
     "ev.h": ("dns", "relay"), "ares": ("dns", "relay"), "openssl/": ("relay",),
-    "ev.h": ("relay",), "ares": ("relay",), "openssl/": ("relay",),
     "microhttpd": ("exporter",), "seccomp": ("exporter",),
     "xxhash": ("base", "model", "plan", "kernel"),
 }
