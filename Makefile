@@ -18,7 +18,6 @@ Q        := $(if $(V),,@)
 PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-dev \
 	libnftnl-dev libnftables-dev libsystemd-dev libjansson-dev libxxhash-dev libcmocka-dev \
 	libev-dev libc-ares-dev libssl-dev libcrypt-dev libpcap-dev libcap-ng-dev libncurses-dev libarchive-dev \
-	libseccomp-dev
 	libmicrohttpd-dev libseccomp-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack iptables systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
@@ -53,7 +52,6 @@ LDFLAGS_ALL = $(OPTIMISE) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LIBS     = $(shell pkg-config --libs $(PKGS))
 LIBS_CTL  = $(shell pkg-config --libs $(PKGS_CTL)) $(LIBS_DNS)
 LIBS_DAEMON = $(shell pkg-config --libs $(PKGS_DAEMON))
-LIBS_CTL  = $(shell pkg-config --libs $(PKGS_CTL))
 LIBS_EXPORTER = $(shell pkg-config --libs $(PKGS_EXPORTER))
 # libasan has a crypt_r of its own, which calls the library's: so that must not be left out as not needed.
 LIBS_RELAY = $(shell pkg-config --libs $(PKGS_RELAY)) -lev -Wl,--no-as-needed -lcrypt -Wl,--as-needed

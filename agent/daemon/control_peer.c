@@ -110,6 +110,7 @@ static int answer_next(struct peer *peer)
 	peer->used = ++peer->control->clock;
 	agent->asked_by = peer->uid;
 	r = control_call(agent, peer->right, message, &reply);
+	openmetrics_took(&agent->figures.calls, agent_clock() - agent->asked);
 	json_decref(message);
 	agent->asked = agent_clock();		/* of the next one, if it came with this one */
 	if (r < 0)

@@ -361,10 +361,11 @@ static int open_sockets(struct daemon *d)
 	r = probe_open(d->event, &d->agent, &d->probes);
 	if (r < 0)
 		return fail("cannot send probes", r);
+	r = exporter_open(d->event, &d->agent, &d->agent.exporter);
+	if (r < 0)
+		return fail("cannot export figures", r);
 	r = privilege_reduce();
 	return r < 0 ? fail("cannot give up capabilities", r) : 0;
-	r = exporter_open(d->event, &d->agent, &d->agent.exporter);
-	return r < 0 ? fail("cannot export figures", r) : 0;
 }
 
 static int run(struct daemon *d)

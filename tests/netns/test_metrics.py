@@ -306,7 +306,15 @@ def exporter_of(agent):
     """pid of the program that serves an agent's figures."""
     with open("/proc/%d/task/%d/children" % (agent.pid, agent.pid)) as children:
         pids = [int(pid) for pid in children.read().split()]
-    return pids[0] if len(pids) == 1 else None
+    return next((pid for pid in pids if name_of(pid) == "outbind-exporte"), None)
+
+
+def name_of(pid):
+    try:
+        with open("/proc/%d/comm" % pid) as comm:
+            return comm.read().strip()
+    except FileNotFoundError:
+        return None
 
 
 @test("who parses HTTP has no rights, and comes back when it is killed or the agent is")
