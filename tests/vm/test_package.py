@@ -21,7 +21,7 @@ def _(site):
         check("bindings, rules", (status["bindings"], status["rules"]), (0, 0))
         check("source after", machine.source(settle=False), HOST4)
         check("failed units", machine.out("systemctl --failed --plain --no-legend"), "")
-        check("manuals", machine.out("ls /usr/share/man/man*/outbind* | wc -l"), "4")
+        check("manuals", machine.out("ls /usr/share/man/man?/outbind{.7,.conf.5,ctl.1,d.8}.gz | wc -l"), "4")
         check("completion", machine.out("bash -ic 'source /usr/share/bash-completion/completions/outbindctl;"
                                         " complete -p outbindctl' 2>/dev/null"), "complete -o default -F _outbindctl outbindctl")
 
