@@ -43,7 +43,7 @@ LIBRARIES = {
     "cap-ng": ("ctl", "daemon", "gate"), "seccomp": ("gate",),
     "jansson": ("proto", "gate", "daemon", "ctl", "relay"),
     "ev.h": ("dns", "relay"), "ares": ("dns", "relay"), "openssl/": ("relay",),
-    "microhttpd": ("exporter",), "seccomp": ("exporter",),
+    "microhttpd": ("exporter",), "seccomp": ("exporter", "gate"),
     "xxhash": ("base", "model", "plan", "kernel"),
 }
 

@@ -174,7 +174,8 @@ static void test_depth(void **unused)
 
 	(void)unused;
 	check_files("braces", &(struct fake_file){ "main.conf", braces, 0 }, 1,
-		    "main.conf:1:1: found '{', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay', 'metrics' or 'dns'\n"
+		    "main.conf:1:1: found '{', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', "
+		"'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay', 'metrics' or 'dns'\n"
 		    "main.conf:1:1: '{' is never closed: expected '}' before the end of the file");
 	sprintf(list, "policy { otherwise port %s", commas);
 	check_files("a long list", &(struct fake_file){ "main.conf", list, 0 }, 1, "");

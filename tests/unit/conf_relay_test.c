@@ -237,7 +237,8 @@ static const struct row syntax_rows[] = {
 	  .want = "2:1: found 'wokers', expected 'ehlo', 'otherwise', 'destination', 'workers', 'hostname', 'size', 'sessions', 'client-sessions', 'family', '8bit', "
 		"'resolver', 'access-log', 'reuse', 'smarthost', 'tls', 'tls-ca', 'policy-map', 'sts-map', 'listen', 'intercept', 'auth', 'sender', 'recipient', "
 		"'peer', 'client', 'listener' or '}'; did you mean 'workers'?\n"
-		"4:1: found 'relayy', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay', 'metrics' or 'dns'; did you mean "
+		"4:1: found 'relayy', expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', "
+		"'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay', 'metrics' or 'dns'; did you mean "
 		"'relay'?" },
 	{ .what = "what does not fit in a block", .text =
 	  "relay {\n"

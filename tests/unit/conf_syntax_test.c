@@ -10,7 +10,8 @@ static const struct row syntax_rows[] = {
 	  .text = "bindng acme { address 192.0.2.1; }\n"
 		"mark-mask 7;",
 	  .want = "1:1: found 'bindng', "
-		  "expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', 'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay', 'metrics' or 'dns'; did you mean 'binding'?" },
+		  "expected 'mark-mask', 'flow-log', 'port-warning', 'include', 'bypass', "
+		"'binding', 'policy', 'default-binding', 'uplink', 'group', 'relay', 'metrics' or 'dns'; did you mean 'binding'?" },
 	{ .what = "an unknown key with a near one",
 	  .text = "binding a {\n"
 		"\tadress 192.0.2.1;\n"

@@ -100,7 +100,8 @@ static const struct {
 	const char *what, *line, *want;
 } completions[] = {
 	{ "all verbs, each first word once", "''",
-	  "status health monitor top flows doctor report capacity metrics explain exec verify capture settle binding group policy bypass default-binding relay apply diff save reload check render help " },
+	  "status health monitor top flows doctor report capacity metrics explain exec verify capture settle "
+	  "binding group policy bypass default-binding relay apply diff save reload check render help " },
 	{ "verbs by prefix", "re", "report relay reload render " },
 	{ "second words", "binding ''", "list show add set suspend resume warmup remove " },
 	{ "options", "check --p", "--print " },
