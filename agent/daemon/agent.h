@@ -33,6 +33,7 @@ struct diagnosis;
 struct porter;
 struct monitor;
 struct probe_failure;
+struct meter;
 struct ranking;
 struct exporter;
 struct removals;
@@ -101,6 +102,8 @@ struct agent {
 	struct capacity *capacity;		/* who is short of ports; NULL: not looked for yet */
 	struct survey *survey;			/* what looks at connections; NULL: nothing, see survey.h */
 	struct flow_callers flow_callers;	/* to whom connections are being sent */
+	const char *meter_table;		/* borrowed: @meter is opened to it; NULL: never */
+	struct meter *meter;			/* of ranking; NULL: not opened */
 	struct ranking *ranking;		/* what all do, for live views; NULL: nobody looks */
 	struct listing *listing;		/* sorted views of now, made when first asked for */
 };

@@ -28,6 +28,7 @@
 #include "daemon/warmup.h"
 #include "daemon/watch.h"
 #include "gate/gate_run.h"
+#include "kernel/meter.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -64,6 +65,8 @@ static void daemon_drop(struct daemon *d)
 	control_close(d->control);
 	d->control = NULL;			/* events go on until the end */
 	survey_close(&d->agent);
+	meter_close(d->agent.meter);
+	d->agent.meter = NULL;
 	flow_log_close(&d->agent);
 	follow_close(&d->agent);
 	diagnosis_close(&d->agent);
@@ -341,6 +344,7 @@ static int open_sockets(struct daemon *d)
 		return fail("cannot make a timer", r);
 	follow_open(d->event, &d->agent);
 	flow_log_use(&d->agent, d->agent.now->model.flow_log);
+	d->agent.meter_table = d->options.kernel.table;
 	r = survey_open(d->event, &d->agent);
 	if (r < 0)
 		return fail("cannot make a timer", r);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "daemon/health.h"
+#include "daemon/metering.h"
 #include "daemon/sources.h"
 #include "daemon/survey.h"
 #include "plan/explain.h"
@@ -168,6 +169,7 @@ static void look_again(struct agent *agent, struct ranking *look)
 	look->interval = before.when ? look->when - before.when : 0;
 	add_rows(agent, census, look);
 	add_ports(agent, census, look);
+	metering_read(agent, &look->rows);
 	add_groups(agent, look);
 	leave_out(&look->rows);
 	rank_rates(&look->rows, before.when ? &before.rows : NULL, look->interval);

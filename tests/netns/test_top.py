@@ -216,3 +216,42 @@ def _():
         check("as a user without rights", lab.run("sender", "setpriv", "--reuid", "4001", "--clear-groups", BUILD + "/outbindctl",
                                                   "--runtime-dir", agent.runtime, "top", "--batch", ok=False).returncode, 4)
         held.close()
+
+
+@test("top: new connections, bytes and refusals a second are those that there were")
+def _():
+    with Lab() as lab:
+        agent = lab.agent("metrics { traffic on; }\n" + CONF)
+        agent.ctl("binding", "suspend", "gamma")
+        held = Holder(lab, [(FAR[4], PORT)], uid=4002)
+        path = agent.dir + "/snapshot"
+        began = time.monotonic()
+        pid = lab.spawn("sender", [BUILD + "/outbindctl", "--runtime-dir", agent.runtime, "top", "--batch", "--json",
+                                   "--interval", "4"], log=path)
+        time.sleep(0.7)                         # the look before
+        sent = lab.probe_all([(FAR[4], PORT, "tcp")] * 20 + [(FAR[6], PORT, "tcp")] * 10, uid=4001)
+        check("they were seen", {probe["source"] for probe in sent}, {pool(11, 4), pool(11, 6)})
+        for probe in lab.probe_all([(FAR[4], PORT, "tcp")] * 5, uid=4003):
+            check("refused", probe["error"], "ECONNREFUSED")
+        check("all of that in time", time.monotonic() - began < 4, True)
+        lab.reap(pid)
+        with open(path) as file:
+            reply = json.loads(file.read())
+        rates = {row["name"]: row["rates"] for row in reply["rows"]}
+
+        def about(what, rate, count):
+            check("%s: %s a second for %d in about 4 s" % (what, rate, count), count / 4.6 <= rate <= count / 3.6, True)
+        about("new", rates["acme"]["new"], 30)
+        about("of the group", rates["all"]["new"], 30)
+        about("in all", reply["totals"]["rates"]["new"], 30)
+        check("of others", (rates["beta"]["new"], rates["gamma"]["new"]), (0, 0))
+        about("refused", rates["gamma"]["refused"], 5)
+        check("of others", (rates["acme"]["refused"], rates["beta"]["refused"]), (0, 0))
+        check("bytes", rates["acme"]["sent"] * 4 > 30 * 100 and rates["acme"]["received"] * 4 > 30 * 100, True)
+        check("nothing was sent", (rates["beta"]["sent"], rates["beta"]["received"]), (0, 0))
+        agent.write(CONF)
+        agent.ctl("reload")
+        reply = json.loads(agent.ctl("top", "--json", "--interval", "1").stdout)
+        check("bytes are not counted, and not made up", {row["rates"]["sent"] for row in reply["rows"]}, {None})
+        check("connections are", {row["rates"]["new"] for row in reply["rows"]}, {0})
+        held.close()
