@@ -7,6 +7,7 @@
 #include "daemon/health.h"
 #include "daemon/log.h"
 #include "daemon/remove.h"
+#include "daemon/sheet_parts.h"
 #include "daemon/survey.h"
 
 #include <stdio.h>
@@ -22,6 +23,7 @@ const char *sheet_reason(uint8_t reason)
 		[UNUSABLE_CLAIMING] = "claiming", [UNUSABLE_LINK] = "link",
 		[UNUSABLE_NO_ROUTE] = "no-route", [UNUSABLE_GATEWAY] = "gateway",
 		[UNUSABLE_PROBE] = "probe", [UNUSABLE_MEMBERS] = "members",
+		[UNUSABLE_IDENTITY] = "identity",
 	};
 
 	return reason < ARRAY_LEN(words) ? words[reason] : "unknown";
@@ -314,11 +316,13 @@ struct sheet *sheet_new(const struct agent *agent, enum openmetrics_format forma
 	const struct metrics_settings *settings = &agent->now->model.metrics;
 	struct sheet *sheet = mem_zero(1, sizeof *sheet);
 	bool named = settings->bindings != METRICS_NONE;
+	size_t most;
 
 	sheet->settings = *settings;
 	if (!sheet->settings.busiest)
 		sheet->settings.busiest = METRICS_TOP;
 	sheet->mask = agent->now->model.mask;
+	most = !named ? 0 : settings->bindings == METRICS_ALL ? SIZE_MAX : sheet->settings.busiest;
 	openmetrics_open(&sheet->text, format, -1);
 	put_build(&sheet->text, agent);
 	put_configuration(&sheet->text, agent);
@@ -326,9 +330,8 @@ struct sheet *sheet_new(const struct agent *agent, enum openmetrics_format forma
 	put_process(&sheet->text);
 	put_uplinks(&sheet->text, agent);
 	put_drains(&sheet->text, agent, named);
-	put_warmups(&sheet->text, agent,
-		    !named ? 0 : settings->bindings == METRICS_ALL ? SIZE_MAX
-								   : sheet->settings.busiest);
+	put_warmups(&sheet->text, agent, most);
+	sheet_put_identities(&sheet->text, &agent->identities, most);
 	add_census(sheet, agent);
 	sheet->has_rows = rows;
 	if (rows)

@@ -159,14 +159,15 @@ def _():
         agent = lab.agent(CONF)
         check("nobody listens", Follower.sockets(lab), 0)
         follower, only = Follower(lab, agent), Follower(lab, agent, "--binding", "b")
-        seen = {}
-        for family in (4, 6):
-            held = Holder(lab, [(FAR[family], PORT)], uid=4001)
-            seen[family] = held.results[0]
-            held.close()
-        lab.source(FAR[4])                      # nobody's
+        held, seen = [], {}
         begun = lambda: [e for e in follower.events() if e["what"] == "new"]
-        wait_for("both", lambda: len(begun()) == 2)
+        for family in (4, 6):
+            held.append(Holder(lab, [(FAR[family], PORT)], uid=4001))
+            seen[family] = held[-1].results[0]
+            wait_for("its begin", lambda: len(begun()) == len(held))
+        for one in held:
+            one.close()
+        lab.source(FAR[4])                      # nobody's
         for family, event in zip((4, 6), begun()):
             check("source", (event["source"], event["source_port"]), tuple(seen[family][:2]))
             check("client", (event["uid"], event["rule"]["client"], event["verdict"]), (4001, "user 4001", "own"))

@@ -59,6 +59,10 @@ def _():
         check("events: %s" % bad, sorted(re.search(r"name=(\w+)", line)[1] for line in bad), ["lenient", "other", "other"])
         check("once each", (report(agent).returncode, len(agent.events("identity.bad"))), (1, len(bad)))
 
+        text = agent.ctl("metrics").stdout
+        for line in ('outbind_identities{check="fcrdns",state="good"} 2', 'outbind_identities{check="fcrdns",state="bad"} 3',
+                     'outbind_binding_identity_bad{binding="lenient",address="%s",check="fcrdns"} 1' % pool(12, 4)):
+            check(line, line in text.splitlines(), True)
         names.stop()                            # nobody there any more
         result = report(agent)
         check("words", "does not answer" in result.stderr, True)
