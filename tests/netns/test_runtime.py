@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import time
 
 from cases import test
 from lab import FAR, Lab, binding, check, pool, wait_for
@@ -152,7 +153,7 @@ def killed_at_any_write(text, back, new, old):
                 except (AssertionError, OSError):
                     pass
                 lab.end(tracer)         # asked to, it waits for ever for the last of several threads
-                if agent.ended():
+                if has_ended(agent):
                     lab.reap(agent.pid)
                     agent.start()
                 got = {uid: sources(lab, uid) if uid == 4001 or agent_has(agent, "c") else None for uid in new}
@@ -173,6 +174,15 @@ def _():
 @test("the same for a binding that is changed in place")
 def _():
     killed_at_any_write(binding("a", 13), binding("a", 11), {4001: both(13)}, {4001: both(11)})
+
+
+def has_ended(agent):
+    """Its threads end one after the other, so a moment after the kill."""
+    for _ in range(30):
+        if agent.ended():
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def agent_has(agent, name):

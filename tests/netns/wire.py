@@ -14,6 +14,7 @@ import os
 import select
 import socket
 import struct
+import time
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_STATISTICS = 263, 6
@@ -74,15 +75,15 @@ class Capture:
         for fd in by_fd:
             poll.register(fd, select.POLLIN)
         poll.register(stop.fileno(), select.POLLIN)
-        stopping = False
+        stopping, end = False, 0
         while True:
             ready = [fd for fd, _ in poll.poll(50 if stopping else None)]
             if stop.fileno() in ready:
                 stop.recv(1)
-                stopping = True
+                stopping, end = True, time.monotonic() + 2      # what goes on for ever is not waited for
                 poll.unregister(stop.fileno())
                 continue
-            if stopping and not ready:
+            if stopping and (not ready or time.monotonic() > end):
                 break
             for fd in ready:
                 link, sock = by_fd[fd]
