@@ -36,32 +36,38 @@ static int report_connect(const struct ctl *ctl, const char *path, int error)
 	return CTL_UNREACHABLE;
 }
 
+int agent_connect(const struct ctl *ctl, const char *path, struct fd *ret)
+{
+	struct timeval patience = { ctl->patience_ms / 1000, ctl->patience_ms % 1000 * 1000L };
+	struct sockaddr_storage to;
+	socklen_t size = sockaddr_of_path(path, &to);
+	AUTO(fd_drop) struct fd fd = FD_NONE;
+
+	if (size == 0)
+		return ENAMETOOLONG;
+	fd.n = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd.n < 0 ||
+	    setsockopt(fd.n, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
+	    setsockopt(fd.n, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0)
+		return errno;
+	while (connect(fd.n, (struct sockaddr *)&to, size) < 0)
+		if (errno != EINTR)
+			return errno;
+	*ret = fd_take(&fd);
+	return 0;
+}
+
 static int connect_to(const struct ctl *ctl, struct fd *ret_socket)
 {
-	struct sockaddr_storage to;
-	socklen_t size;
-	struct timeval patience = { ctl->patience_ms / 1000, ctl->patience_ms % 1000 * 1000L };
-	AUTO(fd_drop) struct fd fd = FD_NONE;
 	char *AUTO(mem_drop) path = NULL;
+	int error;
 
 	if (ctl->relay_socket)
 		path = mem_text(ctl->relay_socket, strlen(ctl->relay_socket));
 	else if (asprintf(&path, "%s/%s", ctl->runtime_dir, VARLINK_SOCKET_NAME) < 0)
 		abort();
-	size = sockaddr_of_path(path, &to);
-	if (size == 0)
-		return report_connect(ctl, path, ENAMETOOLONG);
-	fd.n = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd.n < 0)
-		return report_connect(ctl, path, errno);
-	if (setsockopt(fd.n, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
-	    setsockopt(fd.n, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0)
-		return report_connect(ctl, path, errno);
-	while (connect(fd.n, (struct sockaddr *)&to, size) < 0)
-		if (errno != EINTR)
-			return report_connect(ctl, path, errno);
-	*ret_socket = fd_take(&fd);
-	return CTL_DONE;
+	error = agent_connect(ctl, path, ret_socket);
+	return error ? report_connect(ctl, path, error) : CTL_DONE;
 }
 
 static int report_lost(const struct ctl *ctl, int error)

@@ -16,6 +16,12 @@ static inline void json_drop(json_t **json)
 }
 
 /*
+ * agent_connect - a stream to a Unix socket, with ctl's patience for both directions
+ * 0 or a positive errno, which is not said.
+ */
+MUST_CHECK int agent_connect(const struct ctl *ctl, const char *path, struct fd *ret);
+
+/*
  * agent_hold - connect once, for all calls that follow
  * For who gives up the rights to connect later: the agent looks at them when a connection is made.
  * @ret stays open, and ctl->line points to it, until the caller drops both.

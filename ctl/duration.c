@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 const char *duration_print(long long ms, char out[static DURATION_TEXT])
 {
@@ -21,6 +22,14 @@ const char *duration_print(long long ms, char out[static DURATION_TEXT])
 		}
 	snprintf(out, DURATION_TEXT, "%lld ms", ms > 0 ? ms : 0);
 	return out;
+}
+
+uint64_t duration_clock(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 bool duration_read(const char *text, long long *ret_seconds)

@@ -3,11 +3,11 @@
 #include "identity.h"
 
 #include "answer.h"
+#include "duration.h"
 #include "base/mem.h"
 #include "table.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { BAR_MOST = 40, BAR_EVERY_MS = 100, WHAT_TEXT = IDENTITY_CHECKS * (IDENTITY_TEXT + 2) };
 
@@ -61,14 +61,6 @@ static void on_done(void *context, size_t subject, const struct identity_result 
 	rows->n_good += worst == IDENTITY_GOOD;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void on_progress(void *context, size_t n_done)
 {
 	static const char full[] = "########################################";
@@ -78,7 +70,7 @@ static void on_progress(void *context, size_t n_done)
 	unsigned width = waiting->ctl->width;
 	int room = width > 50 ? (int)(width - 40 < BAR_MOST ? width - 40 : BAR_MOST) : 10;
 	int done = (int)(n_done * (size_t)room / all);
-	int64_t now = now_ms();
+	int64_t now = (int64_t)(duration_clock() / 1000);
 
 	if (now - waiting->shown_ms < BAR_EVERY_MS && n_done < all)
 		return;

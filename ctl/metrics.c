@@ -3,13 +3,13 @@
  * outbindctl metrics: all figures of the agent, as a collector gets them: by HTTP, from the Unix socket
  * in the runtime directory.
  */
+#include "agent.h"
 #include "answer.h"
 #include "base/mem.h"
-#include "base/sockaddr.h"
 #include "verbs.h"
 
 #include <string.h>
-#include <sys/time.h>
+#include <sys/socket.h>
 
 enum { OPTION_OPENMETRICS, PIECE = 64 * 1024 };
 static const size_t text_max = (size_t)4 << 30;	/* a million bindings are about a fifth of it */
@@ -28,23 +28,6 @@ static int unreachable(const struct ctl *ctl, const char *path, int error)
 	ctl_complain(ctl, "%s: %s; is outbindd running, and `socket` of its `metrics` not off?",
 		     path, strerror(error));
 	return error == EACCES || error == EPERM ? CTL_DENIED : CTL_UNREACHABLE;
-}
-
-static int connect_to(const struct ctl *ctl, const char *path, struct fd *ret)
-{
-	struct timeval patience = { ctl->patience_ms / 1000, 0 };
-	struct sockaddr_storage to;
-	socklen_t size = sockaddr_of_path(path, &to);
-	AUTO(fd_drop) struct fd fd = { socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
-
-	if (size == 0)
-		return unreachable(ctl, path, ENAMETOOLONG);
-	if (fd.n < 0 ||
-	    setsockopt(fd.n, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
-	    connect(fd.n, (struct sockaddr *)&to, size) < 0)
-		return unreachable(ctl, path, errno);
-	*ret = fd_take(&fd);
-	return CTL_DONE;
 }
 
 /* Ask, and read to the end. 0 or errno. */
@@ -102,10 +85,9 @@ static int metrics_run(struct ctl *ctl, const struct arguments *args)
 
 	if (asprintf(&path, "%s/metrics", ctl->runtime_dir) < 0)
 		abort();
-	r = connect_to(ctl, path, &fd);
-	if (r != CTL_DONE)
-		return r;
-	r = ask(fd.n, args->value[OPTION_OPENMETRICS] != NULL, &answer);
+	r = agent_connect(ctl, path, &fd);
+	if (r == 0)
+		r = ask(fd.n, args->value[OPTION_OPENMETRICS] != NULL, &answer);
 	if (r == 0)
 		body = body_of(&answer);
 	if (r == 0 && !body) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See program.h. */
 #include "program.h"
+#include "duration.h"
 
 #include "base/mem.h"
 
@@ -9,16 +10,12 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
-#include <time.h>
 
 extern char **environ;
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)(duration_clock() / 1000);
 }
 
 static int start(char *const argv[], int out, pid_t *ret_pid)

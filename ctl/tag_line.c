@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/sockaddr.h"
+#include "proto/pass_fd.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -90,21 +91,12 @@ int tag_line_read(const char *reply, size_t len, struct tagged *ret)
 static int send_request(int line, const char *binding, int fd)
 {
 	char request[TAG_REQUEST_MAX + 1];
-	union { struct cmsghdr header; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-	struct iovec text = { .iov_base = request };
-	struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1, .msg_control = &control,
-				  .msg_controllen = sizeof control.room };
 	int n = snprintf(request, sizeof request, TAG_REQUEST2_PREFIX "0 " TAG_BY_NAME "%s",
 			 binding);
 
 	if (n < 0 || (size_t)n >= sizeof request)
 		return -EINVAL;
-	text.iov_len = (size_t)n;
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-	return sendmsg(line, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return pass_fd_send(line, request, (size_t)n, fd, 0);
 }
 
 int tag_line_tag(const struct tag_line *line, const char *binding, int fd, struct tagged *ret)

@@ -3,6 +3,7 @@
 #include "top_batch.h"
 
 #include "agent.h"
+#include "duration.h"
 #include "reply.h"
 #include "table.h"
 
@@ -88,16 +89,13 @@ int top_batch(struct ctl *ctl, const struct top_query *query, double interval, u
 
 	for (unsigned long i = 0; r == CTL_DONE && (n == 0 || i <= n); i++) {
 		AUTO(json_drop) json_t *reply = NULL;
-		struct timespec now;
 
 		if (i > 0)
 			pause_for(interval);
 		r = agent_ask(ctl, "RankBindings", top_feed_parameters(query), &reply);
 		if (r != CTL_DONE)
 			break;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		top_model_take(&model, reply, query->first,
-			       (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, i);
+		top_model_take(&model, reply, query->first, duration_clock(), i);
 		if (i > 0)
 			print(ctl, &model, reply);
 		if (ferror(ctl->out))

@@ -8,6 +8,7 @@
 #include "top_feed.h"
 
 #include "agent.h"
+#include "duration.h"
 #include "base/mem.h"
 #include "owner.h"
 
@@ -42,14 +43,6 @@ struct top_feed {
 	struct top_expand *before;		/* of the last list, what rates need */
 	uint64_t list_due;
 };
-
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_USEC + (uint64_t)now.tv_nsec / 1000;
-}
 
 json_t *top_feed_parameters(const struct top_query *query)
 {
@@ -144,7 +137,7 @@ static void look(struct top_feed *feed, const struct top_query *query)
 		json_decref(feed->news.reply);
 		feed->news.reply = json_incref(reply);
 		feed->news.first = query->first;
-		feed->news.usec = now_usec();
+		feed->news.usec = duration_clock();
 		feed->news.tick = feed->news.usec / feed->interval;
 		said[0] = '\0';
 	}
@@ -212,7 +205,7 @@ static void hand_over(struct top_feed *feed, struct top_expand *expand)
 static void list(struct top_feed *feed, const char *name)
 {
 	struct listing listing = { .feed = feed };
-	uint64_t begun = now_usec();
+	uint64_t begun = duration_clock();
 	char said[TOP_MESSAGE];
 
 	if (feed->before && strcmp(feed->before->name, name) != 0) {
@@ -224,7 +217,7 @@ static void list(struct top_feed *feed, const char *name)
 	owners_read(&listing.owners);
 	if (converse(feed, "ListFlows", false, json_pack("{s:s}", "binding", name), take_flows,
 		     &listing, said) == CTL_DONE) {
-		listing.expand->usec = now_usec();
+		listing.expand->usec = duration_clock();
 		top_expand_end(listing.expand, feed->before);
 		hand_over(feed, listing.expand);
 	} else {
@@ -232,7 +225,7 @@ static void list(struct top_feed *feed, const char *name)
 		answer(feed, said, true);
 	}
 	owners_drop(&listing.owners);
-	feed->list_due = now_usec() + LIST_SHARE * (now_usec() - begun);
+	feed->list_due = duration_clock() + LIST_SHARE * (duration_clock() - begun);
 }
 
 static void ignore_reply(void *context, const json_t *reply)
@@ -283,7 +276,7 @@ static bool is_list_due(const struct top_feed *feed, const char *name, bool regu
 {
 	bool same = feed->before && strcmp(feed->before->name, name) == 0;
 
-	return !same || (regular && now_usec() >= feed->list_due);
+	return !same || (regular && duration_clock() >= feed->list_due);
 }
 
 /* Looks fall into intervals that are counted from the clock's beginning, one into each. */
@@ -293,10 +286,10 @@ static void *work(void *context)
 	struct top_query query;
 	enum top_question what;
 	char about[TOP_NAME_TEXT];
-	uint64_t due = now_usec();
+	uint64_t due = duration_clock();
 
 	while (wait(feed, due, &query, &what, about)) {
-		bool regular = now_usec() >= due;
+		bool regular = duration_clock() >= due;
 
 		if (what != TOP_NOTHING)
 			call(feed, what, about);
@@ -304,7 +297,7 @@ static void *work(void *context)
 			look(feed, &query);
 		if (query.expanded[0] && is_list_due(feed, query.expanded, regular))
 			list(feed, query.expanded);
-		due = (now_usec() / feed->interval + 1) * feed->interval;
+		due = (duration_clock() / feed->interval + 1) * feed->interval;
 	}
 	return NULL;
 }

@@ -10,11 +10,6 @@ static const struct column columns[] = {
 	{ "WHAT WAS SEEN", ALIGN_LEFT },
 };
 
-static const char *family_name(enum family family)
-{
-	return family == FAMILY_IPV4 ? "ipv4" : "ipv6";
-}
-
 static json_t *json_seen(const struct seen *seen)
 {
 	char from[IP_TEXT], mac[WIRE_MAC_TEXT], next[WIRE_MAC_TEXT];
@@ -52,7 +47,7 @@ static json_t *json_probe(const struct probe *probe)
 	for (size_t i = 0; i < evidence->n_seen; i++)
 		json_array_append_new(links, json_string(evidence->seen[i].link));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "binding", probe->binding,
-			 "family", family_name(probe->family), "result",
+			 "family", ip_family_name(probe->family), "result",
 			 verify_outcome_name(probe->outcome), "text", probe->text, "expected",
 			 json_expected(probe), "seen", seen ? json_seen(seen) : json_null(),
 			 "links", links, "reply", verify_reply_name(evidence->reply), "reply_us",
@@ -100,7 +95,7 @@ void verify_print(const struct verify *verify, const char *to)
 
 		table_add(&table, verify_outcome_name(probe->outcome), tints[probe->outcome]);
 		table_add(&table, probe->binding, TINT_PLAIN);
-		table_add(&table, family_name(probe->family), TINT_PLAIN);
+		table_add(&table, ip_family_name(probe->family), TINT_PLAIN);
 		table_add(&table, probe->text, TINT_PLAIN);
 	}
 	table_print(&table, ctl->out, 0, ctl->color);

@@ -110,6 +110,11 @@ enum family ip_family(const struct ip *ip)
 	return ip->len == 4 ? FAMILY_IPV4 : FAMILY_IPV6;
 }
 
+const char *ip_family_name(enum family family)
+{
+	return family == FAMILY_IPV4 ? "ipv4" : "ipv6";
+}
+
 struct ip prefix_last(const struct prefix *prefix)
 {
 	struct ip last = prefix->ip;

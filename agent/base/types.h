@@ -58,6 +58,7 @@ const char *prefix_print(const struct prefix *prefix, char out[static PREFIX_TEX
 int ip_compare(const struct ip *a, const struct ip *b);
 bool ip_equal(const struct ip *a, const struct ip *b);
 enum family ip_family(const struct ip *ip);
+const char *ip_family_name(enum family family);	/* "ipv4" or "ipv6" */
 
 /* Last address of a prefix; the first is prefix->ip. */
 struct ip prefix_last(const struct prefix *prefix);

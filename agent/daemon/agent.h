@@ -150,6 +150,7 @@ MUST_CHECK int agent_apply_facts(struct agent *agent, struct outcome *out);
 void agent_changed(struct agent *agent);
 
 uint64_t agent_clock(void);			/* monotonic, usec */
+uint64_t agent_resident(void);			/* octets of memory, proc(5) statm; 0: not known */
 
 /* Path of a cgroup for agent_render; @context is the agent. */
 const char *agent_cgroup_path(void *context, uint64_t id);

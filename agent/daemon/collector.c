@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "daemon/ledger.h"
+#include "kernel/net_settings.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -50,29 +51,21 @@ struct collector {
 	uint64_t begun, ended;			/* the last round that is complete; 0: none */
 };
 
-static uint64_t clock_usec(clockid_t clock)
+static uint64_t processor_usec(void)
 {
-	struct timespec now;
+	struct timespec used;
 
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static uint64_t now_usec(void)
-{
-	return clock_usec(CLOCK_MONOTONIC);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
 }
 
 static uint32_t read_local_ports(void)
 {
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	unsigned first = 0, last = 0;
+	struct net_settings settings = { 0 };
 
-	if (file && fscanf(file, "%u %u", &first, &last) != 2)
-		last = 0;
-	if (file)
-		fclose(file);
-	return last >= first && last > 0 ? last - first + 1 : 0;
+	if (net_settings_read(&settings) < 0 || settings.ports.last == 0)
+		return 0;
+	return (uint32_t)settings.ports.last - settings.ports.first + 1;
 }
 
 /* All as text into a memfd that nobody can change any more, or FD_NONE. */
@@ -85,7 +78,7 @@ static struct fd write_text(struct collector *c)
 
 	text.fd = fd.n;
 	c->sheet->text = (struct openmetrics){ .format = text.format, .fd = -1 };
-	c->ledger.age_usec = c->begun ? now_usec() - c->begun : 0;
+	c->ledger.age_usec = c->begun ? agent_clock() - c->begun : 0;
 	ledger_write(&c->ledger, c->sheet, &text);
 	r = openmetrics_end(&text);
 	openmetrics_drop(&text);
@@ -121,7 +114,7 @@ static void take_request(struct collector *c)
 		return;
 	sheet_free(c->sheet);
 	c->sheet = asked;
-	c->asked_at = now_usec();
+	c->asked_at = agent_clock();
 	c->deadline = c->asked_at + WAIT_USEC;
 	c->waiting = true;
 	if (asked->has_rows)
@@ -143,7 +136,7 @@ static bool stopping(struct collector *c)
 static void look_up(struct collector *c)
 {
 	take_request(c);
-	if (c->waiting && now_usec() >= c->deadline)
+	if (c->waiting && agent_clock() >= c->deadline)
 		answer(c);
 }
 
@@ -152,9 +145,9 @@ static void look_up(struct collector *c)
 static int read_some(struct collector *c, enum set_id set, bool limited, enum ledger_kind kind,
 		     enum family family, size_t *at)
 {
-	uint8_t keys[KEYS_AT_ONCE * KEY_MAX] = { 0 }, *key = keys;
 	struct counted counted[KEYS_AT_ONCE];
-	size_t places[KEYS_AT_ONCE], n = 0, len = plan_shapes[set].key_len;
+	uint32_t marks[KEYS_AT_ONCE] = { 0 };
+	size_t places[KEYS_AT_ONCE], n = 0;
 	int r;
 
 	for (; *at < c->ledger.entries.n && n < KEYS_AT_ONCE; (*at)++) {
@@ -163,13 +156,10 @@ static int read_some(struct collector *c, enum set_id set, bool limited, enum le
 		if (row->group || !row->family[family] ||
 		    (kind == LEDGER_CONNECTIONS && row->limited != limited))
 			continue;
-		memcpy(key, &row->mark, sizeof row->mark);
-		if (len > sizeof row->mark)
-			key[sizeof row->mark] = family == FAMILY_IPV4 ? AF_INET : AF_INET6;
-		key += len;
+		marks[n] = row->mark;
 		places[n++] = *at;
 	}
-	r = meter_read(c->meter, set, keys, n, counted);
+	r = meter_read(c->meter, set, family, marks, n, counted);
 	for (size_t i = 0; i < n && r == 0; i++)
 		ledger_note(&c->ledger, &c->ledger.entries.at[places[i]], kind, family,
 			    counted[i]);
@@ -262,7 +252,7 @@ static int read_conntrack(struct collector *c)
 /* Read everything. A table that is not there, or is made anew just now, is no failure. */
 static void round_of(struct collector *c)
 {
-	uint64_t begun = now_usec(), cost = clock_usec(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t begun = agent_clock(), cost = processor_usec();
 	int r = c->meter ? 0 : meter_open(c->table, &c->meter);
 
 	if (r == 0)
@@ -281,8 +271,8 @@ static void round_of(struct collector *c)
 		c->meter = NULL;
 	}
 	c->begun = begun;
-	c->ended = now_usec();
-	c->ledger.took_usec = clock_usec(CLOCK_THREAD_CPUTIME_ID) - cost;
+	c->ended = agent_clock();
+	c->ledger.took_usec = processor_usec() - cost;
 }
 
 /* When the next round is due although nobody asks now, or UINT64_MAX. */
@@ -317,8 +307,8 @@ static void *work(void *context)
 
 		sleep_until(c, due);
 		take_request(c);
-		if (c->waiting ? !c->ended || now_usec() - c->begun > FRESH_USEC
-			       : c->sheet && now_usec() >= due)
+		if (c->waiting ? !c->ended || agent_clock() - c->begun > FRESH_USEC
+			       : c->sheet && agent_clock() >= due)
 			round_of(c);
 		if (c->waiting)
 			answer(c);

@@ -15,6 +15,7 @@
 #include "daemon/collector.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
+#include "proto/pass_fd.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -59,20 +60,8 @@ static void start(struct exporter *exporter);
 static void send_text(struct exporter *exporter, int text)
 {
 	char octet = exporter->format == OPENMETRICS_1 ? '1' : '0';
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec vector = { &octet, 1 };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
-	struct cmsghdr *head;
 
-	if (text >= 0) {
-		message.msg_control = control;
-		message.msg_controllen = sizeof control;
-		head = CMSG_FIRSTHDR(&message);
-		*head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof text),
-					  .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(head), &text, sizeof text);
-	}
-	(void)sendmsg(exporter->channel.n, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)!pass_fd_send(exporter->channel.n, &octet, 1, text, MSG_DONTWAIT);
 }
 
 static int on_text(sd_event_source *source, int fd, uint32_t revents, void *context)

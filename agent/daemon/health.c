@@ -65,7 +65,6 @@ static enum health_state state_of(enum usable_reason reason)
 	return reason == UNUSABLE_NO_ADDRESS ? HEALTH_NONE : HEALTH_UNUSABLE;
 }
 
-static const char *const families[] = { [FAMILY_IPV4] = "ipv4", [FAMILY_IPV6] = "ipv6" };
 
 static void log_binding(const struct agent *agent, uint32_t index, enum family family,
 			enum health_state state, int64_t lasted_ms)
@@ -77,13 +76,13 @@ static void log_binding(const struct agent *agent, uint32_t index, enum family f
 
 	if (state == HEALTH_USABLE) {
 		log_event(EVENT_BINDING_USABLE, "name=%s family=%s lasted_ms=%" PRId64, name,
-			  families[family], lasted_ms);
+			  ip_family_name(family), lasted_ms);
 		return;
 	}
 	plan_reason_say(model, &agent->facts, &agent->now->plan, index, family, reason);
 	log_event(EVENT_BINDING_UNUSABLE, "name=%s family=%s reason=%s lasted_ms=%" PRId64
 		  " next=\"%s%s\"",
-		  name, families[family], log_quote(reason, quoted), lasted_ms,
+		  name, ip_family_name(family), log_quote(reason, quoted), lasted_ms,
 		  state == HEALTH_BY_OTHER ? "new connections leave by " : "refused",
 		  state == HEALTH_BY_OTHER ? model->bindings.at[by].name : "");
 }
@@ -96,13 +95,13 @@ static void log_uplink(const struct agent *agent, uint32_t index, enum family fa
 
 	if (state == HEALTH_USABLE) {
 		log_event(EVENT_UPLINK_USABLE, "name=%s family=%s lasted_ms=%" PRId64, name,
-			  families[family], lasted_ms);
+			  ip_family_name(family), lasted_ms);
 		return;
 	}
 	plan_reason_say_uplink(&agent->now->model, &agent->facts, &agent->now->plan, index, family,
 			       reason);
 	log_event(EVENT_UPLINK_UNUSABLE, "name=%s family=%s reason=%s lasted_ms=%" PRId64, name,
-		  families[family], log_quote(reason, quoted), lasted_ms);
+		  ip_family_name(family), log_quote(reason, quoted), lasted_ms);
 }
 
 typedef void log_state(const struct agent *agent, uint32_t index, enum family family,

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const families[FAMILIES] = { [FAMILY_IPV4] = "ipv4", [FAMILY_IPV6] = "ipv6" };
-
 static void put_labelled(struct openmetrics *text, const char *label, const char *value,
 			 uint64_t number)
 {
@@ -90,11 +88,11 @@ static void put_states(const struct ledger *ledger, struct openmetrics *text)
 	openmetrics_family(text, "outbind_bindings_usable", OPENMETRICS_GAUGE,
 			   "Bindings and groups that new connections can leave by.");
 	for (int f = 0; f < FAMILIES; f++)
-		put_labelled(text, "family", families[f], usable[f]);
+		put_labelled(text, "family", ip_family_name((enum family)f), usable[f]);
 	openmetrics_family(text, "outbind_bindings_unusable", OPENMETRICS_GAUGE,
 			   "Those that have the family, are not suspended, and cannot carry it.");
 	for (int f = 0; f < FAMILIES; f++)
-		put_labelled(text, "family", families[f], unusable[f]);
+		put_labelled(text, "family", ip_family_name((enum family)f), unusable[f]);
 }
 
 /* What of a kind is exported: connections by number, traffic by packets and octets. */
@@ -129,13 +127,13 @@ static void put_totals(const struct ledger *ledger, const struct sheet *sheet,
 			continue;
 		openmetrics_family(text, figures[i].all, OPENMETRICS_COUNTER, figures[i].help);
 		for (int f = 0; f < FAMILIES; f++)
-			put_labelled(text, "family", families[f],
+			put_labelled(text, "family", ip_family_name((enum family)f),
 				     value_of(&ledger->totals[figures[i].kind][f], &figures[i]));
 	}
 	openmetrics_family(text, "outbind_live_connections", OPENMETRICS_GAUGE,
 			   "Live connections of all bindings.");
 	for (int f = 0; f < FAMILIES; f++)
-		put_labelled(text, "family", families[f], ledger->live[f]);
+		put_labelled(text, "family", ip_family_name((enum family)f), ledger->live[f]);
 }
 
 static void put_reading(const struct ledger *ledger, const struct sheet *sheet,
@@ -180,9 +178,25 @@ static void begin_sample(const struct writing *w, const struct sheet_row *row, i
 								  : "family=\"ipv6\"");
 }
 
-static void put_figure(const struct writing *w, const struct figure *figure)
+typedef uint64_t entry_value(const struct ledger_entry *entry, enum family family,
+			     const struct figure *figure);
+
+static uint64_t counted_value(const struct ledger_entry *entry, enum family family,
+			      const struct figure *figure)
 {
-	openmetrics_family(w->text, figure->one, OPENMETRICS_COUNTER, figure->help);
+	return value_of(&entry->counted[figure->kind][family], figure);
+}
+
+static uint64_t live_value(const struct ledger_entry *entry, enum family family,
+			   const struct figure *figure)
+{
+	(void)figure;
+	return entry->live[family];
+}
+
+/* A sample for each family of each binding; @figure is for @value alone. */
+static void put_values(const struct writing *w, entry_value *value, const struct figure *figure)
+{
 	for (size_t i = 0; i < w->chosen.n; i++) {
 		const struct ledger_entry *entry = w->chosen.at[i];
 
@@ -190,26 +204,22 @@ static void put_figure(const struct writing *w, const struct figure *figure)
 			if (!entry->row.family[f])
 				continue;
 			begin_sample(w, &entry->row, f);
-			openmetrics_count(w->text, value_of(&entry->counted[figure->kind][f],
-							    figure));
+			openmetrics_count(w->text, value(entry, (enum family)f, figure));
 		}
 	}
+}
+
+static void put_figure(const struct writing *w, const struct figure *figure)
+{
+	openmetrics_family(w->text, figure->one, OPENMETRICS_COUNTER, figure->help);
+	put_values(w, counted_value, figure);
 }
 
 static void put_live(const struct writing *w)
 {
 	openmetrics_family(w->text, "outbind_binding_live_connections", OPENMETRICS_GAUGE,
 			   "Live connections.");
-	for (size_t i = 0; i < w->chosen.n; i++) {
-		const struct ledger_entry *entry = w->chosen.at[i];
-
-		for (int f = 0; f < FAMILIES && !entry->row.group; f++) {
-			if (!entry->row.family[f])
-				continue;
-			begin_sample(w, &entry->row, f);
-			openmetrics_count(w->text, entry->live[f]);
-		}
-	}
+	put_values(w, live_value, NULL);
 }
 
 static void put_health(const struct writing *w)

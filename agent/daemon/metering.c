@@ -40,18 +40,13 @@ struct pass {					/* one counter of each binding */
 static int read_pass(struct agent *agent, const struct pass *pass, struct rank_row *const *rows,
 		     size_t n)
 {
-	size_t len = plan_shapes[pass->set].key_len;
-	uint8_t keys[KEYS_AT_ONCE * KEY_MAX] = { 0 };
 	struct counted counted[KEYS_AT_ONCE];
+	uint32_t marks[KEYS_AT_ONCE] = { 0 };
 	int r;
 
-	for (size_t i = 0; i < n; i++) {
-		memcpy(keys + i * len, &rows[i]->mark, sizeof rows[i]->mark);
-		if (len > sizeof rows[i]->mark)
-			keys[i * len + sizeof rows[i]->mark] =
-				pass->family == FAMILY_IPV4 ? AF_INET : AF_INET6;
-	}
-	r = meter_read(agent->meter, pass->set, keys, n, counted);
+	for (size_t i = 0; i < n; i++)
+		marks[i] = rows[i]->mark;
+	r = meter_read(agent->meter, pass->set, pass->family, marks, n, counted);
 	for (size_t i = 0; i < n; i++) {
 		rows[i]->known[pass->count] = r == 0;
 		if (r == 0)

@@ -198,29 +198,40 @@ static void begin(struct call *call, struct flow_filter *filter, struct flow_rea
 	method_stream(call, &flows->stream);
 }
 
+/* The filter that was asked for, and one of the caller's places. False: the answer is set. */
+static bool enter_filtered(struct call *call, struct flow_filter *ret)
+{
+	if (!flow_filter_read(call, ret))
+		return false;
+	if (enter(call))
+		return true;
+	flow_filter_drop(ret);
+	return false;
+}
+
+/* As if it had never entered: the kernel does not answer. */
+static void give_up(struct call *call, struct flow_filter *filter, int r)
+{
+	flow_filter_drop(filter);
+	leave(call->agent, call->agent->asked_by);
+	fail_kernel(call, r);
+}
+
 void method_list_flows(struct call *call)
 {
-	struct agent *agent = call->agent;
+	struct kernel *kernel = call->agent->kernel;
 	struct flow_filter filter;
 	struct flow_reader *dump;
 	struct fwmark mark;
 	int r;
 
-	if (!flow_filter_read(call, &filter))
+	if (!enter_filtered(call, &filter))
 		return;
-	if (!enter(call)) {
-		flow_filter_drop(&filter);
-		return;
-	}
-	r = agent->kernel->dump_flows(agent->kernel, filter.mask,
-				      flow_filter_mark(&filter, &mark), &dump);
-	if (r == 0) {
+	r = kernel->dump_flows(kernel, filter.mask, flow_filter_mark(&filter, &mark), &dump);
+	if (r == 0)
 		begin(call, &filter, dump, 0);
-		return;
-	}
-	flow_filter_drop(&filter);
-	leave(agent, agent->asked_by);
-	fail_kernel(call, r);
+	else
+		give_up(call, &filter, r);
 }
 
 void method_follow_flows(struct call *call)
@@ -229,18 +240,11 @@ void method_follow_flows(struct call *call)
 	uint64_t position;
 	int r;
 
-	if (!flow_filter_read(call, &filter))
+	if (!enter_filtered(call, &filter))
 		return;
-	if (!enter(call)) {
-		flow_filter_drop(&filter);
-		return;
-	}
 	r = follow_join(call->agent, &position);
-	if (r == 0) {
+	if (r == 0)
 		begin(call, &filter, NULL, position);
-		return;
-	}
-	flow_filter_drop(&filter);
-	leave(call->agent, call->agent->asked_by);
-	fail_kernel(call, r);
+	else
+		give_up(call, &filter, r);
 }

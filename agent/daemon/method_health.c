@@ -30,7 +30,7 @@ static json_t *json_health(const char *kind, const char *name, enum family famil
 	int64_t ago = now_ms() - entry.since_ms;
 
 	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:I, s:o}", "kind", kind, "name",
-			 method_json(name), "family", family == FAMILY_IPV4 ? "ipv4" : "ipv6",
+			 method_json(name), "family", ip_family_name(family),
 			 "state", state, "reason", method_json(reason), "since",
 			 method_json_time(&since), "for_ms", (json_int_t)(ago > 0 ? ago : 0), "by",
 			 method_json(by));

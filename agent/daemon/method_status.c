@@ -26,19 +26,6 @@ static json_t *json_time(const struct timespec *time)
 	return json_string(text);
 }
 
-/* Resident memory in bytes, from the second number of /proc/self/statm; 0 if it cannot be read. */
-static json_int_t resident(void)
-{
-	FILE *file = fopen("/proc/self/statm", "re");
-	long pages = 0;
-
-	if (file && fscanf(file, "%*d %ld", &pages) != 1)
-		pages = 0;
-	if (file)
-		fclose(file);
-	return (json_int_t)pages * sysconf(_SC_PAGESIZE);
-}
-
 static json_t *warnings(const struct agent *agent)
 {
 	AUTO(findings_drop) struct findings findings = { 0 };
@@ -95,7 +82,7 @@ static void set_numbers(json_t *status, const struct agent *agent)
 	set_number(status, "transactions", agent->transactions);
 	set_number(status, "heals", agent->heals);
 	set_number(status, "notices_lost", agent->notices_lost);
-	set_number(status, "memory", (uint64_t)resident());
+	set_number(status, "memory", (uint64_t)(json_int_t)agent_resident());
 }
 
 static json_t *sources(const struct agent *agent)

@@ -200,8 +200,7 @@ void plumb_remove_rules(struct agent *agent, const struct generation *of)
 		}
 		if (!wanted && agent->kernel->remove_rule(agent->kernel, &rule) == 0)
 			log_event(EVENT_UPLINK_REMOVED, "table=%u priority=%u family=%s",
-				  rule.table, rule.priority,
-				  rule.family == FAMILY_IPV4 ? "ipv4" : "ipv6");
+				  rule.table, rule.priority, ip_family_name(rule.family));
 		if (!wanted && !used)
 			plumb_give_up_table(agent, rule.table);
 		if (wanted)

@@ -13,6 +13,7 @@
 #include "daemon/log.h"
 #include "gate/gate_run.h"
 #include "gate/gate_sandbox.h"
+#include "proto/pass_fd.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -72,30 +73,14 @@ static struct place *find(struct porter *porter, uint64_t id)
  */
 static int order(struct porter *porter, enum gate_word word, uint64_t id, int fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { { 0 } };
 	struct gate_order what = { .word = word, .id = id };
-	struct iovec part = { &what, sizeof what };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	struct cmsghdr *passed;
+	int r;
 
 	if (porter->link.n < 0)
 		return -ESRCH;
-	if (fd >= 0) {
-		message.msg_control = control.bytes;
-		message.msg_controllen = sizeof control.bytes;
-		passed = CMSG_FIRSTHDR(&message);
-		passed->cmsg_level = SOL_SOCKET;
-		passed->cmsg_type = SCM_RIGHTS;
-		passed->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(passed), &fd, sizeof fd);
-	}
-	if (sendmsg(porter->link.n, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		return 0;
-	if (errno == ETOOMANYREFS)
-		return -ETOOMANYREFS;
+	r = pass_fd_send(porter->link.n, &what, sizeof what, fd, MSG_DONTWAIT);
+	if (r == 0 || r == -ETOOMANYREFS)
+		return r;
 	end_gate(porter);
 	return -ESRCH;
 }

@@ -180,7 +180,7 @@ static void put_uplinks(struct openmetrics *text, const struct agent *agent)
 				continue;
 			openmetrics_sample(text);
 			openmetrics_label(text, "uplink", model->uplinks.at[i].name);
-			openmetrics_label(text, "family", f == FAMILY_IPV4 ? "ipv4" : "ipv6");
+			openmetrics_label(text, "family", ip_family_name((enum family)f));
 			openmetrics_count(text, entry.state == HEALTH_USABLE);
 		}
 }
@@ -255,16 +255,10 @@ static void put_warmups(struct openmetrics *text, const struct agent *agent, siz
 
 static void put_process(struct openmetrics *text)
 {
-	FILE *file = fopen("/proc/self/statm", "re");
 	struct timespec used;
-	long pages = 0;
 
-	if (file && fscanf(file, "%*d %ld", &pages) != 1)
-		pages = 0;
-	if (file)
-		fclose(file);
 	put_gauge(text, "outbind_process_resident_memory_bytes", "Resident memory of the agent.",
-		  (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE));
+		  agent_resident());
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
 	openmetrics_family(text, "outbind_process_cpu_seconds", OPENMETRICS_COUNTER,
 			   "Processor time of the agent, with what reading figures took.");

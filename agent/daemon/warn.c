@@ -43,7 +43,7 @@ void warn_overlaps(const struct agent *agent)
 		    (rule->mask.host & agent->now->model.mask.host) != 0)
 			log_event(EVENT_MARK_OVERLAP,
 				  "family=%s priority=%u mark=0x%x/0x%x ours=0x%x table=%u",
-				  rule->family == FAMILY_IPV4 ? "ipv4" : "ipv6", rule->priority,
+				  ip_family_name(rule->family), rule->priority,
 				  rule->mark.host, rule->mask.host, agent->now->model.mask.host,
 				  rule->table);
 	}

@@ -140,20 +140,24 @@ static int take_answers(struct meter *meter, uint32_t first, size_t n, struct co
 	return first_error;
 }
 
-int meter_read(struct meter *meter, enum set_id set, const uint8_t *keys, size_t n,
-	       struct counted *ret)
+int meter_read(struct meter *meter, enum set_id set, enum family family, const uint32_t *marks,
+	       size_t n, struct counted *ret)
 {
-	size_t key_len = plan_shapes[set].key_len;
+	uint8_t key[KEY_MAX] = { 0 };
 
+	if (plan_shapes[set].key_len > sizeof *marks)
+		key[sizeof *marks] = family == FAMILY_IPV4 ? AF_INET : AF_INET6;
 	memset(ret, 0, n * sizeof *ret);
 	for (size_t i = 0; i < n; i += AT_ONCE) {
 		size_t some = n - i < AT_ONCE ? n - i : AT_ONCE, len = 0;
 		uint32_t first = meter->nft.seq + 1;
 		int r;
 
-		for (size_t j = 0; j < some; j++)
-			len += put_request(meter, meter->requests + len, set,
-					   keys + (i + j) * key_len, ++meter->nft.seq);
+		for (size_t j = 0; j < some; j++) {
+			memcpy(key, &marks[i + j], sizeof *marks);
+			len += put_request(meter, meter->requests + len, set, key,
+					   ++meter->nft.seq);
+		}
 		if (mnl_socket_sendto(meter->nft.socket, meter->requests, len) < 0)
 			return -errno;
 		r = take_answers(meter, first, some, ret + i);

@@ -16,13 +16,14 @@ void meter_close(struct meter *meter);		/* accepts NULL */
 
 /*
  * meter_read - what the counters of elements of @set have counted
- * @keys: @n of them, one behind the other
- * @ret:  @n; an element that is not there has counted nothing
+ * @family: where the set's key has one
+ * @marks:  @n of them, as the host has numbers
+ * @ret:    @n; an element that is not there has counted nothing
  *
  * Constant time for each key, whatever the size of the set. 0, or -errno of the sockets.
  */
-MUST_CHECK int meter_read(struct meter *meter, enum set_id set, const uint8_t *keys, size_t n,
-			  struct counted *ret);
+MUST_CHECK int meter_read(struct meter *meter, enum set_id set, enum family family,
+			  const uint32_t *marks, size_t n, struct counted *ret);
 
 /* Reasons by which refusals are counted for each number: sets of_* of the template. */
 enum meter_reason { METER_UNUSABLE, METER_LIMIT, METER_REUSED, METER_OVERFLOWED, METER_DELAYED,

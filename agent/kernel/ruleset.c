@@ -79,7 +79,7 @@ void ruleset_end(struct ruleset_rule *rule)
 							    .text = text }));
 }
 
-static const char *family_name(uint8_t family)
+static const char *table_family_name(uint8_t family)
 {
 	switch (family) {
 	case NFPROTO_IPV4:
@@ -99,7 +99,7 @@ static uint8_t family_number(const char *name)
 	static const uint8_t all[] = { NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET, NFPROTO_NETDEV };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		if (strcmp(family_name(all[i]), name) == 0)
+		if (strcmp(table_family_name(all[i]), name) == 0)
 			return all[i];
 	return NFPROTO_UNSPEC;
 }
@@ -131,7 +131,7 @@ static int take_table(const struct nlmsghdr *message, void *context)
 	const struct nfgenmsg *head = mnl_nlmsg_get_payload(message);
 	struct attributes all = attributes_of(message, sizeof *head);
 	const char *name = attributes_text(all, NFTA_TABLE_NAME);
-	struct foreign_table table = { .family = family_name(head->nfgen_family) };
+	struct foreign_table table = { .family = table_family_name(head->nfgen_family) };
 	struct foreign *foreign = reading->foreign;
 
 	if (!table.family ||
@@ -151,7 +151,7 @@ static int take_table(const struct nlmsghdr *message, void *context)
 
 static uint32_t find_table(const struct foreign *foreign, uint8_t family, const char *name)
 {
-	const char *word = family_name(family);
+	const char *word = table_family_name(family);
 
 	for (uint32_t i = 0; word && i < foreign->tables.n; i++)
 		if (strcmp(foreign->tables.at[i].family, word) == 0 &&

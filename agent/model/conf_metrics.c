@@ -9,8 +9,6 @@
 
 enum { BUSIEST_MAX = 1000 * 1000, ENDPOINT_SHOWN = 128 };
 
-static const char *const switches[] = { "on", "off" };
-
 static bool seen(struct conf *conf, enum metrics_setting which, const char *name, struct where key)
 {
 	return conf_given_twice(conf, name, key, &conf->metrics_seen[which]);
@@ -43,26 +41,35 @@ void conf_metrics_listen(struct conf *conf, const struct word *word, struct wher
 					 &conf->model->metrics.listen);
 }
 
+/* "on" or "off", into *@ret; false with the problem said, or what was said before stands. */
+static bool read_switch(struct conf *conf, enum metrics_setting which, const char *name,
+			const struct word *word, struct where key, struct where where, bool *ret)
+{
+	static const char *const switches[] = { "on", "off" };
+	unsigned choice;
+
+	if (seen(conf, which, name, key) ||
+	    !conf_form_choice(conf, "'on' or 'off'", word, where, switches, ARRAY_LEN(switches),
+			      &choice))
+		return false;
+	*ret = choice == 0;
+	return true;
+}
+
 void conf_metrics_socket(struct conf *conf, const struct word *word, struct where key,
 			 struct where where)
 {
-	unsigned which;
+	bool on;
 
-	if (!seen(conf, METRICS_SOCKET, "socket", key) &&
-	    conf_form_choice(conf, "'on' or 'off'", word, where, switches, ARRAY_LEN(switches),
-			     &which))
-		conf->model->metrics.no_socket = which == 1;
+	if (read_switch(conf, METRICS_SOCKET, "socket", word, key, where, &on))
+		conf->model->metrics.no_socket = !on;
 }
 
 void conf_metrics_traffic(struct conf *conf, const struct word *word, struct where key,
 			  struct where where)
 {
-	unsigned which;
-
-	if (!seen(conf, METRICS_TRAFFIC, "traffic", key) &&
-	    conf_form_choice(conf, "'on' or 'off'", word, where, switches, ARRAY_LEN(switches),
-			     &which))
-		conf->model->metrics.traffic = which == 0;
+	(void)read_switch(conf, METRICS_TRAFFIC, "traffic", word, key, where,
+			  &conf->model->metrics.traffic);
 }
 
 void conf_metrics_bindings(struct conf *conf, const struct word *word, struct where key,

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/sockaddr.h"
+#include "proto/pass_fd.h"
 #include "proto/tag.h"
 
 #include <ev.h>
@@ -91,24 +92,8 @@ static void disconnect(struct tagging *tagging, int error, const char *why)
 
 static int send_one(struct tagging *tagging, struct tagging_query *query)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { { 0 } };
-	struct iovec part = { query->request, strlen(query->request) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	struct cmsghdr *header;
-
-	if (query->fd >= 0) {
-		message.msg_control = control.bytes;
-		message.msg_controllen = sizeof control.bytes;
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(header), &query->fd, sizeof(int));
-	}
-	return sendmsg(tagging->fd.n, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return pass_fd_send(tagging->fd.n, query->request, strlen(query->request), query->fd,
+			    MSG_DONTWAIT);
 }
 
 static void send_all(struct tagging *tagging)

@@ -168,14 +168,11 @@ static void finish(struct session *session)
 		session_close(session);
 }
 
-static bool legs_settled(const struct session *session, bool *ret_text)
+static bool legs_settled(const struct session *session)
 {
-	*ret_text = false;
 	for (size_t i = 0; i < session->legs.n; i++) {
 		const struct leg *leg = &session->legs.at[i];
 
-		if (leg->text)
-			*ret_text = true;
 		if (leg->data_sent && leg->verdict.code == 0 &&
 		    (session->state == SESSION_VERDICT || !leg->text))
 			return false;
@@ -185,13 +182,11 @@ static bool legs_settled(const struct session *session, bool *ret_text)
 
 void session_data_settled(struct session *session)
 {
-	bool text;
-
 	if (session->header_wait)
 		session_text_continue(session);
-	else if (session->state == SESSION_DATA && legs_settled(session, &text))
+	else if (session->state == SESSION_DATA && legs_settled(session))
 		data_answered(session);
-	else if (session->state == SESSION_VERDICT && legs_settled(session, &text))
+	else if (session->state == SESSION_VERDICT && legs_settled(session))
 		finish(session);
 }
 
@@ -333,7 +328,7 @@ static bool leg_waits(const struct session *session, int leg)
 /* While the header has decided and the text waits: everything up to 354, on all legs. */
 void session_text_continue(struct session *session)
 {
-	bool text, settled = true;
+	bool settled = true;
 
 	if (!session->header_wait || route_more(session))
 		return;
@@ -346,7 +341,7 @@ void session_text_continue(struct session *session)
 		else if (leg->n_accepted > 0 && !leg->data_sent)
 			send_data(session, leg);
 	}
-	if (!settled || !legs_settled(session, &text))
+	if (!settled || !legs_settled(session))
 		return;
 	session->header_wait = false;
 	session->since = session->now;
