@@ -5,7 +5,6 @@
  */
 #include "check.h"
 
-#include "agent.h"
 #include "identity.h"
 #include "offline.h"
 

@@ -5,7 +5,6 @@
  */
 #include "doctor.h"
 
-#include "base/mem.h"
 #include "kernel/kernel.h"
 #include "agent.h"
 #include "offline.h"

@@ -97,8 +97,7 @@ static bool is_unit_name(const char *name)
 int exec_place_find(struct ctl *ctl, const char *binding, const char *unit,
 		    struct exec_place *ret)
 {
-	AUTO(exec_place_drop) struct exec_place place = { .unit = unit,
-							  .scope = unit && sd_booted() > 0 };
+	AUTO(exec_place_drop) struct exec_place place = { .scope = unit && sd_booted() > 0 };
 	bool ready = false;
 	int r, len;
 

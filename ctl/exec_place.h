@@ -7,7 +7,6 @@
 #include <sys/types.h>
 
 struct exec_place {
-	const char *unit;			/* --unit-name, or NULL; borrowed */
 	bool scope;				/* systemd makes it, as a scope unit */
 	char *above;				/* of the binding, absolute */
 	char *path;				/* the command's own, absolute */

@@ -48,7 +48,6 @@ MUST_CHECK int identity_list_resolver(struct ctl *ctl, const char *text,
 				      struct identity_list *list);
 
 struct identity_row {				/* one result, kept */
-	bool done;
 	enum identity_state state[IDENTITY_CHECKS];
 	char *text[IDENTITY_CHECKS];		/* NULL: nothing to say */
 	char *name;				/* of the address, or NULL */

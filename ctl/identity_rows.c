@@ -49,7 +49,6 @@ static void on_done(void *context, size_t subject, const struct identity_result 
 	struct identity_row *row = &rows->at[subject];
 	enum identity_state worst;
 
-	row->done = true;
 	for (int i = 0; i < IDENTITY_CHECKS; i++) {
 		row->state[i] = result->state[i];
 		row->text[i] = text_or_null(result->text[i]);

@@ -172,11 +172,6 @@ void links_free(struct links *links)
 	free(links);
 }
 
-size_t links_count(const struct links *links)
-{
-	return links->handles.n;
-}
-
 const char *links_name(const struct links *links, size_t link)
 {
 	return links->handles.at[link].name;
@@ -186,7 +181,6 @@ static void on_packet(u_char *context, const struct pcap_pkthdr *header, const u
 {
 	const struct seeing *seeing = (const struct seeing *)context;
 	struct sighting sighting = {
-		.links = seeing->links,
 		.link = seeing->link,
 		.when_us = (uint64_t)header->ts.tv_sec * 1000000 + (uint64_t)header->ts.tv_usec,
 		.kind = seeing->links->handles.at[seeing->link].kind,

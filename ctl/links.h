@@ -14,7 +14,6 @@ struct links;
 struct pollfd;
 
 struct sighting {				/* one captured packet */
-	const struct links *links;
 	size_t link;				/* index, for links_name() */
 	uint64_t when_us;			/* wall clock */
 	enum wire_link kind;
@@ -34,7 +33,6 @@ typedef void links_see(void *context, const struct sighting *sighting);
 MUST_CHECK int links_open(const struct ctl *ctl, const char *filter, struct links **ret);
 void links_free(struct links *links);
 
-size_t links_count(const struct links *links);
 const char *links_name(const struct links *links, size_t link);
 
 /* Wait at most @wait_ms for packets, or for something on @others (poll(2), @n of them; their revents

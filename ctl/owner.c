@@ -111,7 +111,6 @@ void owners_read(struct owners *owners)
 	const struct dirent *entry;
 
 	owners_drop(owners);
-	owners->read = true;
 	while (processes && (entry = readdir(processes))) {
 		char *end;
 		long pid = strtol(entry->d_name, &end, 10);

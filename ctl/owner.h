@@ -24,7 +24,6 @@ struct owners {
 	struct index by_inode;
 	struct { struct owner_cgroup { uint64_t id; char *path; } *at; size_t n, room; } cgroups;
 	struct index by_id;
-	bool read;
 };
 
 void owners_drop(struct owners *owners);

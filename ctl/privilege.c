@@ -4,7 +4,6 @@
 
 #include <cap-ng.h>
 #include <pwd.h>
-#include <string.h>
 #include <sys/prctl.h>
 
 enum { NOBODY = 65534 };			/* the kernel's overflow uid, if no user has the name */

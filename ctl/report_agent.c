@@ -3,7 +3,6 @@
 #include "agent.h"
 #include "base/mem.h"
 #include "doctor.h"
-#include "event.h"
 #include "offline.h"
 #include "relay.h"
 #include "report.h"

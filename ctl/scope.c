@@ -2,7 +2,6 @@
 /* See scope.h. A job's end is told by a signal, which is subscribed to before the job is made. */
 #include "scope.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-bus.h>

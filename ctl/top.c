@@ -74,7 +74,6 @@ static void draw(struct top *top)
 	struct tm tm;
 
 	localtime_r(&now, &tm);
-	top_screen_size(&top->view.width, &top->view.height);
 	top_draw(&top->view, &top->model, top->expand,
 		 (unsigned)(tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec), top->lines);
 	top_screen_show(top->lines, top->view.height);

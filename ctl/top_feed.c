@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "owner.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>

@@ -266,10 +266,8 @@ static bool sort_key(struct top_view *view, uint32_t key, struct top_wish *ret)
 	if (key >= '1' && key < '1' + TOP_COLUMNS) {
 		sort_by(view, key - '1', ret);
 	} else if (key == '<' || key == TOP_KEY_LEFT) {
-		view->reverse = false;
 		sort_by(view, (view->sort + TOP_COLUMNS - 1) % TOP_COLUMNS, ret);
 	} else if (key == '>' || key == TOP_KEY_RIGHT) {
-		view->reverse = false;
 		sort_by(view, (view->sort + 1) % TOP_COLUMNS, ret);
 	} else if (key == 'r') {
 		sort_by(view, view->sort, ret);

@@ -235,7 +235,6 @@ static int read_counters(struct ctl *ctl, struct circumstances *ret)
 	ret->limit = reply_number(counters, "refused_limit") +
 		     reply_number(counters, "delayed_limit");
 	ret->unusable = reply_number(counters, "refused_unusable");
-	ret->rule = reply_number(counters, "refused_rule");
 	return CTL_DONE;
 }
 
@@ -257,7 +256,6 @@ static int prove(struct verify *verify, const char *to)
 	verify->around.uplink = after.uplink - before.uplink;
 	verify->around.limit = after.limit - before.limit;
 	verify->around.unusable = after.unusable - before.unusable;
-	verify->around.rule = after.rule - before.rule;
 	for (size_t i = 0; i < verify->probes.n; i++) {
 		struct probe *probe = &verify->probes.at[i];
 

@@ -36,7 +36,7 @@ struct evidence {				/* all that is known of one probe */
 };
 
 struct circumstances {				/* of the whole run: what the agent's counters grew by */
-	long long guard, uplink, limit, unusable, rule;
+	long long guard, uplink, limit, unusable;
 	unsigned long long lost;		/* packets that the capture had no room for */
 };
 
@@ -66,7 +66,6 @@ struct probe {					/* one binding, one family */
 	struct fd fd;
 	uint16_t port;
 	uint64_t began_us, ended_us;		/* wall clock; ended: connect(2) did */
-	bool done;
 };
 
 struct probes { struct probe *at; size_t n, room; };

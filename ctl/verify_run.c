@@ -46,7 +46,6 @@ static uint64_t now_us(void)
 static void finish(struct work *work, struct probe *probe)
 {
 	fd_drop(&probe->fd);
-	probe->done = true;
 	work->n_done++;
 	work->n_bad += probe->evidence.refusal[0] || probe->evidence.n_seen == 0 ||
 		       probe->evidence.reply == REPLY_NONE;
