@@ -15,3 +15,7 @@
  */
 MUST_CHECK int relay_ask(struct ctl *ctl, const char *socket, const char *method,
 			 json_t *parameters, json_t **ret_reply);
+
+/* The same as agent_ask_quietly(). */
+MUST_CHECK int relay_ask_quietly(const struct ctl *ctl, const char *socket, const char *method,
+				 json_t *parameters, json_t **ret_reply);

@@ -10,6 +10,7 @@ import tarfile
 
 from cases import test
 from lab import BUILD, Lab, binding, check
+from unix_server import UnixServer
 
 CONF = binding("acme", 11) + "policy { user 4001 use acme; }\n"
 RELAY = """# the old password was PLANTED-COMMENT
@@ -118,3 +119,52 @@ def _():
         with open("/dev/full", "w") as full:
             result = subprocess.run(command + ["--stdout"], env=env, stdout=full, stderr=subprocess.PIPE, timeout=60)
         check("full", result.returncode, 1)
+
+
+class Refuser(UnixServer):
+    """Answers each call of varlink with an error, but for GetStatus; mute, it does not answer at all."""
+
+    def __init__(self, path, error, mute=False):
+        self.error, self.mute = error, mute
+        super().__init__(path)
+
+    def serve(self, sock):
+        call = b""
+        while not call.endswith(b"\0"):
+            got = sock.recv(4096)
+            if not got:
+                return
+            call += got
+        if self.mute:
+            sock.recv(1)
+            return
+        answer = {"error": self.error, "parameters": {"text": "later"}}
+        if self.error.startswith("org.outbind.Busy") and b".GetStatus" in call:
+            answer = {"parameters": {}}
+        sock.sendall(json.dumps(answer).encode() + b"\0")
+
+
+@test("what agent and relay refuse stays out of the archive, and a relay that hangs does not hold it up", seconds=120)
+def _():
+    with Lab() as lab:
+        agent = lab.agent(CONF, start=False)
+        busy = [Refuser(agent.runtime + "/org.outbind", "org.outbind.Busy"),
+                Refuser(agent.dir + "/control", "org.outbind.relay.Busy")]
+        env = dict(os.environ, OUTBIND_RELAY_RUNTIME_DIR=agent.dir)
+        command = ["nsenter", "--net=" + lab.path("sender"), BUILD + "/outbindctl", "--runtime-dir", agent.runtime, "report",
+                   "--config", agent.conf, "--stdout", "--json"]
+        made = subprocess.run(command, env=env, capture_output=True, check=True, timeout=60)
+        texts, _, _ = read(made.stdout)
+        check("nothing is said", made.stderr.decode(), "")
+        check("the agent was asked", "status.json" in texts, True)
+        for name, who in (("doctor.json", "agent"), ("relay.json", "relay")):
+            check(name, "left out: the %s" % who in next(line for line in texts["MANIFEST"].splitlines()
+                                                         if line.startswith(name)), True)
+        busy[1].close()
+        os.unlink(agent.dir + "/control")
+        hangs = Refuser(agent.dir + "/control", "", mute=True)
+        texts, _, _ = read(subprocess.run(command, env=env, capture_output=True, check=True, timeout=60).stdout)
+        check("the one that hangs", "relay.json                   left out: the relay: it does not answer" in texts["MANIFEST"],
+              True)
+        hangs.close()
+        busy[0].close()
