@@ -140,7 +140,9 @@ static int write_stdout(struct report *report, const char *name)
 		return CTL_USAGE;
 	}
 	gather(report);
-	if (fflush(report->ctl->out) == 0 && write_all(report, fd, name, why) == 0)
+	if (fflush(report->ctl->out) != 0)
+		(void)snprintf(why, sizeof why, "%s", strerror(errno));
+	else if (write_all(report, fd, name, why) == 0)
 		return CTL_DONE;
 	ctl_complain(report->ctl, "cannot write the report: %s", why);
 	return CTL_NO;
