@@ -23,6 +23,7 @@ void owners_drop(struct owners *owners)
 	free(owners->cgroups.at);
 	index_drop(&owners->by_inode);
 	index_drop(&owners->by_id);
+	free(owners->user.name);
 	*owners = (struct owners){ 0 };
 }
 
@@ -190,13 +191,28 @@ static void set_text(json_t *flow, const char *key, const char *text)
 		(void)json_object_set_new(flow, key, json);
 }
 
+/* NULL: no user has this uid. Looking one up reads a file or asks a server: not for each flow. */
+static const char *user_name(struct owners *owners, uint32_t uid)
+{
+	const struct passwd *user;
+
+	if (owners->user.known && owners->user.uid == uid)
+		return owners->user.name;
+	user = getpwuid(uid);
+	free(owners->user.name);
+	owners->user.name = user ? mem_text(user->pw_name, strlen(user->pw_name)) : NULL;
+	owners->user.uid = uid;
+	owners->user.known = true;
+	return owners->user.name;
+}
+
 void owners_add(struct owners *owners, json_t *flow)
 {
 	uint32_t inode = (uint32_t)reply_number(flow, "inode");
 	uint64_t cgroup = (uint64_t)reply_number(flow, "cgroup_id");
 	const struct owner *owner;
-	const struct passwd *user;
-	char unit[NAME_MAX + 1];
+	char text[NAME_MAX + 1];
+	const char *unit;
 
 	if (!reply_member(flow, "uid"))
 		return;
@@ -207,11 +223,10 @@ void owners_add(struct owners *owners, json_t *flow)
 	}
 	if (cgroup && !*reply_text(flow, "cgroup"))
 		set_text(flow, "cgroup", owners_cgroup(owners, cgroup));
-	if (strcmp(owner_unit(reply_text(flow, "cgroup"), unit, sizeof unit) ? unit : "",
-		   "outbind-relay.service") == 0 ||
+	unit = owner_unit(reply_text(flow, "cgroup"), text, sizeof text);
+	if ((unit && strcmp(unit, "outbind-relay.service") == 0) ||
 	    (owner && strcmp(owner->command, "outbind-relay") == 0))
 		(void)json_object_set_new(flow, "relay", json_true());
-	set_text(flow, "unit", owner_unit(reply_text(flow, "cgroup"), unit, sizeof unit));
-	user = getpwuid((uid_t)reply_number(flow, "uid"));
-	set_text(flow, "user", user ? user->pw_name : NULL);
+	set_text(flow, "unit", unit);
+	set_text(flow, "user", user_name(owners, (uint32_t)reply_number(flow, "uid")));
 }
