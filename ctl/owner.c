@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <mntent.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,20 +91,21 @@ static void read_cgroups(struct owners *owners, const char *path, size_t root, i
 	(void)closedir(folder);
 }
 
-/* Every cgroup2 mount there is; the first one as a rule is the only one. */
-static void read_mounts(struct owners *owners)
+/* Those of the first cgroup2 mount, as the agent does; there is no other, as a rule. */
+static void read_mount(struct owners *owners)
 {
-	FILE *mounts = fopen("/proc/self/mounts", "re");
-	char line[2 * PATH_MAX], path[PATH_MAX], type[64];
+	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	struct mntent mount;
+	char text[3 * PATH_MAX];
 
-	while (mounts && fgets(line, sizeof line, mounts))
-		if (sscanf(line, "%*s %4095s %63s", path, type) == 2 &&
-		    strcmp(type, "cgroup2") == 0) {
-			read_cgroups(owners, path, strlen(path), 0);
-			break;
-		}
+	while (mounts && getmntent_r(mounts, &mount, text, sizeof text)) {
+		if (strcmp(mount.mnt_type, "cgroup2") != 0)
+			continue;
+		read_cgroups(owners, mount.mnt_dir, strlen(mount.mnt_dir), 0);
+		break;
+	}
 	if (mounts)
-		(void)fclose(mounts);
+		(void)endmntent(mounts);
 }
 
 void owners_read(struct owners *owners)
@@ -121,7 +123,7 @@ void owners_read(struct owners *owners)
 	}
 	if (processes)
 		(void)closedir(processes);
-	read_mounts(owners);
+	read_mount(owners);
 }
 
 const struct owner *owners_find(const struct owners *owners, uint32_t inode)
