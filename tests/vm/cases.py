@@ -5,9 +5,10 @@ import collections
 import glob
 import os
 import shutil
-import time
 
+import place
 from container import Container
+from place import check
 
 CASES = []
 FAR4, FAR6 = "198.51.100.25", "2001:db8:f::25"
@@ -30,10 +31,6 @@ WantedBy=multi-user.target
 """
 
 
-class Skip(Exception):
-    """The case cannot run here; the text says why."""
-
-
 def case(what, seconds=120):
     def keep(function):
         CASES.append((what, function, seconds))
@@ -41,20 +38,9 @@ def case(what, seconds=120):
     return keep
 
 
-def check(what, got, want):
-    if got != want:
-        raise AssertionError("%s: got %r, want %r" % (what, got, want))
-
-
-def wait_for(what, condition, seconds=10, step=0.05):
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError("waited %d s for: %s" % (seconds, what))
-        time.sleep(step)
+def wait_for(what, condition, seconds=10):
+    """As in namespaces, but each look is a command in the container."""
+    return place.wait_for(what, condition, seconds, 0.05)
 
 
 class Machine(Container):

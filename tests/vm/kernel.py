@@ -144,7 +144,7 @@ def make_input(out, words):
     with tarfile.open(out, "w") as tar:
         for name in ("tests/run", "tests/netns", "lib/examples", "nft-templates", "docs/outbind.conf"):
             tar.add(os.path.join(TOP, name), name)
-        for name in ("outbindd", "outbindctl", "outbind-relay", "liboutbind.so", "liboutbind.so.0"):
+        for name in ("outbindd", "outbind-exporter", "outbindctl", "outbind-relay", "liboutbind.so", "liboutbind.so.0"):
             tar.add(os.path.join(TOP, "build", name), "build/" + name)
         guest = out + ".guest"
         with open(guest, "w") as file:

@@ -3,8 +3,10 @@
 
 import os
 import re
+import shutil
 
-from cases import ACME4, BETA4, HOST4, Skip, case, check, wait_for
+from cases import ACME4, BETA4, HOST4, case, check, wait_for
+from place import Skip
 
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../README.md")
 
@@ -58,11 +60,10 @@ def _(site):
         machine.sh("systemd-run -q --unit=acme -p ExecStartPre='+/usr/bin/outbindctl settle' python3 /io/send.py acme")
         before = machine.json("status")["pid"]
         digest = machine.out("md5sum /etc/outbind/outbind.conf")
-        new = [os.path.basename(deb) for deb in site.newer if "/outbind_" in deb][0]
-        with open(site.newer[[os.path.basename(deb) for deb in site.newer].index(new)], "rb") as deb:
-            with open(machine.io + "/" + new, "wb") as out:
-                out.write(deb.read())
-        for name in (new, [os.path.basename(deb) for deb in site.debs if "/outbind_" in deb][0]):
+        for debs in (site.newer, site.debs):
+            deb = next(path for path in debs if "/outbind_" in path)
+            name = os.path.basename(deb)
+            shutil.copy(deb, machine.io)
             machine.sh("DEBIAN_FRONTEND=noninteractive apt-get install -y --allow-downgrades /io/" + name, timeout=120)
             check("active after " + name, machine.out("systemctl is-active outbindd"), "active")
         check("a new agent", machine.json("status")["pid"] != before, True)

@@ -3,7 +3,8 @@
 
 import re
 
-from cases import ACME4, ACME6, BETA4, HOST4, Skip, case, check, wait_for
+from cases import ACME4, ACME6, BETA4, HOST4, case, check, wait_for
+from place import Skip
 
 SETTLE = "ExecStartPre=+/usr/bin/outbindctl settle"
 AT_ONCE = "for i in 1 2 3 4 5; do echo %s >/dev/udp/198.51.100.25/7000; done"
