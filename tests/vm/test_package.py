@@ -19,6 +19,8 @@ def _(site):
         machine.install("outbind")
         state = machine.out("systemctl is-active outbindd; systemctl is-enabled outbindd; outbindctl check").splitlines()
         check("active, enabled, valid", state[:2], ["active", "enabled"])
+        check("the timer of DNS checks", machine.out("systemctl is-active outbind-dns.timer; "
+              "systemctl is-enabled outbind-dns.timer", ok=False).splitlines(), ["inactive", "disabled"])
         status = machine.json("status")
         check("bindings, rules", (status["bindings"], status["rules"]), (0, 0))
         check("source after", machine.source(settle=False), HOST4)
@@ -58,6 +60,7 @@ def _(site):
     with site.machine() as machine:
         machine.configure("policy { unit acme.service use acme; otherwise reject; }")
         machine.sh("systemd-run -q --unit=acme -p ExecStartPre='+/usr/bin/outbindctl settle' python3 /io/send.py acme")
+        machine.sh("systemctl enable --now outbind-dns.timer")
         before = machine.json("status")["pid"]
         digest = machine.out("md5sum /etc/outbind/outbind.conf")
         for debs in (site.newer, site.debs):
@@ -66,6 +69,7 @@ def _(site):
             shutil.copy(deb, machine.io)
             machine.sh("DEBIAN_FRONTEND=noninteractive apt-get install -y --allow-downgrades /io/" + name, timeout=120)
             check("active after " + name, machine.out("systemctl is-active outbindd"), "active")
+            check("the timer after " + name, machine.out("systemctl is-active outbind-dns.timer", ok=False), "active")
         check("a new agent", machine.json("status")["pid"] != before, True)
         check("configuration", machine.out("md5sum /etc/outbind/outbind.conf"), digest)
         seen = machine.seen("acme")
@@ -78,9 +82,10 @@ def _(site):
     with site.machine() as machine:
         machine.configure("policy { unit acme.service use acme; }")
         check("source", machine.source(unit="acme"), ACME4)
-        machine.sh("echo '# mine' >>/etc/outbind/conf.d/mine.conf")
+        machine.sh("echo '# mine' >>/etc/outbind/conf.d/mine.conf; systemctl enable --now outbind-dns.timer")
         machine.sh("DEBIAN_FRONTEND=noninteractive apt-get remove -y outbind", timeout=120)
         check("tables", machine.out("nft list tables"), "")
+        check("the timer", machine.out("systemctl is-active outbind-dns.timer", ok=False), "inactive")
         check("addresses", machine.out("ip -o addr show eth0 | grep -c 192.0.2.1[12] || true"), "0")
         check("configuration is kept", machine.out("ls /etc/outbind"), "conf.d\noutbind.conf")
         check("source", machine.source(settle=False), HOST4)
