@@ -39,7 +39,7 @@ enum { AGAIN_USEC = 200 * 1000, RETRY_FIRST = 1000 * 1000, RETRY_LAST = 60 * 100
 struct exporter {
 	struct agent *agent;
 	sd_event *event;
-	struct collector *collector;
+	struct collector *collector;		/* NULL: nobody has asked yet */
 	sd_event_source *on_text, *on_request, *on_end, *on_retry;
 	struct metrics_settings served;		/* what the program was started for */
 	bool serving;
@@ -80,9 +80,30 @@ static int on_text(sd_event_source *source, int fd, uint32_t revents, void *cont
 	return 0;
 }
 
+/* With the first request: its thread keeps the capabilities that we have then. 0 or -errno. */
+static int need_collector(struct exporter *exporter)
+{
+	struct collector *collector;
+	int r;
+
+	if (exporter->collector)
+		return 0;
+	r = collector_open(exporter->agent->options->kernel.table, &collector);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(exporter->event, &exporter->on_text, collector_fd(collector), EPOLLIN,
+			    on_text, exporter);
+	if (r < 0)
+		collector_close(collector);
+	else
+		exporter->collector = collector;
+	return r < 0 ? r : 0;
+}
+
 static void ask(struct exporter *exporter, enum openmetrics_format format)
 {
 	bool changed;
+	int r;
 
 	if (exporter->asked)
 		return;				/* it has not waited for its answer */
@@ -91,8 +112,16 @@ static void ask(struct exporter *exporter, enum openmetrics_format format)
 		send_text(exporter, exporter->text.n);
 		return;
 	}
-	exporter->asked = true;
 	exporter->format = format;
+	r = need_collector(exporter);
+	if (r < 0) {
+		if (log_allowed(&exporter->agent->doors.log))
+			log_event(EVENT_METRICS_FAILED,
+				  "text=\"cannot read figures: %s\" next=retry", strerror(-r));
+		send_text(exporter, -1);
+		return;
+	}
+	exporter->asked = true;
 	changed = exporter->rows != exporter->agent->changes;
 	collector_ask(exporter->collector, sheet_new(exporter->agent, format, changed));
 	exporter->rows = exporter->agent->changes;
@@ -387,13 +416,8 @@ int exporter_open(struct sd_event *event, struct agent *agent, struct exporter *
 	exporter->agent = agent;
 	exporter->event = sd_event_ref(event);
 	exporter->channel = exporter->text = FD_NONE;
-	r = collector_open(agent->options->kernel.table, &exporter->collector);
-	if (r >= 0)
-		r = sd_event_add_io(event, &exporter->on_text, collector_fd(exporter->collector),
-				    EPOLLIN, on_text, exporter);
-	if (r >= 0)
-		r = sd_event_add_time_relative(event, &exporter->on_retry, CLOCK_MONOTONIC, 0, 1000,
-					       on_retry, exporter);
+	r = sd_event_add_time_relative(event, &exporter->on_retry, CLOCK_MONOTONIC, 0, 1000, on_retry,
+				       exporter);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_OFF);
 	if (r < 0) {

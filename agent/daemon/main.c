@@ -343,7 +343,6 @@ static int open_sockets(struct daemon *d)
 	if (r < 0)
 		return fail("cannot make a timer", r);
 	follow_open(d->event, &d->agent);
-	flow_log_use(&d->agent, d->agent.now->model.flow_log);
 	d->agent.meter_table = d->options.kernel.table;
 	r = survey_open(d->event, &d->agent);
 	if (r < 0)
@@ -368,8 +367,18 @@ static int open_sockets(struct daemon *d)
 	r = exporter_open(d->event, &d->agent, &d->agent.exporter);
 	if (r < 0)
 		return fail("cannot export figures", r);
-	r = privilege_reduce();
-	return r < 0 ? fail("cannot give up capabilities", r) : 0;
+	return 0;
+}
+
+/* Capabilities are a thread's own: none may have been started that goes on. */
+static int give_up_rights(struct daemon *d)
+{
+	int r = privilege_reduce();
+
+	if (r < 0)
+		return fail("cannot give up capabilities", r);
+	flow_log_use(&d->agent, d->agent.now->model.flow_log);
+	return 0;
 }
 
 static int run(struct daemon *d)
@@ -458,6 +467,8 @@ static int serve(int argc, char **argv)
 		status = start_agent(&d);
 	if (status == 0)
 		status = open_sockets(&d);
+	if (status == 0)
+		status = give_up_rights(&d);
 	return status == 0 ? run(&d) : status;
 }
 

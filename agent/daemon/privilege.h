@@ -13,7 +13,8 @@ bool privilege_sufficient(void);
 /* What is executed by us gets none of our capabilities, from now on. */
 void privilege_keep(void);
 
-/* All is open that needs more: keep what the running agent needs, for good. 0 or -errno. */
+/* All is open that needs more: this thread, and those that it starts, keep what the running agent needs, for
+ * good. 0 or -errno. */
 MUST_CHECK int privilege_reduce(void);
 
 /* Names of the capabilities that are in effect, asked of the kernel now: "net_admin". */

@@ -343,6 +343,25 @@ def _():
         check("no socket is left", os.path.exists(agent.runtime + "/metrics"), False)
 
 
+def rights_of(pid):
+    """{capabilities in effect} of all its threads, and how many there are."""
+    tasks, found = os.listdir("/proc/%d/task" % pid), set()
+    for task in tasks:
+        with open("/proc/%d/task/%s/status" % (pid, task)) as status:
+            found |= {line.split()[1] for line in status if line.startswith("CapEff:")}
+    return found, len(tasks)
+
+
+@test("no thread has more rights than the agent: of figures, of the flow log")
+def _():
+    with Lab() as lab:
+        agent = lab.agent('flow-log "%s/flows.json";\n' % lab.dir + binding("a", 11) + ONE)
+        check("serves", scrape(agent)("outbind_bindings"), 1)
+        rights, threads = rights_of(agent.pid)
+        check("threads", threads >= 3, True)
+        check("net_admin, net_raw", rights, {"%016x" % (1 << 12 | 1 << 13)})
+
+
 HOSTILE = {
     "nothing": b"",
     "no HTTP": b"\x00\xff\x80hello\r\n\r\n",
