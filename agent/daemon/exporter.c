@@ -3,7 +3,9 @@
  * See exporter.h. The program gets a socket to us as descriptor 3 and those that it is to accept on
  * behind it. It asks with one octet, a format, and is answered with the same and a sealed memfd. What it
  * sends is no more to be trusted than what it was sent. When it ends, it is started again, later each
- * time; when the configuration says other sockets, it is ended and started with those.
+ * time; when the configuration says other sockets, it is ended and started with those. Listening sockets
+ * are ours, and stay: who connects while there is no program is served by the next one, and the right to
+ * give a socket to a group is given up after the first one was made (privilege.h).
  *
  * A text is given out again for AGAIN_USEC, so that whoever asks all the time costs no more than who
  * asks five times a second.
@@ -25,7 +27,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
@@ -34,7 +35,9 @@
 #define SOCKET_NAME	"metrics"
 
 enum { AGAIN_USEC = 200 * 1000, RETRY_FIRST = 1000 * 1000, RETRY_LAST = 60 * 1000 * 1000,
-       FIRST_FD = 3, LISTENERS_MAX = 2, BACKLOG = 64 };
+       FIRST_FD = 3, BACKLOG = 64 };
+
+enum listener { LISTENER_UNIX, LISTENER_TCP, LISTENERS };
 
 struct exporter {
 	struct agent *agent;
@@ -43,6 +46,7 @@ struct exporter {
 	sd_event_source *on_text, *on_request, *on_end, *on_retry;
 	struct metrics_settings served;		/* what the program was started for */
 	bool serving;
+	struct fd listeners[LISTENERS];
 	pid_t pid;				/* 0: none */
 	struct fd channel;			/* to the program */
 	uint64_t retry;				/* usec to wait before the next start */
@@ -238,31 +242,34 @@ static void say_unheard(const char *where, int r)
 		  strerror(-r));
 }
 
-/* The sockets that are said; how many there are. *@ret_all false if one could not be made. */
-static size_t listen_all(struct exporter *exporter, struct fd listeners[static LISTENERS_MAX],
-			 bool *ret_all)
+/* Make the sockets that are said and not there. False if one could not be made. */
+static bool listen_all(struct exporter *exporter)
 {
 	const struct metrics_settings *settings = &exporter->served;
+	struct fd *local = &exporter->listeners[LISTENER_UNIX];
+	struct fd *tcp = &exporter->listeners[LISTENER_TCP];
+	int of_local = 0, of_tcp = 0;
 	char place[IP_TEXT + 16];
-	size_t n = 0;
-	int r;
 
-	*ret_all = true;
-	if (!settings->no_socket) {
-		r = listen_unix(exporter, &listeners[n]);
-		n += r == 0;
-		if (r < 0)
-			say_unheard(SOCKET_NAME, r);
-		*ret_all = r == 0;
-	}
-	if (settings->listen.port) {
-		r = listen_tcp(&settings->listen, &listeners[n]);
-		n += r == 0;
-		if (r < 0)
-			say_unheard(conf_relay_endpoint(&settings->listen, place, sizeof place), r);
-		*ret_all = *ret_all && r == 0;
-	}
-	return n;
+	if (!settings->no_socket && local->n < 0)
+		of_local = listen_unix(exporter, local);
+	if (of_local < 0)
+		say_unheard(SOCKET_NAME, of_local);
+	if (settings->listen.port && tcp->n < 0)
+		of_tcp = listen_tcp(&settings->listen, tcp);
+	if (of_tcp < 0)
+		say_unheard(conf_relay_endpoint(&settings->listen, place, sizeof place), of_tcp);
+	return of_local == 0 && of_tcp == 0;
+}
+
+static void drop_listener(struct exporter *exporter, enum listener which)
+{
+	fd_drop(&exporter->listeners[which]);
+	if (which != LISTENER_UNIX)
+		return;
+	if (exporter->path[0])
+		(void)unlink(exporter->path);
+	exporter->path[0] = '\0';
 }
 
 /* Beside our own program, wherever that stands. */
@@ -305,16 +312,31 @@ static int spawn(const char *path, const struct fd *fds, size_t n, pid_t *ret)
 }
 
 /* adddup2 of one descriptor must not overwrite another that is still needed, nor be onto itself,
- * which would leave close-on-exec set: so all are moved up first. */
-static int move_up(struct fd *fd)
+ * which would leave close-on-exec set: so it is done with duplicates that are further up. */
+static int lift(int fd, struct fd *ret)
 {
-	int n = fcntl(fd->n, F_DUPFD_CLOEXEC, FIRST_FD + LISTENERS_MAX + 1);
+	ret->n = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD + LISTENERS + 1);
+	return ret->n < 0 ? -errno : 0;
+}
 
-	if (n < 0)
-		return -errno;
-	fd_drop(fd);
-	fd->n = n;
-	return 0;
+/* Run it with @channel and what we listen on. */
+static int spawn_with(struct exporter *exporter, int channel)
+{
+	struct fd fds[1 + LISTENERS];
+	char path[PATH_MAX];
+	size_t n = 0;
+	int r = program_path(path);
+
+	if (r == 0)
+		r = lift(channel, &fds[n++]);
+	for (int i = 0; i < LISTENERS && r == 0; i++)
+		if (exporter->listeners[i].n >= 0)
+			r = lift(exporter->listeners[i].n, &fds[n++]);
+	if (r == 0)
+		r = spawn(path, fds, n, &exporter->pid);
+	while (n > 0)
+		fd_drop(&fds[--n]);
+	return r;
 }
 
 static int follow_program(struct exporter *exporter)
@@ -328,21 +350,15 @@ static int follow_program(struct exporter *exporter)
 	return r;
 }
 
-static int run_program(struct exporter *exporter, struct fd *fds, size_t n)
+static int run_program(struct exporter *exporter)
 {
-	char path[PATH_MAX];
-	int pair[2], r = program_path(path);
+	int pair[2], r;
 
-	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		r = -errno;
-	if (r < 0)
-		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
 	exporter->channel.n = pair[0];
-	fds[0].n = pair[1];
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = move_up(&fds[i]);
-	if (r == 0)
-		r = spawn(path, fds, n, &exporter->pid);
+	r = spawn_with(exporter, pair[1]);
+	(void)close(pair[1]);
 	if (r < 0)
 		fd_drop(&exporter->channel);
 	return r < 0 ? r : follow_program(exporter);
@@ -350,14 +366,11 @@ static int run_program(struct exporter *exporter, struct fd *fds, size_t n)
 
 static void start(struct exporter *exporter)
 {
-	struct fd fds[1 + LISTENERS_MAX] = { FD_NONE, FD_NONE, FD_NONE };
+	bool all = listen_all(exporter), any = exporter->listeners[LISTENER_UNIX].n >= 0 ||
+					       exporter->listeners[LISTENER_TCP].n >= 0;
 	char place[IP_TEXT + 16] = "-";
-	bool all;
-	size_t n = listen_all(exporter, fds + 1, &all);
-	int r = n > 0 ? run_program(exporter, fds, n + 1) : 0;
+	int r = any ? run_program(exporter) : 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-		fd_drop(&fds[i]);
 	if (r < 0) {
 		log_event(EVENT_METRICS_FAILED, "text=\"cannot start %s: %s\" next=retry", PROGRAM,
 			  strerror(-r));
@@ -369,32 +382,34 @@ static void start(struct exporter *exporter)
 	}
 	if (exporter->served.listen.port)
 		(void)conf_relay_endpoint(&exporter->served.listen, place, sizeof place);
-	if (n > 0)
+	if (any)
 		log_event(EVENT_METRICS_LISTENING, "path=%s address=%s",
 			  exporter->served.no_socket ? "-" : exporter->path, place);
 }
 
-static bool same_place(const struct metrics_settings *a, const struct metrics_settings *b)
+static bool same_address(const struct relay_endpoint *a, const struct relay_endpoint *b)
 {
-	return a->no_socket == b->no_socket && a->listen.port == b->listen.port &&
-	       a->listen.ip.len == b->listen.ip.len &&
-	       memcmp(a->listen.ip.octet, b->listen.ip.octet, a->listen.ip.len) == 0;
+	return a->port == b->port && a->ip.len == b->ip.len &&
+	       memcmp(a->ip.octet, b->ip.octet, a->ip.len) == 0;
 }
 
 void exporter_follow(struct exporter *exporter)
 {
 	const struct metrics_settings *wanted;
+	bool moved;
 
 	if (!exporter)
 		return;
 	wanted = &exporter->agent->now->model.metrics;
 	fd_drop(&exporter->text);		/* of what was in force before */
-	if (exporter->serving && same_place(wanted, &exporter->served))
+	moved = !same_address(&wanted->listen, &exporter->served.listen);
+	if (exporter->serving && !moved && wanted->no_socket == exporter->served.no_socket)
 		return;
 	end_program(exporter);
-	if (exporter->path[0])
-		(void)unlink(exporter->path);
-	exporter->path[0] = '\0';
+	if (wanted->no_socket)
+		drop_listener(exporter, LISTENER_UNIX);
+	if (moved)
+		drop_listener(exporter, LISTENER_TCP);
 	(void)sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_OFF);
 	exporter->served = *wanted;
 	exporter->serving = true;
@@ -405,19 +420,15 @@ void exporter_follow(struct exporter *exporter)
 int exporter_open(struct sd_event *event, struct agent *agent, struct exporter **ret)
 {
 	struct exporter *exporter = mem_zero(1, sizeof *exporter);
-	sigset_t child;
 	int r;
 
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, NULL);	/* sd_event_add_child() asks for it */
-	/* What we may do by the service manager's grace is not for programs that we run. */
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	exporter->agent = agent;
 	exporter->event = sd_event_ref(event);
 	exporter->channel = exporter->text = FD_NONE;
-	r = sd_event_add_time_relative(event, &exporter->on_retry, CLOCK_MONOTONIC, 0, 1000, on_retry,
-				       exporter);
+	for (int i = 0; i < LISTENERS; i++)
+		exporter->listeners[i] = FD_NONE;
+	r = sd_event_add_time_relative(event, &exporter->on_retry, CLOCK_MONOTONIC, 0, 1000,
+				       on_retry, exporter);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_OFF);
 	if (r < 0) {
@@ -437,8 +448,8 @@ void exporter_close(struct exporter *exporter)
 	sd_event_source_disable_unref(exporter->on_text);
 	sd_event_source_disable_unref(exporter->on_retry);
 	collector_close(exporter->collector);
-	if (exporter->path[0])
-		(void)unlink(exporter->path);
+	for (int i = 0; i < LISTENERS; i++)
+		drop_listener(exporter, (enum listener)i);
 	fd_drop(&exporter->text);
 	sd_event_unref(exporter->event);
 	free(exporter);

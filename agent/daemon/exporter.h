@@ -10,8 +10,9 @@
 struct sd_event;
 struct exporter;
 
-/* Make the sockets that the configuration in force says, and start the program. What fails is logged
- * and tried again: no figure is worth an agent that does not start. 0, or -errno of the event loop. */
+/* Make the sockets that the configuration in force says, and start the program; SIGCHLD is blocked. What
+ * fails is logged and tried again: no figure is worth an agent that does not start. 0, or -errno of the
+ * event loop. */
 MUST_CHECK int exporter_open(struct sd_event *event, struct agent *agent, struct exporter **ret);
 void exporter_close(struct exporter *exporter);		/* accepts NULL */
 

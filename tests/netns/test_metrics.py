@@ -330,10 +330,12 @@ def _():
         opened = sorted(os.readlink("/proc/%d/fd/%s" % (pid, fd)).split(":")[0] for fd in os.listdir("/proc/%d/fd" % pid))
         check("nothing of the agent's", [name for name in opened if "netlink" in name or agent.dir in name
                                          and name != agent.log], [])
+        made = os.stat(agent.runtime + "/metrics").st_ino
         os.kill(pid, signal.SIGKILL)
         agent.wait_event("metrics.failed")
-        wait_for("another one", lambda: exporter_of(agent) not in (None, pid), 5)
-        check("serves", scrape(agent)("outbind_bindings"), 1)
+        check("who asks meanwhile is served by the next one", scrape(agent)("outbind_bindings"), 1)
+        check("another one", exporter_of(agent) not in (None, pid), True)
+        check("at the same socket", os.stat(agent.runtime + "/metrics").st_ino, made)
         pid = exporter_of(agent)
         agent.kill()
         wait_for("its end with the agent", lambda: not os.path.exists("/proc/%d/status" % pid), 5)
