@@ -22,13 +22,15 @@ static double share(const struct port_use *use)
 
 void capacity_rate(struct port_use *use, const struct census *now, const struct census *before)
 {
+	const struct census_pool *pool = census_pool(now, &use->pool);
 	const struct census_pool *old = before ? census_pool(before, &use->pool) : NULL;
 	double seconds = before ? (double)(now->when - before->when) / 1e6 : 0;
 
 	use->per_second = use->exhausted_in = NAN;
 	if (seconds <= 0)
 		return;
-	use->per_second = ((double)use->taken - (old ? census_taken(old) : 0)) / seconds;
+	use->per_second = ((pool ? (double)census_taken(pool) : 0) -
+			   (old ? (double)census_taken(old) : 0)) / seconds;
 	use->exhausted_in = INFINITY;
 	if (use->taken >= use->available)
 		use->exhausted_in = 0;
@@ -155,17 +157,20 @@ static void forget_enough(struct agent *agent, const struct port_supply *supply)
 {
 	struct capacity *capacity = agent->capacity;
 	const struct census *now = survey_census(agent);
+	unsigned looks = CAPACITY_LOOKS;
 	size_t n = 0;
 
 	for (size_t i = 0; i < capacity->n; i++) {
 		const struct census_pool *pool = census_pool(now, &capacity->at[i].pool);
 		struct port_use use = { .mark = capacity->at[i].mark, .exhausted_in = NAN,
-					.pool = capacity->at[i].pool,
+					.pool = pool ? *pool : capacity->at[i].pool,
 					.taken = pool ? census_taken(pool) : 0,
 					.available = capacity->at[i].pool.outside
 							     ? CENSUS_SNAT_PORTS
 							     : supply->settings->n_ports };
 
+		if (pool && !capacity->at[i].seen && looks > 0 && capacity_recount(agent, &use))
+			looks--;
 		if (!capacity->at[i].seen &&
 		    use.taken * 100.0 < (double)use.available *
 						((double)supply->warning - MENDED_BELOW)) {

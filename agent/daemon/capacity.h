@@ -38,7 +38,8 @@ struct port_supply {
 struct port_use capacity_judge(const struct census *now, const struct census_use *use,
 			       const struct port_supply *supply);
 
-/* How fast, and until when: @before is the census before @now, or NULL. Pure. */
+/* How fast, by two censuses, and until when: @before is the census before @now, or NULL. What is left goes
+ * by use->taken, which capacity_recount() may have counted otherwise. Pure. */
 void capacity_rate(struct port_use *use, const struct census *now, const struct census *before);
 
 /* Order: how much of it is taken, the most first. */

@@ -84,9 +84,11 @@ static void test_rate(void **state)
 	struct port_supply supply = { &settings, &lab->agent.facts, 80 };
 	struct census before = { .serial = 1, .when = 5000000 };
 	struct census now = { .serial = 2, .when = 15000000 };
+	struct census fewer = { .serial = 2, .when = 15000000 };
 	struct port_use use;
 
 	fill(&before, 1, HOST, "192.0.2.2", 20);
+	fill(&fewer, 1, HOST, "192.0.2.2", 10);
 	fill(&now, 1, HOST, "192.0.2.2", 40);
 	use = capacity_judge(&now, &now.uses.at[0], &supply);
 	assert_true(isnan(use.per_second));
@@ -98,13 +100,18 @@ static void test_rate(void **state)
 	capacity_rate(&use, &now, &now);	/* no time between them */
 	assert_true(isnan(use.per_second));
 	use.taken = 10;				/* fewer than before */
-	capacity_rate(&use, &now, &before);
+	capacity_rate(&use, &fewer, &before);
 	assert_true(isinf(use.exhausted_in));
+	use.taken = 10;				/* counted by the kernel: the censuses say how fast */
+	capacity_rate(&use, &now, &before);
+	assert_true(fabs(use.per_second - 2) < 1e-9);
+	assert_true(fabs(use.exhausted_in - 45) < 1e-9);
 	use.taken = 100;
 	capacity_rate(&use, &now, &before);
 	assert_true(use.exhausted_in < 1e-9);
 	census_drop(&before);
 	census_drop(&now);
+	census_drop(&fewer);
 }
 
 int main(void)
