@@ -278,6 +278,16 @@ def check_methods():
                 f"in {rules.DESCRIPTION}"
 
 
+def check_interfaces():
+    """An interface gives each name to one type, method or error."""
+    for name in of_kind(".varlink"):
+        seen = {}
+        for number, match in matches(r"^(?:type|method|error) (\w+)", read(name)):
+            first = seen.setdefault(match.group(1), number)
+            if first != number:
+                yield name, number, f"'{match.group(1)}' is in line {first} already"
+
+
 def expand(lines, values):
     """The template language of nft-templates/: {{name}}, and #for X Y in a 1, b 2 up to its #end."""
     out, at = [], 0
@@ -316,7 +326,7 @@ CHECKS = {"form": check_form, "head": check_head, "words": check_words, "layers"
           "lengths": check_lengths, "symbols": check_symbols, "shell": check_shell,
           "python": check_python, "manuals": check_manuals, "documented": check_documented,
           "described": check_described, "methods": check_methods,
-          "templates": check_templates}
+          "interfaces": check_interfaces, "templates": check_templates}
 
 
 def wide_lines(name):
