@@ -80,10 +80,11 @@ static const char *near_keyword(const struct conf_token *token, const char *cons
 static enum conf_recovery recovery_for(const struct conf *conf, const char *const *expected,
 				       size_t n)
 {
-	static const int outermost[] = { TOKEN_MARK_MASK, TOKEN_INCLUDE, TOKEN_BYPASS,
-					 TOKEN_BINDING, TOKEN_POLICY, TOKEN_DEFAULT_BINDING,
+	static const int outermost[] = { TOKEN_MARK_MASK, TOKEN_FLOW_LOG, TOKEN_PORT_WARNING,
+					 TOKEN_INCLUDE, TOKEN_BYPASS, TOKEN_BINDING,
+					 TOKEN_POLICY, TOKEN_DEFAULT_BINDING,
 					 TOKEN_REMOVE, TOKEN_SUSPEND, TOKEN_RESUME,
-					 TOKEN_RELAY, TOKEN_METRICS };
+					 TOKEN_RELAY, TOKEN_METRICS, TOKEN_DNS };
 	const struct conf_token *token = &conf->token;
 	/* these two begin statements inside blocks as well; in a group, `uplink` is taken for one */
 	bool starts_section = (token->kind == TOKEN_GROUP ||

@@ -63,6 +63,24 @@ static const struct row syntax_rows[] = {
 		"policy { otherwise use b; user 1 use a; }",
 	  .want = "3:1: found 'binding', expected 'address', 'ehlo', 'interface', 'uplink', 'unusable', 'limit', 'overflow', 'warmup', 'probe', "
 		"'allow', 'sender-domain', 'require' or '}' to close the '{' at main.conf:1:11" },
+	{ .what = "a forgotten closing brace before dns",
+	  .text = "policy {\n"
+		"dns { }\n"
+		"mark-mask 5;",
+	  .want = "2:1: found 'dns', expected 'unit', 'cgroup', 'user', 'group', 'source', 'otherwise' or '}' to close the '{' at main.conf:1:8\n"
+		"3:11: mask '5' has holes: expected one run of bits, such as 0x1fff" },
+	{ .what = "a forgotten closing brace before flow-log",
+	  .text = "policy {\n"
+		"flow-log /x;\n"
+		"mark-mask 5;",
+	  .want = "2:1: found 'flow-log', expected 'unit', 'cgroup', 'user', 'group', 'source', 'otherwise' or '}' to close the '{' at main.conf:1:8\n"
+		"3:11: mask '5' has holes: expected one run of bits, such as 0x1fff" },
+	{ .what = "a forgotten closing brace before port-warning",
+	  .text = "policy {\n"
+		"port-warning 80%;\n"
+		"mark-mask 5;",
+	  .want = "2:1: found 'port-warning', expected 'unit', 'cgroup', 'user', 'group', 'source', 'otherwise' or '}' to close the '{' at main.conf:1:8\n"
+		"3:11: mask '5' has holes: expected one run of bits, such as 0x1fff" },
 	{ .what = "an unclosed brace",
 	  .text = "policy {\n"
 		"  otherwise pass;\n",
