@@ -16,11 +16,11 @@ static int compare(const void *left, const void *right)
 
 static struct dns_page *page_new(struct dns_book *book, enum dns_type type, const char *name)
 {
-	struct dns_page *page = mem_zero(1, sizeof *page + strlen(name) + 1);
+	size_t size = strlen(name) + 1;
+	struct dns_page *page = mem_zero(1, sizeof *page + size);
 
-	page->book = book;
-	page->type = type;
-	strcpy(page->name, name);
+	*page = (struct dns_page){ .book = book, .type = type,
+				   .name = memcpy(page + 1, name, size) };
 	return page;
 }
 
@@ -33,25 +33,28 @@ static void page_free(void *context)
 	free(page);
 }
 
-/* The page of that question, made and lined up if there is none. */
 static struct dns_page *find(struct dns_book *book, enum dns_type type, const char *name)
 {
-	struct dns_page *fresh = page_new(book, type, name), **found;
+	struct dns_page key = { .type = type, .name = name };
+	struct dns_page *const *found = tfind(&key, &book->pages, compare);
 
-	found = tsearch(fresh, &book->pages, compare);
-	if (!found)
+	return found ? *found : NULL;
+}
+
+/* A page for a question that has none, lined up to be asked. */
+static struct dns_page *add(struct dns_book *book, enum dns_type type, const char *name)
+{
+	struct dns_page *page = page_new(book, type, name);
+
+	if (!tsearch(page, &book->pages, compare))
 		abort();			/* no memory */
-	if (*found != fresh) {
-		page_free(fresh);
-		return *found;
-	}
 	book->n++;
 	if (book->last)
-		book->last->next = fresh;
+		book->last->next = page;
 	else
-		book->first = fresh;
-	book->last = fresh;
-	return fresh;
+		book->first = page;
+	book->last = page;
+	return page;
 }
 
 const struct dns_answer *dns_book_ask(void *context, enum dns_type type, const char *name)
@@ -65,10 +68,12 @@ const struct dns_answer *dns_book_ask(void *context, enum dns_type type, const c
 		return &book->nothing;
 	}
 	page = find(book, type, folded);
-	if (page->answered)
+	if (page && page->answered)
 		return &page->answer;
 	if (book->closed)
 		return &book->failure;
+	if (!page)
+		page = add(book, type, folded);
 	if (page->waiting.n == 0 || page->waiting.at[page->waiting.n - 1] != book->reader)
 		PUSH(&page->waiting, book->reader);
 	return NULL;

@@ -14,7 +14,7 @@ struct dns_page {				/* one question; owned by the book */
 	bool answered;
 	struct dns_answer answer;
 	struct { size_t *at; size_t n, room; } waiting;
-	char name[];				/* folded */
+	const char *name;			/* folded; behind the page, in the same memory */
 };
 
 struct dns_book {				/* zeroed: empty */
@@ -32,7 +32,7 @@ const struct dns_answer *dns_book_ask(void *context, enum dns_type type, const c
 /* The question that was asked for first and not taken yet, or NULL. */
 struct dns_page *dns_book_take(struct dns_book *book);
 
-/* What is not answered from now on has failed with @why (static words). */
+/* What is not answered from now on has failed with @why (static words), and gets no page. */
 void dns_book_close(struct dns_book *book, const char *why);
 
 void dns_book_drop(struct dns_book *book);

@@ -159,6 +159,8 @@ static void test_book(void **state)
 	dns_book_close(&book, "no time was left");
 	assert_int_equal(dns_book_ask(&book, DNS_A, "mx.example")->outcome, DNS_FOUND);
 	assert_string_equal(dns_book_ask(&book, DNS_AAAA, "mx.example")->failure, "no time was left");
+	assert_string_equal(dns_book_ask(&book, DNS_A, "b.example")->failure, "no time was left");
+	assert_int_equal(book.n, 2);
 	dns_book_drop(&book);
 }
 
