@@ -24,8 +24,7 @@ int ip_parse(const char *text, struct ip *ret_ip)
 	return 0;
 }
 
-/* Clear the bits after @bits; true if one of them was set. */
-static bool clear_host_bits(struct ip *ip, unsigned bits)
+bool ip_clear_host_bits(struct ip *ip, unsigned bits)
 {
 	bool any = false;
 
@@ -69,7 +68,7 @@ int prefix_parse(const char *text, struct prefix *ret_prefix)
 	if (bits > prefix.ip.len * 8u)
 		return -EINVAL;
 	prefix.bits = (uint8_t)bits;
-	r = clear_host_bits(&prefix.ip, bits) ? -EDOM : 0;
+	r = ip_clear_host_bits(&prefix.ip, bits) ? -EDOM : 0;
 	*ret_prefix = prefix;
 	return r;
 }
@@ -130,7 +129,7 @@ bool prefix_contains(const struct prefix *prefix, const struct ip *ip)
 
 	if (ip->len != prefix->ip.len)
 		return false;
-	clear_host_bits(&cut, prefix->bits);
+	ip_clear_host_bits(&cut, prefix->bits);
 	return ip_equal(&cut, &prefix->ip);
 }
 

@@ -60,6 +60,9 @@ bool ip_equal(const struct ip *a, const struct ip *b);
 enum family ip_family(const struct ip *ip);
 const char *ip_family_name(enum family family);	/* "ipv4" or "ipv6" */
 
+/* Clear the bits after the first @bits; true if one of them was set. */
+bool ip_clear_host_bits(struct ip *ip, unsigned bits);
+
 /* Last address of a prefix; the first is prefix->ip. */
 struct ip prefix_last(const struct prefix *prefix);
 bool prefix_contains(const struct prefix *prefix, const struct ip *ip);

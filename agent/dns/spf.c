@@ -86,8 +86,7 @@ static bool within(const struct spf *spf, const struct ip *ip, const struct spf_
 {
 	struct prefix prefix = { *ip, term->bits[ip_family(ip)] };
 
-	for (unsigned bit = prefix.bits; bit < prefix.ip.len * 8u; bit++)
-		prefix.ip.octet[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+	ip_clear_host_bits(&prefix.ip, prefix.bits);
 	return prefix_contains(&prefix, &spf->query->ip);
 }
 

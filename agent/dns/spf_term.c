@@ -100,12 +100,6 @@ static bool read_cidrs(struct spf_text *text, struct spf_term *term)
 	return cidr.len == 0 || read_bits(&part, 32, &term->bits[FAMILY_IPV4]);
 }
 
-static void clear_host_bits(struct prefix *prefix)
-{
-	for (unsigned bit = prefix->bits; bit < prefix->ip.len * 8u; bit++)
-		prefix->ip.octet[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
-}
-
 static int read_network(const struct spf_text *text, struct spf_term *term)
 {
 	bool four = term->kind == SPF_IP4;
@@ -123,7 +117,7 @@ static int read_network(const struct spf_text *text, struct spf_term *term)
 	if (inet_pton(four ? AF_INET : AF_INET6, address, term->network.ip.octet) != 1 ||
 	    (slash && !read_bits(&bits, term->network.bits, &term->network.bits)))
 		return -EINVAL;
-	clear_host_bits(&term->network);
+	ip_clear_host_bits(&term->network.ip, term->network.bits);
 	return 1;
 }
 
