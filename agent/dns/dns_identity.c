@@ -5,6 +5,7 @@
  */
 #include "dns/dns_identity.h"
 
+#include "base/ascii.h"
 #include "dns/dns_generic.h"
 #include "dns/spf.h"
 
@@ -204,12 +205,10 @@ static enum zone_word judge_zone(struct judging *judging, const char *zone)
 static const char *words_of(const struct dns_answer *answer, char out[static LISTED_TEXT])
 {
 	const struct dns_record *record = answer->records.n ? &answer->records.at[0] : NULL;
-	size_t n = 0;
+	size_t len = record ? record->len : 0;
 
-	for (; record && n < record->len && n < LISTED_TEXT - 1; n++)
-		out[n] = record->text[n] >= 0x20 && record->text[n] < 0x7f ? record->text[n] : '?';
-	out[n] = '\0';
-	return out;
+	return ascii_show(record ? record->text : "",
+			  len < LISTED_TEXT - 1 ? len : LISTED_TEXT - 1, out);
 }
 
 static void say_listed(struct judging *judging, const char *zone, const char *name,

@@ -6,6 +6,7 @@
  */
 #include "dns/spf.h"
 
+#include "base/ascii.h"
 #include "dns/spf_macro.h"
 #include "dns/spf_term.h"
 
@@ -47,13 +48,11 @@ static enum match PRINTF(3, 4) end(struct spf *spf, enum spf_result result, cons
 	return ENDS;
 }
 
-/* Octets that are not printable ASCII are nothing to show. */
 static const char *shown(const struct spf_text *text, char out[static 64])
 {
 	size_t n = text->len < 60 ? text->len : 60;
 
-	for (size_t i = 0; i < n; i++)
-		out[i] = text->at[i] >= 0x20 && text->at[i] < 0x7f ? text->at[i] : '?';
+	ascii_show(text->at, n, out);
 	strcpy(out + n, text->len > n ? "..." : "");
 	return out;
 }

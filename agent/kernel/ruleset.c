@@ -6,6 +6,7 @@
  */
 #include "kernel/ruleset.h"
 
+#include "base/ascii.h"
 #include "base/mem.h"
 #include "kernel/attributes.h"
 #include "kernel/channel.h"
@@ -119,9 +120,7 @@ static const char *program_of(struct arena *arena, uint32_t port)
 		name[0] = '\0';
 	fclose(file);
 	name[strcspn(name, "\n")] = '\0';
-	for (char *at = name; *at; at++)
-		if (*at < ' ' || *at > '~')
-			*at = '?';
+	ascii_show(name, strlen(name), name);
 	return name[0] ? arena_text(arena, name, strlen(name)) : NULL;
 }
 

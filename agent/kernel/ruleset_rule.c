@@ -6,6 +6,7 @@
  */
 #include "kernel/ruleset.h"
 
+#include "base/ascii.h"
 #include "kernel/attributes.h"
 
 #include <linux/netfilter.h>
@@ -85,10 +86,7 @@ static const char *print_value(enum shape shape, const uint8_t *value, size_t le
 	}
 	if (shape == SHAPE_TEXT) {
 		snprintf(out, 64, "\"%.*s\"", (int)strnlen((const char *)value, len), value);
-		for (char *c = out; *c; c++)
-			if (*c < ' ' || *c > '~')
-				*c = '?';
-		return out;
+		return ascii_show(out, strlen(out), out);
 	}
 	if (shape == SHAPE_PORT && len == 2)
 		snprintf(out, 64, "%u", (unsigned)value[0] << 8 | value[1]);

@@ -2,6 +2,7 @@
 /* See identities.h. */
 #include "plan/identities.h"
 
+#include "base/ascii.h"
 #include "base/mem.h"
 #include "plan/text_lines.h"
 
@@ -58,9 +59,7 @@ static void make_harmless(char *words)
 		return;
 	if (strlen(words) >= IDENTITY_WORDS)
 		words[IDENTITY_WORDS - 1] = '\0';
-	for (char *c = words; *c; c++)
-		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
-			*c = '?';
+	ascii_show(words, strlen(words), words);
 }
 
 static struct identity *make(struct identities *identities, const struct ip *ip)
