@@ -341,6 +341,10 @@ size_t conf_mark_len(const char *text, size_t len);
 
 /* conf_setting.c: has a setting been seen in this block? Reports it; else *@seen is @where. */
 bool conf_given_twice(struct conf *conf, const char *key, struct where where, struct where *seen);
+/* False, reported, where only a file may say it (@why ends the message), or it was said before; else
+ * *@seen is @key. */
+bool conf_may_set(struct conf *conf, const char *name, const char *why, struct where key,
+		  struct where *seen);
 
 /* conf_rule.c: a rule equals another, first at @before. */
 void conf_rule_repeated(struct conf *conf, struct where where, struct where before);

@@ -18,14 +18,8 @@ void conf_metrics_open(struct conf *conf, struct where key)
 {
 	struct metrics_settings *metrics = &conf->model->metrics;
 
-	if (conf->layers.now < conf->layers.n) {
-		diag_error(conf->diag, key,
-			   "'metrics' cannot be changed at run time: expected it in a file");
-		return;
-	}
-	if (conf_given_twice(conf, "metrics", key, &metrics->where))
-		return;
-	metrics->given = true;
+	if (conf_may_set(conf, "metrics", "", key, &metrics->where))
+		metrics->given = true;
 }
 
 void conf_metrics_close(struct conf *conf)

@@ -19,18 +19,9 @@ void conf_relay_open(struct conf *conf, struct where key)
 {
 	struct relay *relay = &conf->model->relay;
 
-	if (conf->layers.now < conf->layers.n) {
-		diag_error(conf->diag, key,
-			   "'relay' cannot be changed at run time: expected it in a file, since the "
-			   "relay is configured in files");
-		return;
-	}
-	if (relay->given) {
-		conf_given_twice(conf, "relay", key, &relay->where);
-		return;
-	}
-	relay->given = true;
-	relay->where = key;
+	if (conf_may_set(conf, "relay", ", since the relay is configured in files", key,
+			 &relay->where))
+		relay->given = true;
 }
 
 void conf_relay_close(struct conf *conf)

@@ -82,17 +82,8 @@ void conf_dns_open(struct conf *conf, struct where key)
 	struct dns_settings *dns = &conf->model->dns;
 
 	memset(conf->dns.seen, 0, sizeof conf->dns.seen);
-	if (conf->layers.now < conf->layers.n) {
-		diag_error(conf->diag, key,
-			   "'dns' cannot be changed at run time: expected it in a file");
-		return;
-	}
-	if (dns->given) {
-		conf_given_twice(conf, "dns", key, &dns->where);
-		return;
-	}
-	dns->given = true;
-	dns->where = key;
+	if (conf_may_set(conf, "dns", "", key, &dns->where))
+		dns->given = true;
 }
 
 void conf_dns_close(struct conf *conf)

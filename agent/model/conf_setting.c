@@ -41,12 +41,13 @@ static int parse_mask(const struct word *word, uint64_t *ret)
 	return 0;
 }
 
-/* False, reported, where only a file may say it, or it was said before. */
-static bool may_set(struct conf *conf, const char *name, struct where key, struct where *seen)
+bool conf_may_set(struct conf *conf, const char *name, const char *why, struct where key,
+		  struct where *seen)
 {
 	if (conf->layers.now < conf->layers.n) {
 		diag_error(conf->diag, key,
-			   "'%s' cannot be changed at run time: expected it in a file", name);
+			   "'%s' cannot be changed at run time: expected it in a file%s", name,
+			   why);
 		return false;
 	}
 	return !conf_given_twice(conf, name, key, seen);
@@ -55,7 +56,7 @@ static bool may_set(struct conf *conf, const char *name, struct where key, struc
 void conf_set_flow_log(struct conf *conf, const struct word *word, struct where key,
 		       struct where where)
 {
-	if (may_set(conf, "flow-log", key, &conf->model->where_flow_log))
+	if (conf_may_set(conf, "flow-log", "", key, &conf->model->where_flow_log))
 		(void)conf_form_file(conf, "flow-log", word, false, where,
 				     &conf->model->flow_log);
 }
@@ -67,7 +68,7 @@ void conf_set_port_warning(struct conf *conf, const struct word *word, struct wh
 	struct word number = *word;
 	uint64_t share = 0;
 
-	if (!may_set(conf, "port-warning", key, &conf->model->where_port_warning))
+	if (!conf_may_set(conf, "port-warning", "", key, &conf->model->where_port_warning))
 		return;
 	number.len -= number.len > 0 && number.at[number.len - 1] == '%';
 	if (!conf_word_is(word, "off") &&
@@ -83,7 +84,7 @@ void conf_set_mask(struct conf *conf, const struct word *word, struct where key,
 	uint64_t mask = 0, run;
 	int r = parse_mask(word, &mask);
 
-	if (!may_set(conf, "mark-mask", key, &conf->model->where_mask))
+	if (!conf_may_set(conf, "mark-mask", "", key, &conf->model->where_mask))
 		return;
 	run = mask ? mask >> __builtin_ctzll(mask) : 0;
 	if (r == -EINVAL)
