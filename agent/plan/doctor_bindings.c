@@ -39,13 +39,6 @@ static const char *network_of(const struct facts *facts, const struct ip *ip)
 	return name ? name : way_out(facts, ip_family(ip));
 }
 
-static bool is_local(const struct facts *facts, const struct ip *ip)
-{
-	size_t at = facts_address(facts, ip, 0);
-
-	return at < facts->addresses.n && ip_equal(&facts->addresses.at[at].ip, ip);
-}
-
 /* The binding's first address of the family that this host has, or has not; NULL if there is none. */
 static const struct ip *find_address(const struct doctor *doctor, const struct binding *binding,
 				     enum family family, bool local)
@@ -55,7 +48,7 @@ static const struct ip *find_address(const struct doctor *doctor, const struct b
 			&doctor->model->addresses.at[binding->first_address + i];
 
 		if (ip_family(&address->ip) == family && !address->routed &&
-		    is_local(doctor->facts, &address->ip) == local)
+		    (facts_interface(doctor->facts, &address->ip) != NULL) == local)
 			return &address->ip;
 	}
 	return NULL;
@@ -70,8 +63,7 @@ static const char *interface_of(const struct doctor *doctor, const struct bindin
 		return doctor->model->uplinks.at[binding->uplink].interface;
 	if (binding->interface)
 		return binding->interface;
-	return ip ? doctor->facts->addresses.at[facts_address(doctor->facts, ip, 0)].interface
-		  : way_out(doctor->facts, family);
+	return ip ? facts_interface(doctor->facts, ip) : way_out(doctor->facts, family);
 }
 
 static void add_absent(const struct doctor *doctor, const struct binding *binding,
@@ -182,7 +174,7 @@ static void judge_filter(const struct doctor *doctor, const struct binding *bind
 
 	if (!ip || binding->uplink < doctor->model->uplinks.n)
 		return;
-	interface = doctor->facts->addresses.at[facts_address(doctor->facts, ip, 0)].interface;
+	interface = facts_interface(doctor->facts, ip);
 	link = facts_link(doctor->facts, interface);
 	if (!link || !link->strict || !doctor->facts->main_link[FAMILY_IPV4] ||
 	    link->index == doctor->facts->main_link[FAMILY_IPV4] || strcmp(interface, "lo") == 0)

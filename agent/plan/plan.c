@@ -73,6 +73,14 @@ size_t facts_address(const struct facts *facts, const struct ip *ip, size_t near
 	return low;
 }
 
+const char *facts_interface(const struct facts *facts, const struct ip *ip)
+{
+	size_t i = facts_address(facts, ip, 0);
+	bool has = i < facts->addresses.n && ip_equal(&facts->addresses.at[i].ip, ip);
+
+	return has ? facts->addresses.at[i].interface : NULL;
+}
+
 static int claim_by_ip(const void *key, const void *element)
 {
 	return ip_compare(key, &((const struct foreign_claim *)element)->ip);

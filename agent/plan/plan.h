@@ -226,6 +226,9 @@ bool facts_claiming(const struct facts *facts, const struct ip *ip);
  * helps who asks for one after the other. The host may have the same address on several links. */
 size_t facts_address(const struct facts *facts, const struct ip *ip, size_t near);
 
+/* Name of the first link that has the address @ip of this host, or NULL. */
+const char *facts_interface(const struct facts *facts, const struct ip *ip);
+
 struct plan_group {				/* what is needed to pick anew: see plan_groups.h */
 	uint32_t binding;			/* the group's own index */
 	enum pick pick;

@@ -81,15 +81,6 @@ static uint32_t find_address(const struct saying *saying, uint32_t index, enum f
 	return NO_INDEX;
 }
 
-/* Where the host has @ip, or NULL. */
-static const char *interface_of(const struct facts *facts, const struct ip *ip)
-{
-	size_t i = facts_address(facts, ip, 0);
-	bool has = i < facts->addresses.n && ip_equal(&facts->addresses.at[i].ip, ip);
-
-	return has ? facts->addresses.at[i].interface : NULL;
-}
-
 /* Why it does not count: what was found, or that nothing was for too long. */
 static void say_identity(const struct saying *saying, const struct ip *ip, const char *text)
 {
@@ -111,7 +102,7 @@ static void say_identity(const struct saying *saying, const struct ip *ip, const
 static void say_address(const struct saying *saying, const struct binding *binding,
 			const struct ip *ip, enum family family, enum usable_reason reason)
 {
-	const char *interface = interface_of(saying->facts, ip);
+	const char *interface = facts_interface(saying->facts, ip);
 	const struct foreign_claim *claim = facts_conflict(saying->facts, ip);
 	char text[IP_TEXT];
 
