@@ -7,6 +7,7 @@
 #include "relay/control_parts.h"
 
 #include "base/mem.h"
+#include "dns/dns_resolver.h"
 #include "model/conf.h"
 #include "smtp/address.h"
 
@@ -257,7 +258,7 @@ void control_explain(struct control_peer *peer, json_t *in)
 		return;
 	}
 	if (control->resolver_of != generation->number) {
-		resolve_close(control->resolver);
+		dns_resolver_free(control->resolver);
 		control->resolver = NULL;
 		if (resolve_open(control->program->loop, &generation->model.relay,
 				 &control->resolver) < 0)
@@ -291,5 +292,5 @@ void control_explain_start(struct control *control)
 void control_explain_stop(struct control *control)
 {
 	tagging_free(control->tagging);
-	resolve_close(control->resolver);
+	dns_resolver_free(control->resolver);
 }

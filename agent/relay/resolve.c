@@ -325,11 +325,6 @@ int resolve_open(struct ev_loop *loop, const struct relay *relay, struct dns_res
 	return dns_resolver_new(loop, &how, ret);
 }
 
-void resolve_close(struct dns_resolver *resolver)
-{
-	dns_resolver_free(resolver);
-}
-
 struct resolve_query *resolve_start(struct dns_resolver *resolver, const struct resolve_how *how,
 				    resolve_done *done, void *context)
 {

@@ -8,6 +8,7 @@
 #include "relay/sts.h"
 
 #include "base/mem.h"
+#include "dns/dns_resolver.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -107,7 +108,7 @@ static void make_helpers(struct worker *worker, const struct relay *before,
 			 const struct relay *now)
 {
 	if (!before || !same_endpoint(&before->resolver, &now->resolver)) {
-		resolve_close(worker->resolver);
+		dns_resolver_free(worker->resolver);
 		worker->resolver = NULL;
 		if (resolve_open(worker->loop, now, &worker->resolver) < 0)
 			abort();		/* no memory, or no descriptor at the very start */
@@ -203,7 +204,7 @@ static void worker_drop(struct worker *worker)
 	upstream_drop_idle(worker);
 	sts_free(worker->sts);
 	socketmap_free(worker->policy_map);
-	resolve_close(worker->resolver);
+	dns_resolver_free(worker->resolver);
 	tagging_free(worker->tagging);
 	generation_unref(worker->now);
 	free(worker->accepting);
