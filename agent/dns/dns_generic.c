@@ -4,7 +4,6 @@
 
 #include "dns/dns_name.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

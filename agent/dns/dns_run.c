@@ -82,6 +82,13 @@ static void forget(struct running *running, struct asked *asked)
 	free(asked);
 }
 
+static void wake(struct running *running, struct dns_page *page)
+{
+	for (size_t i = 0; i < page->waiting.n; i++)
+		PUSH(&running->ready, page->waiting.at[i]);
+	page->waiting.n = 0;
+}
+
 static void on_reply(void *context, const struct dns_reply *reply)
 {
 	struct asked *asked = context;
@@ -92,9 +99,7 @@ static void on_reply(void *context, const struct dns_reply *reply)
 	dns_message_read(reply->octets, (size_t)reply->len, page->type, reply->failure,
 			 &page->answer);
 	page->answered = true;
-	for (size_t i = 0; i < page->waiting.n; i++)
-		PUSH(&running->ready, page->waiting.at[i]);
-	page->waiting.n = 0;
+	wake(running, page);
 	forget(running, asked);
 	if (running->silent >= SILENT_MAX)
 		give_up(running, "the resolver stopped answering",
@@ -118,8 +123,7 @@ static void ask(struct running *running, struct dns_page *page)
 	free(asked);				/* no name for c-ares: it does not exist */
 	page->answer.outcome = DNS_NOTHING;
 	page->answered = true;
-	for (size_t i = 0; i < page->waiting.n; i++)
-		PUSH(&running->ready, page->waiting.at[i]);
+	wake(running, page);
 }
 
 /* One step; false if there is nothing to do until an answer comes. */
