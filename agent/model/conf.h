@@ -100,7 +100,9 @@ void conf_print_relay_rule(const struct relay_rule *rule, FILE *out);
 void conf_print_relay_key(const struct relay_rule *rule, FILE *out);
 /* "sender", "peer cgroup", "policy-map", ... */
 const char *conf_relay_key_name(enum relay_key key);
-/* "127.0.0.1:25", "[::1]:25", "*:25" or a path, as the default name of a listener; returns @out. */
+/* "127.0.0.1:25", "[::1]:25", "*:25" or a path, as the default name of a listener; returns @out.
+ * ENDPOINT_TEXT is room enough: a path is 107 bytes at most. */
+enum { ENDPOINT_TEXT = 128 };
 const char *conf_relay_endpoint(const struct relay_endpoint *at, char *out, size_t room);
 /* "smtp", "lmtp", "socks5", "proxy", "intercept"; "none", "may", ... */
 const char *conf_relay_protocol_name(enum relay_protocol protocol);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { BUSIEST_MAX = 1000 * 1000, ENDPOINT_SHOWN = 128 };
+enum { BUSIEST_MAX = 1000 * 1000 };
 
 static bool seen(struct conf *conf, enum metrics_setting which, const char *name, struct where key)
 {
@@ -85,7 +85,7 @@ void conf_metrics_bindings(struct conf *conf, const struct word *word, struct wh
 void conf_print_metrics(const struct model *model, FILE *out)
 {
 	const struct metrics_settings *metrics = &model->metrics;
-	char place[ENDPOINT_SHOWN];
+	char place[ENDPOINT_TEXT];
 
 	if (!metrics->given)
 		return;

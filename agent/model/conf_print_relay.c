@@ -74,7 +74,7 @@ static void print_size(uint64_t size, FILE *out)
 
 static void print_map(const char *key, const struct relay_map *map, FILE *out)
 {
-	char text[128];
+	char text[ENDPOINT_TEXT];
 
 	if (!map->name)
 		return;
@@ -99,7 +99,7 @@ static void print_reuse(const struct relay *relay, const struct relay *unless, F
 static void print_settings(const struct relay *relay, FILE *out)
 {
 	const struct relay unless = RELAY_DEFAULTS;
-	char text[128];
+	char text[ENDPOINT_TEXT];
 
 	number("workers", relay->workers, unless.workers, out);
 	setting("    hostname", relay->hostname, out);
@@ -175,7 +175,7 @@ void conf_print_relay_settings(const struct model *model, FILE *out)
 static void print_front(const struct relay_listener *listener, FILE *out)
 {
 	static const char *const tls[] = { "none", "offered", "required", "implicit" };
-	char place[128];
+	char place[ENDPOINT_TEXT];
 
 	if (strcmp(listener->name, conf_relay_endpoint(&listener->at, place, sizeof place)) != 0)
 		setting("        name", listener->name, out);
@@ -206,7 +206,7 @@ static void print_listen(const struct relay_listener *listener, FILE *out)
 {
 	char *AUTO(mem_drop) settings = NULL;
 	size_t len = 0;
-	char place[128];
+	char place[ENDPOINT_TEXT];
 	FILE *inner = open_memstream(&settings, &len);
 
 	if (!inner)
@@ -250,7 +250,7 @@ static void print_intercept(const struct model *model, const struct relay_listen
 {
 	static const char *const tls[] = { "blind", "strip", "terminate" };
 	const struct relay_intercept *intercept = &listener->intercept;
-	char place[128];
+	char place[ENDPOINT_TEXT];
 
 	fputs("    intercept ", out);
 	conf_print_word(listener->name, out);

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ENDPOINT_SHOWN = 128 };
-
 static bool seen(struct conf *conf, enum listen_setting which, struct where key)
 {
 	static const char *const names[LISTEN_SETTINGS] = {
@@ -242,7 +240,7 @@ static void check_auth(struct conf *conf)
 void conf_listen_close(struct conf *conf)
 {
 	struct relay_listener *listener = &conf->relay.listener;
-	char text[ENDPOINT_SHOWN];
+	char text[ENDPOINT_TEXT];
 
 	if (!listener->name) {
 		conf_relay_endpoint(&listener->at, text, sizeof text);

@@ -53,7 +53,7 @@ static bool check_place(struct conf *conf, struct relay_names *names, uint32_t i
 {
 	const struct relay_listener *at = conf->model->relay.listeners.at, *listener = &at[index];
 	uint32_t hash = place_hash(&listener->at), item;
-	char text[2][128];
+	char text[2][ENDPOINT_TEXT];
 
 	for (size_t step = 0; (item = index_next(&names->by_place, hash, &step)) != UINT32_MAX;) {
 		if (!is_same_place(&at[item].at, &listener->at))

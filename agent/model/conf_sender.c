@@ -155,15 +155,14 @@ void conf_sender_print(const struct sender *sender, FILE *out)
 void conf_print_dns(const struct model *model, FILE *out)
 {
 	const struct dns_settings *dns = &model->dns;
-	char ip[IP_TEXT];
+	char place[ENDPOINT_TEXT];
 
 	if (!dns->given)
 		return;
 	fputs("dns {\n", out);
 	if (dns->resolver.ip.len > 0)
-		fprintf(out, dns->resolver.ip.len == 4 ? "    resolver %s:%u;\n"
-						       : "    resolver [%s]:%u;\n",
-			ip_print(&dns->resolver.ip, ip), dns->resolver.port);
+		fprintf(out, "    resolver %s;\n",
+			conf_relay_endpoint(&dns->resolver, place, sizeof place));
 	print_names("sender-domain", &dns->domains, out);
 	print_names("blocklist", &dns->blocklists, out);
 	if (dns->keep_s)
