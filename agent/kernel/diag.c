@@ -164,7 +164,8 @@ int diag_count(const struct ip *from, const struct ip *to, uint16_t port, uint32
 	struct counting counting = { .from = from, .to = to, .port = port };
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(families) && r == 0; i++) {
+	/* An IPv4 destination may be an IPv6 socket's; an IPv6 one is nobody else's. */
+	for (size_t i = to->len == 4 ? 0 : 1; i < ARRAY_LEN(families) && r == 0; i++) {
 		AUTO(channel_drop) struct channel diag = { 0 };
 		struct inet_diag_req_v2 request = { .sdiag_family = families[i],
 						    .sdiag_protocol = IPPROTO_TCP,
