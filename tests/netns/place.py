@@ -111,6 +111,14 @@ def cgroup_kill(path):
                 time.sleep(0.01)
 
 
+def unmount_below(directory):
+    """Whatever is mounted there, the last first, and also while it is in use."""
+    with open("/proc/mounts") as mounts:
+        paths = [line.split()[1] for line in mounts]
+    for path in reversed([path for path in paths if path.startswith(directory + "/")]):
+        run("umount", "--lazy", path, ok=False)
+
+
 def sweep(pid):
     """Remove what the test with this process number left, if anything; return what it was."""
     prefix, found = "ob-%d-" % pid, []
@@ -127,7 +135,9 @@ def sweep(pid):
     for name in os.listdir(tempfile.gettempdir()):
         if name.startswith(prefix):
             found.append("directory " + name)
-            shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
+            directory = os.path.join(tempfile.gettempdir(), name)
+            unmount_below(directory)
+            shutil.rmtree(directory, ignore_errors=True)
     return found
 
 
@@ -141,15 +151,14 @@ class Place:
             raise Skip("needs root")
         Place.count += 1
         self.prefix = "ob-%d-%d" % (os.getpid(), Place.count)
-        self.namespaces, self.children, self.mounted = {}, [], None
+        self.namespaces, self.children = {}, []
         self.dir = tempfile.mkdtemp(prefix=self.prefix + "-")
         os.chmod(self.dir, 0o755)
         mount = cgroup2_mount()
         if not mount:
-            mount = self.mounted = os.path.join(self.dir, "cgroup2")
+            mount = os.path.join(self.dir, "cgroup2")
             os.mkdir(mount)
             if run("mount", "-t", "cgroup2", "none", mount, ok=False).returncode:
-                self.mounted = None
                 self.close()
                 raise Skip("no writable cgroup2 file system, and none could be mounted")
         self.cgroup_mount = mount
@@ -164,8 +173,7 @@ class Place:
         self.namespaces.clear()
         if hasattr(self, "cgroup_root"):
             cgroup_kill(self.cgroup_root)
-        if self.mounted:
-            run("umount", self.mounted, ok=False)
+        unmount_below(self.dir)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def end(self, pid, sig=signal.SIGKILL):

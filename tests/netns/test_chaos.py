@@ -95,13 +95,6 @@ class Hosts(Place):
             if lines:
                 self.ip("twin", *lines)
 
-    def close(self):
-        for pid in list(self.children):
-            self.end(pid)
-        for agent in self.agents:
-            run("umount", agent.state, ok=False)
-        super().close()
-
 
 class Words:
     """Random text of the configuration language."""
