@@ -15,11 +15,10 @@ import os
 import re
 import signal
 import socket
-import sys
 import time
 
 import traffic
-from place import PATIENCE, Place, Skip, check, run, wait_for
+from place import PATIENCE, Place, Skip, check, wait_for
 from wire import Capture
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -42,6 +41,23 @@ def pool(n, family):
 def binding(name, *numbers, families=(4, 6), more=""):
     addresses = [pool(n, family) for n in numbers for family in families]
     return "binding %s { address %s; %s }\n" % (name, ", ".join(addresses), more)
+
+
+def call(peer, method, **parameters):
+    """One call on a connection to a control socket, and its answer as a dictionary."""
+    peer.sendall(json.dumps({"method": method, "parameters": parameters}).encode() + b"\0")
+    return answer(peer)
+
+
+def answer(peer):
+    """The first of the answers that have come when the last of them is whole."""
+    got = b""
+    while not got.endswith(b"\0"):
+        piece = peer.recv(65536)
+        if not piece:
+            raise AssertionError("closed after %r" % got[-200:])
+        got += piece
+    return json.loads(got.split(b"\0")[0])
 
 
 class Lab(Place):
@@ -275,6 +291,13 @@ class Agent:
 
     def json(self, *words, **options):
         return json.loads(self.ctl(*words, "--json", **options).stdout)
+
+    def call(self, method, **parameters):
+        """One call on a connection of its own; its answer as a dictionary."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
+            control.settimeout(20 * PATIENCE)
+            control.connect(self.runtime + "/org.outbind")
+            return call(control, method, **parameters)
 
     def mark(self, name):
         """Number of a binding, as the tool shows it."""

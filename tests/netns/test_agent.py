@@ -162,6 +162,12 @@ def table_of(lab):
     return chop(lab.nft("-a", "list", "ruleset"))
 
 
+def written(lab):
+    """Handles and elements of the table, without counters and without what packets have added."""
+    text = strip("\n".join(line for line in table_of(lab) if "\tpackets " not in line))
+    return re.sub(r"(\tflags dynamic.*\n(?:\t\ttimeout.*\n)?)\t\telements = \{[^}]*\}\n", r"\1", text).split("\n")
+
+
 def damaged(lab, *commands):
     agent = lab.agent(CONF, "--no-owner")
     good = strip(agent.ruleset())

@@ -9,7 +9,8 @@ import struct
 import time
 
 from cases import test
-from lab import BUILD, FAR, GUEST4, GUEST6, HOST, Lab, PORT, binding, check, pool, run, wait_for
+from lab import BUILD, FAR, GUEST4, GUEST6, HOST, Lab, PORT, binding, check, pool, wait_for
+from place import run
 
 CONF = (binding("a", 11) + binding("b", 12) + binding("c", 13) + "group g { member a; member b; }\n"
         "policy { user 4001 use a; user 4002 use b; user 4003 use c; source 10.88.7.0/24 use c; "

@@ -13,7 +13,7 @@ import threading
 import time
 
 from cases import test
-from lab import BUILD, FAR, Lab, PORT, binding, check, wait_for
+from lab import BUILD, FAR, Lab, PORT, answer, binding, call, check, wait_for
 
 STRANGER, OTHER, READERS, RELAY = 4001, 4002, 4900, 4901
 CONF = binding("mine", 11, more="allow user %d;" % OTHER) + binding("closed", 12)
@@ -73,22 +73,6 @@ def tag(agent, wait=5):
     peer.settimeout(wait)
     peer.connect(agent.runtime + "/tag")
     return peer
-
-
-def call(peer, method, **parameters):
-    """One call, one answer, as a dictionary."""
-    peer.sendall(json.dumps({"method": method, "parameters": parameters}).encode() + b"\0")
-    return answer(peer)
-
-
-def answer(peer):
-    got = b""
-    while not got.endswith(b"\0"):
-        part = peer.recv(65536)
-        if not part:
-            raise AssertionError("closed after %r" % got)
-        got += part
-    return json.loads(got.split(b"\0")[0])
 
 
 def as_user(lab, uid, work, *arguments, gids=(), namespace="sender"):

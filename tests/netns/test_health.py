@@ -297,26 +297,14 @@ def _():
         silent.connect(agent.runtime + "/org.outbind")
         silent.sendall(b'{"method":"org.outbind.Monitor","more":true}\0')
         for _ in range(1500):
-            for verb in (b"SuspendBinding", b"ResumeBinding"):
-                call(agent, b'{"method":"org.outbind.%s","parameters":{"name":"a"}}\0' % verb)
+            for verb in ("SuspendBinding", "ResumeBinding"):
+                agent.call("org.outbind." + verb, name="a")
         silent.settimeout(5)
         lost, seen = 0, b""
         while b'"dropped"' not in seen or not lost:
             seen += silent.recv(1 << 16)
             lost = sum(json.loads(text)["parameters"]["dropped"] for text in seen.split(b"\0")[:-1])
         check("lost: %d" % lost, lost > 0, True)
-
-
-def call(agent, text):
-    """One control call and its answer."""
-    with socket.socket(socket.AF_UNIX) as peer:
-        peer.connect(agent.runtime + "/org.outbind")
-        peer.sendall(text)
-        peer.settimeout(5)
-        answer = b""
-        while not answer.endswith(b"\0"):
-            answer += peer.recv(1 << 16)
-        return json.loads(answer[:-1])
 
 
 UPLINK = """

@@ -1,32 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Changes at run time, through the control socket: on the wire, over restarts, or not at all."""
 
-import json
 import os
 import shutil
-import socket
 import time
 
 from cases import test
 from lab import FAR, Lab, binding, check, pool, wait_for
-from test_agent import table_of
+from place import PATIENCE
+from test_agent import written
 
 CONF = binding("a", 11) + binding("b", 12) + "policy { user 4001 use a; user 4002 use b; }\n"
 
 
 def call(agent, method, **parameters):
     """One call; (error or None, parameters of the answer)."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-        control.settimeout(20)
-        control.connect(agent.runtime + "/org.outbind")
-        control.sendall(json.dumps({"method": "org.outbind." + method, "parameters": parameters}).encode() + b"\0")
-        answer = b""
-        while not answer.endswith(b"\0"):
-            piece = control.recv(65536)
-            if not piece:
-                raise AssertionError("the agent closed the connection after %r" % answer[-200:])
-            answer += piece
-    answer = json.loads(answer[:-1])
+    answer = agent.call("org.outbind." + method, **parameters)
     return answer.get("error"), answer["parameters"]
 
 
@@ -34,11 +23,6 @@ def change(agent, text, **more):
     error, answer = call(agent, "Change", text=text, name="test", **more)
     check("change: %s" % answer, error, None)
     return answer
-
-
-def written(lab):
-    """Handles and elements of the table, without counters."""
-    return [line for line in table_of(lab) if "\tpackets " not in line]
 
 
 def sources(lab, uid):
@@ -178,11 +162,12 @@ def _():
 
 def has_ended(agent):
     """Its threads end one after the other, so a moment after the kill."""
-    for _ in range(30):
-        if agent.ended():
-            return True
+    end = time.monotonic() + 0.3 * PATIENCE
+    while not agent.ended():
+        if time.monotonic() > end:
+            return False
         time.sleep(0.01)
-    return False
+    return True
 
 
 def agent_has(agent, name):

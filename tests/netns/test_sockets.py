@@ -3,7 +3,6 @@
 
 import array
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -13,8 +12,8 @@ import time
 
 import traffic
 from cases import test
-from lab import BUILD, FAR, HOST, Lab, PORT, ROOT, binding, check, pool, run, wait_for
-from place import setns
+from lab import BUILD, FAR, HOST, Lab, PORT, ROOT, answer, binding, check, pool, wait_for
+from place import run, setns
 
 CONF = (binding("mine", 11, more="allow user 4001; allow group 6001;") + binding("closed", 12) +
         binding("ranged", 13, more="allow user 5000-5999;") + binding("grouped", 14, more='allow cgroup "/app.slice";') +
@@ -364,17 +363,14 @@ def _():
     with Lab() as lab:
         agent = lab.agent(CONF)
         with call(agent, b'{"method":"org.varlink.service.GetInfo"}\0') as peer:
-            reply = json.loads(peer.recv(65536).rstrip(b"\0"))
+            reply = answer(peer)
         check("interfaces", set(reply["parameters"]["interfaces"]) >= {"org.outbind", "org.varlink.service"}, True)
         for key in ("vendor", "product", "version", "url"):
             check(key, key in reply["parameters"], True)
         request = (b'{"method":"org.varlink.service.GetInterfaceDescription",'
                    b'"parameters":{"interface":"org.outbind"}}\0')
         with call(agent, request) as peer:
-            stream = peer.makefile("rb")
-            text = b""
-            while not text.endswith(b"\0"):
-                text += stream.read1(65536)
+            reply = answer(peer)
         with open(ROOT + "/agent/proto/org.outbind.varlink") as file:
-            check("description", json.loads(text[:-1])["parameters"]["description"], file.read())
+            check("description", reply["parameters"]["description"], file.read())
         check("hosts are", HOST[4], "198.51.100.1")

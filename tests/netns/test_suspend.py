@@ -2,13 +2,12 @@
 """A suspended binding refuses what is new and leaves alone what is alive."""
 
 import socket
-import re
 import statistics
 import time
 
 from cases import test
 from lab import FAR, Lab, PORT, binding, check, pool
-from test_agent import strip, table_of
+from test_agent import written
 from test_refusal import refused
 from test_sockets import ask, inet
 
@@ -16,12 +15,6 @@ CONF = (binding("a", 11) + binding("b", 12) + "policy { user 4001 use a; user 40
 AWAY = ("binding away { address 192.0.2.99, 2001:db8:ffff::99; unusable use a; }\n"
         "policy { user 4003 use away; }\n")
 LIVE = {4: "203.0.113.2", 6: "2001:db8:2::2"}   # not where refusals are looked for
-
-
-def written(lab):
-    """Handles and elements of the table, without counters and without what packets have added."""
-    text = strip("\n".join(line for line in table_of(lab) if "\tpackets " not in line))
-    return re.sub(r"(\tflags dynamic.*\n(?:\t\ttimeout.*\n)?)\t\telements = \{[^}]*\}\n", r"\1", text).split("\n")
 
 
 def refused_beside_others(lab, who, family):
