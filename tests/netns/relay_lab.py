@@ -14,9 +14,8 @@ import socket
 import stat
 import time
 
-import lab
 import traffic
-from lab import BUILD, FAR, Lab, binding, pool
+from lab import BUILD, FAR, Lab, binding
 from place import Skip, check, run, wait_for
 from smtp_client import Client, tcp, unix
 from smtp_names import Names

@@ -17,7 +17,6 @@ import os
 import random
 import shutil
 import socket
-import sys
 import time
 
 if __name__ == "__main__":

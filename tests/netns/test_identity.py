@@ -3,7 +3,6 @@
 asked no more. What is checked against is what the receiver sees."""
 
 import json
-import os
 import re
 import time
 

@@ -2,7 +2,6 @@
 """200 live connections that transfer data, while something happens to the agent or its table."""
 
 import os
-import time
 
 from cases import test
 from lab import FAR, Lab, ROOT, Skip, binding, check, pool

@@ -7,7 +7,7 @@ import time
 
 import traffic
 from cases import test
-from lab import FAR, GUEST4, GUEST6, HOST, HOST4, HOST6, Lab, NEAR, binding, check, pool, wait_for
+from lab import FAR, HOST, HOST4, HOST6, Lab, NEAR, binding, check, pool, wait_for
 
 NAMES = ("u-number", "u-name", "u-range", "g-number", "g-name", "g-range", "by-unit", "by-path",
          "by-source", "by-mark")

@@ -2,7 +2,6 @@
 """top: the view in a terminal emulator, driven by its keys; and snapshots without a terminal."""
 
 import json
-import os
 import re
 import time
 

@@ -10,7 +10,6 @@ import collections
 import errno
 import ipaddress
 import json
-import os
 import select
 import socket
 import struct
