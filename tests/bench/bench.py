@@ -328,7 +328,7 @@ def scrape(path):
 
 
 def call_all_the_time(path, results, stop):
-    """Round trips of GetStatus in seconds, until @stop is set."""
+    """Round trips of ShowBinding in seconds, until @stop is set."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(path)
         while not stop.is_set():

@@ -157,6 +157,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	fprintf(stderr,
-		"usage: connect serve ADDRESS PORT | load|flood ADDRESS PORT N [UID [BIND]]\n");
+		"usage: connect serve ADDRESS PORT | load|flood ADDRESS PORT N [UID [BIND]]\n"
+		"       connect spread ADDRESS PORT N RATE UID\n");
 	return 2;
 }

@@ -40,10 +40,10 @@ LIBRARIES = {
     "linux/netfilter": ("kernel",), "linux/if_addr": ("kernel",), "linux/fib_rules": ("kernel",),
     "sys/inotify": ("kernel",),
     "systemd/": ("daemon", "relay", "ctl"), "pcap/": ("ctl",), "archive": ("ctl",), "curses.h": ("ctl",),
-    "cap-ng": ("ctl", "daemon", "gate"), "seccomp": ("gate",),
+    "cap-ng": ("ctl", "daemon", "gate"), "seccomp": ("exporter", "gate"),
     "jansson": ("proto", "gate", "daemon", "ctl", "relay"),
     "ev.h": ("dns", "relay"), "ares": ("dns", "relay"), "openssl/": ("relay",),
-    "microhttpd": ("exporter",), "seccomp": ("exporter", "gate"),
+    "microhttpd": ("exporter",),
     "xxhash": ("base", "model", "plan", "kernel"),
 }
 
