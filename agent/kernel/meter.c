@@ -7,7 +7,7 @@
 #include "kernel/meter.h"
 
 #include "base/mem.h"
-#include "kernel/attributes.h"
+#include "kernel/elements.h"
 #include "kernel/flows.h"
 #include "kernel/table.h"
 
@@ -68,19 +68,10 @@ static size_t put_request(const struct meter *meter, char *at, enum set_id set, 
 			  uint32_t seq)
 {
 	char buffer[CHANNEL_REQUEST_ROOM];
-	struct nlmsghdr *message = channel_request(buffer, NFT_MSG_GETSETELEM, 0);
-	struct nlattr *list, *element, *nest;
+	struct nlmsghdr *message = elements_request(buffer, 0, meter->table, plan_shapes[set].name,
+						    key, plan_shapes[set].key_len);
 
 	message->nlmsg_seq = seq;
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, meter->table);
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, plan_shapes[set].name);
-	list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
-	element = mnl_attr_nest_start(message, NFTA_LIST_ELEM);
-	nest = mnl_attr_nest_start(message, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(message, NFTA_DATA_VALUE, plan_shapes[set].key_len, key);
-	mnl_attr_nest_end(message, nest);
-	mnl_attr_nest_end(message, element);
-	mnl_attr_nest_end(message, list);
 	if (message->nlmsg_len > REQUEST_ROOM)
 		abort();		/* names of tables and sets are ours, and short */
 	memcpy(at, buffer, message->nlmsg_len);
@@ -93,7 +84,7 @@ static bool take_answer(const char *bytes, size_t len, uint32_t first, size_t n,
 {
 	const struct nlmsghdr *message = (const void *)bytes;
 	const struct nlmsgerr *error;
-	const struct nlattr *list, *element;
+	const struct nlattr *element;
 
 	if (!mnl_nlmsg_ok(message, (int)len) || message->nlmsg_seq - first >= n)
 		return false;
@@ -104,13 +95,9 @@ static bool take_answer(const char *bytes, size_t len, uint32_t first, size_t n,
 			*first_error = error->error;
 		return true;
 	}
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(struct nfgenmsg))
-		return true;
-	list = attributes_find(attributes_of(message, sizeof(struct nfgenmsg)),
-			       NFTA_SET_ELEM_LIST_ELEMENTS);
-	element = list ? attributes_find(attributes_nested(list), NFTA_LIST_ELEM) : NULL;
+	element = attributes_find(elements_of(message), NFTA_LIST_ELEM);
 	if (element)
-		(void)table_counted(element, &ret[message->nlmsg_seq - first]);
+		(void)elements_counted(element, &ret[message->nlmsg_seq - first]);
 	return true;
 }
 
@@ -171,14 +158,12 @@ struct refusing { meter_refusal *each; void *context; };
 
 static void visit_refusal(const struct nlattr *element, const struct refusing *refusing)
 {
-	const struct nlattr *nest = attributes_find(attributes_nested(element), NFTA_SET_ELEM_KEY);
-	const struct nlattr *value =
-		nest ? attributes_find(attributes_nested(nest), NFTA_DATA_VALUE) : NULL;
+	const struct nlattr *value = elements_key(element);
 	struct { struct fwmark mark; uint8_t family, pad[3]; } key;
 	struct counted counted;
 
 	if (!value || mnl_attr_get_payload_len(value) != sizeof key ||
-	    !table_counted(element, &counted))
+	    !elements_counted(element, &counted))
 		return;
 	memcpy(&key, mnl_attr_get_payload(value), sizeof key);
 	refusing->each(refusing->context, key.mark,
@@ -187,14 +172,9 @@ static void visit_refusal(const struct nlattr *element, const struct refusing *r
 
 static int visit_refusals(const struct nlmsghdr *message, void *context)
 {
-	const struct nlattr *list, *element;
-	struct attributes elements;
+	struct attributes elements = elements_of(message);
+	const struct nlattr *element;
 
-	list = attributes_find(attributes_of(message, sizeof(struct nfgenmsg)),
-			       NFTA_SET_ELEM_LIST_ELEMENTS);
-	if (!list)
-		return 0;
-	elements = attributes_nested(list);
 	while ((element = attributes_next(&elements)))
 		visit_refusal(element, context);
 	return 0;
@@ -205,12 +185,10 @@ int meter_refusals(struct meter *meter, enum meter_reason reason, meter_refusal 
 {
 	struct refusing refusing = { each, context };
 	char buffer[CHANNEL_REQUEST_ROOM];
-	struct nlmsghdr *message = channel_request(buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-	int r;
+	int r = channel_ask(&meter->nft,
+			    elements_request_all(buffer, meter->table, reason_sets[reason]),
+			    visit_refusals, &refusing);
 
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, meter->table);
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, reason_sets[reason]);
-	r = channel_ask(&meter->nft, message, visit_refusals, &refusing);
 	return r == -EINTR ? 0 : r;	/* changes of other things meanwhile do not matter */
 }
 

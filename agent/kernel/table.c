@@ -7,7 +7,7 @@
 #include "kernel/table.h"
 
 #include "base/mem.h"
-#include "kernel/attributes.h"
+#include "kernel/elements.h"
 
 #include <inttypes.h>
 #include <libnftnl/udata.h>
@@ -109,50 +109,12 @@ static int visit_comment(const struct nftnl_udata *udata, void *context)
 	return 0;
 }
 
-/* What a statement has counted, if it is a counter. */
-static bool read_counter(struct attributes parts, struct counted *ret)
-{
-	const struct nlattr *body = attributes_find(parts, NFTA_EXPR_DATA), *packets, *octets;
-
-	if (!body || strcmp(attributes_text(parts, NFTA_EXPR_NAME), "counter") != 0)
-		return false;
-	packets = attributes_find(attributes_nested(body), NFTA_COUNTER_PACKETS);
-	octets = attributes_find(attributes_nested(body), NFTA_COUNTER_BYTES);
-	if (!packets || mnl_attr_validate(packets, MNL_TYPE_U64) < 0 || !octets ||
-	    mnl_attr_validate(octets, MNL_TYPE_U64) < 0)
-		return false;
-	*ret = (struct counted){ be64toh(mnl_attr_get_u64(packets)),
-				 be64toh(mnl_attr_get_u64(octets)) };
-	return true;
-}
-
-/* One statement stands by itself, several in a list: nf_tables_api.c nft_set_elem_expr_dump(). */
-bool table_counted(const struct nlattr *element, struct counted *ret)
-{
-	struct attributes all = attributes_nested(element);
-	const struct nlattr *one = attributes_find(all, NFTA_SET_ELEM_EXPR);
-	const struct nlattr *several = attributes_find(all, NFTA_SET_ELEM_EXPRESSIONS);
-	struct attributes list;
-
-	if (one)
-		return read_counter(attributes_nested(one), ret);
-	if (!several)
-		return false;
-	list = attributes_nested(several);
-	while ((one = attributes_next(&list)))
-		if (read_counter(attributes_nested(one), ret))
-			return true;
-	return false;
-}
-
 static int visit_element(const struct nlmsghdr *message, void *context)
 {
 	struct element *out = context;
-	struct attributes all = attributes_of(message, sizeof(struct nfgenmsg));
-	const struct nlattr *list = attributes_find(all, NFTA_SET_ELEM_LIST_ELEMENTS);
-	const struct nlattr *element, *part, *value;
+	const struct nlattr *element = attributes_find(elements_of(message), NFTA_LIST_ELEM);
+	const struct nlattr *part, *value;
 
-	element = list ? attributes_find(attributes_nested(list), NFTA_LIST_ELEM) : NULL;
 	if (!element)
 		return 0;
 	out->found = true;
@@ -160,34 +122,23 @@ static int visit_element(const struct nlmsghdr *message, void *context)
 	if (part)
 		(void)nftnl_udata_parse(mnl_attr_get_payload(part), mnl_attr_get_payload_len(part),
 					visit_comment, out);
-	(void)table_counted(element, &out->counted);
-	part = attributes_find(attributes_nested(element), NFTA_SET_ELEM_DATA);
-	value = part ? attributes_find(attributes_nested(part), NFTA_DATA_VALUE) : NULL;
+	(void)elements_counted(element, &out->counted);
+	value = elements_data(element);
 	if (value && mnl_attr_get_payload_len(value) <= sizeof out->value)
 		memcpy(out->value, mnl_attr_get_payload(value), mnl_attr_get_payload_len(value));
 	return 0;
 }
 
-/* GETSETELEM of one key: a look-up in the kernel, not a dump. */
 static int read_element(struct channel *channel, const char *table, const char *set,
 			const uint8_t *key, size_t key_len, struct element *ret)
 {
 	char buffer[CHANNEL_REQUEST_ROOM];
-	struct nlmsghdr *message = channel_request(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
-	struct nlattr *list, *element, *nest;
 	int r;
 
 	*ret = (struct element){ 0 };
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, table);
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set);
-	list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
-	element = mnl_attr_nest_start(message, NFTA_LIST_ELEM);
-	nest = mnl_attr_nest_start(message, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(message, NFTA_DATA_VALUE, key_len, key);
-	mnl_attr_nest_end(message, nest);
-	mnl_attr_nest_end(message, element);
-	mnl_attr_nest_end(message, list);
-	r = channel_ask(channel, message, visit_element, ret);
+	r = channel_ask(channel,
+			elements_request(buffer, NLM_F_ACK, table, set, key, key_len),
+			visit_element, ret);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -333,9 +284,7 @@ int table_read_counters(struct channel *channel, const char *table, struct kerne
 /* The key of one element, number . address. */
 static void add_stray(const struct nlattr *element, struct strays *strays)
 {
-	const struct nlattr *key = attributes_find(attributes_nested(element), NFTA_SET_ELEM_KEY);
-	const struct nlattr *value = key ? attributes_find(attributes_nested(key), NFTA_DATA_VALUE)
-					 : NULL;
+	const struct nlattr *value = elements_key(element);
 	size_t len = value ? mnl_attr_get_payload_len(value) : 0;
 	struct stray stray = { 0 };
 	const uint8_t *octets;
@@ -351,13 +300,10 @@ static void add_stray(const struct nlattr *element, struct strays *strays)
 
 static int visit_strays(const struct nlmsghdr *message, void *context)
 {
-	const struct nlattr *list = attributes_find(
-		attributes_of(message, sizeof(struct nfgenmsg)), NFTA_SET_ELEM_LIST_ELEMENTS);
-	struct attributes elements = list ? attributes_nested(list)
-					  : (struct attributes){ NULL, NULL };
+	struct attributes elements = elements_of(message);
 	const struct nlattr *element;
 
-	while (list && (element = attributes_next(&elements)))
+	while ((element = attributes_next(&elements)))
 		add_stray(element, context);
 	return 0;
 }
@@ -370,12 +316,9 @@ int table_read_strays(struct channel *channel, const char *table, struct strays 
 	ret->n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(sets) && r == 0; i++) {
 		char buffer[CHANNEL_REQUEST_ROOM];
-		struct nlmsghdr *message =
-			channel_request(buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
 
-		mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, table);
-		mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, sets[i]);
-		r = channel_ask(channel, message, visit_strays, ret);
+		r = channel_ask(channel, elements_request_all(buffer, table, sets[i]), visit_strays,
+				ret);
 	}
 	return r;
 }

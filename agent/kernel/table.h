@@ -6,8 +6,6 @@
 #include "kernel/channel.h"
 #include "kernel/kernel.h"
 
-struct nlattr;
-
 struct table_head {				/* of the table itself, whoever wrote it */
 	bool exists;
 	uint32_t flags;				/* NFT_TABLE_F_* */
@@ -31,8 +29,6 @@ MUST_CHECK int table_read_element(struct channel *channel, const char *table, en
 				  uint8_t ret_value[static DATA_MAX]);
 MUST_CHECK int table_read_packets(struct channel *channel, const char *table, enum set_id set,
 				  const uint8_t *key, bool *ret_found, uint64_t *ret_packets);
-/* What the counter among the statements of an element (NFTA_LIST_ELEM) has counted; false if none. */
-bool table_counted(const struct nlattr *element, struct counted *ret);
 MUST_CHECK int table_read_counters(struct channel *channel, const char *table,
 				   struct kernel_counters *ret);
 
