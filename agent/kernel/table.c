@@ -281,6 +281,15 @@ int table_read_counters(struct channel *channel, const char *table, struct kerne
 	return r;
 }
 
+struct straying { struct strays *strays; size_t before; };	/* before: of sets read so far */
+
+static void forget_strays(void *context)
+{
+	const struct straying *straying = context;
+
+	straying->strays->n = straying->before;
+}
+
 /* The key of one element, number . address. */
 static void add_stray(const struct nlattr *element, struct strays *strays)
 {
@@ -300,11 +309,12 @@ static void add_stray(const struct nlattr *element, struct strays *strays)
 
 static int visit_strays(const struct nlmsghdr *message, void *context)
 {
+	const struct straying *straying = context;
 	struct attributes elements = elements_of(message);
 	const struct nlattr *element;
 
 	while ((element = attributes_next(&elements)))
-		add_stray(element, context);
+		add_stray(element, straying->strays);
 	return 0;
 }
 
@@ -315,10 +325,11 @@ int table_read_strays(struct channel *channel, const char *table, struct strays 
 
 	ret->n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(sets) && r == 0; i++) {
+		struct straying straying = { .strays = ret, .before = ret->n };
 		char buffer[CHANNEL_REQUEST_ROOM];
 
-		r = channel_ask(channel, elements_request_all(buffer, table, sets[i]), visit_strays,
-				ret);
+		r = channel_dump(channel, elements_request_all(buffer, table, sets[i]),
+				 forget_strays, visit_strays, &straying);
 	}
 	return r;
 }
