@@ -3,14 +3,12 @@
 #include "kernel/host_read.h"
 
 #include "base/mem.h"
-#include "kernel/attributes.h"
 #include "kernel/channel.h"
+#include "kernel/meter.h"
 #include "kernel/net_settings.h"
 #include "kernel/ruleset.h"
 
 #include <grp.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,37 +41,18 @@ static void read_ports(struct host *host)
 	host->settings[HOST_PORTS] = net.n_ports;
 }
 
-static uint64_t number(struct attributes all, uint16_t type)
-{
-	return attributes_be32(all, type);
-}
-
-/* One message a processor. */
-static int take_drops(const struct nlmsghdr *message, void *context)
-{
-	struct attributes all = attributes_of(message, sizeof(struct nfgenmsg));
-	struct host_drops *drops = context;
-
-	drops->known = true;
-	drops->insert_failed += number(all, CTA_STATS_INSERT_FAILED);
-	drops->drop += number(all, CTA_STATS_DROP);
-	drops->early_drop += number(all, CTA_STATS_EARLY_DROP);
-	return 0;
-}
-
 static void read_drops(struct host_drops *drops)
 {
-	char buffer[CHANNEL_REQUEST_ROOM];
-	struct nlmsghdr *request = channel_request(buffer, 0, NLM_F_DUMP);
+	struct meter_conntrack counted;
 	struct channel channel;
-	int r = channel_open(&channel);
 
-	if (r < 0)
+	if (channel_open(&channel) < 0)
 		return;
-	request->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS_CPU;
-	((struct nfgenmsg *)mnl_nlmsg_get_payload(request))->nfgen_family = 0;
-	if (channel_ask(&channel, request, take_drops, drops) < 0)
-		*drops = (struct host_drops){ 0 };
+	if (meter_read_conntrack(&channel, &counted) == 0)
+		*drops = (struct host_drops){
+			.insert_failed = counted.insert_failed, .drop = counted.drop,
+			.early_drop = counted.early_drop, .known = true,
+		};
 	channel_drop(&channel);
 }
 

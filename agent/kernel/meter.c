@@ -222,20 +222,25 @@ static int visit_fill(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
-int meter_conntrack(struct meter *meter, struct meter_conntrack *ret)
+int meter_read_conntrack(struct channel *conntrack, struct meter_conntrack *ret)
 {
 	char buffer[CHANNEL_REQUEST_ROOM];
 	struct meter_conntrack stats = { 0 };
-	int r = channel_ask(&meter->conntrack,
+	int r = channel_ask(conntrack,
 			    flows_request(buffer, IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK, AF_UNSPEC),
 			    visit_fill, &stats);
 
 	if (r == 0)
-		r = channel_ask(&meter->conntrack,
+		r = channel_ask(conntrack,
 				flows_request(buffer, IPCTNL_MSG_CT_GET_STATS_CPU, NLM_F_DUMP,
 					      AF_UNSPEC),
 				visit_processor, &stats);
 	if (r == 0)
 		*ret = stats;
 	return r;
+}
+
+int meter_conntrack(struct meter *meter, struct meter_conntrack *ret)
+{
+	return meter_read_conntrack(&meter->conntrack, ret);
 }

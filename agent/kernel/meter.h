@@ -8,6 +8,7 @@
 
 #include "kernel/kernel.h"
 
+struct channel;
 struct meter;
 
 /* To the table called @table in the network namespace of the calling thread. 0 or -errno. */
@@ -47,3 +48,5 @@ struct meter_conntrack {			/* of all processors, since the namespace was made */
 
 /* 0 or -errno. What a kernel does not count is 0. */
 MUST_CHECK int meter_conntrack(struct meter *meter, struct meter_conntrack *ret);
+/* The same for who has no meter, by a channel from channel_open(). */
+MUST_CHECK int meter_read_conntrack(struct channel *conntrack, struct meter_conntrack *ret);
