@@ -77,7 +77,8 @@ void host_read(const char *table, struct host *ret)
 	if (uname(&name) == 0)
 		(void)snprintf(ret->release, sizeof ret->release, "%s", name.release);
 	for (int i = 0; i < HOST_SETTINGS; i++)
-		read_setting(ret, (enum host_setting)i);
+		if (host_setting_path((enum host_setting)i))
+			read_setting(ret, (enum host_setting)i);
 	read_ports(ret);
 	read_drops(&ret->drops);
 	ruleset_read(table, &ret->foreign);

@@ -18,16 +18,12 @@ const char *host_setting_path(enum host_setting setting)
 	static const char *const paths[HOST_SETTINGS] = {
 		[HOST_IP_FORWARD] = "net/ipv4/ip_forward",
 		[HOST_IP6_FORWARD] = "net/ipv6/conf/all/forwarding",
-		[HOST_PORT_FIRST] = "net/ipv4/ip_local_port_range",
-		[HOST_PORT_LAST] = "net/ipv4/ip_local_port_range",
-		[HOST_PORTS] = "net/ipv4/ip_local_reserved_ports",
 		[HOST_CONNTRACK_COUNT] = "net/netfilter/nf_conntrack_count",
 		[HOST_CONNTRACK_MAX] = "net/netfilter/nf_conntrack_max",
 		[HOST_CONNTRACK_BUCKETS] = "net/netfilter/nf_conntrack_buckets",
 		[HOST_TCP_LOOSE] = "net/netfilter/nf_conntrack_tcp_loose",
 		[HOST_TCP_ESTABLISHED] = "net/netfilter/nf_conntrack_tcp_timeout_established",
 		[HOST_UDP_STREAM] = "net/netfilter/nf_conntrack_udp_timeout_stream",
-		[HOST_ACCOUNTING] = "net/netfilter/nf_conntrack_acct",
 	};
 
 	return paths[setting];

@@ -14,7 +14,6 @@ enum host_setting {
 	HOST_TCP_LOOSE,				/* net.netfilter.nf_conntrack_tcp_loose */
 	HOST_TCP_ESTABLISHED,			/* ..._tcp_timeout_established, seconds */
 	HOST_UDP_STREAM,			/* ..._udp_timeout_stream, seconds */
-	HOST_ACCOUNTING,			/* net.netfilter.nf_conntrack_acct */
 	HOST_SETTINGS
 };
 
@@ -61,5 +60,6 @@ struct host {
 
 void host_drop(struct host *host);
 
-/* File of a setting below /proc/sys; its sysctl name has dots for the slashes. */
+/* File of a setting below /proc/sys; its sysctl name has dots for the slashes. NULL for those about
+ * ports, which two files say together. */
 const char *host_setting_path(enum host_setting setting);

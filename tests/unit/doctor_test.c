@@ -31,7 +31,6 @@ static void sick_init(struct sick *sick)
 		[HOST_TCP_LOOSE] = 1,
 		[HOST_TCP_ESTABLISHED] = 432000,
 		[HOST_UDP_STREAM] = 120,
-		[HOST_ACCOUNTING] = 0,
 	};
 
 	*sick = (struct sick){ 0 };
