@@ -63,9 +63,7 @@ static uint32_t read_local_ports(void)
 {
 	struct net_settings settings = { 0 };
 
-	if (net_settings_read(&settings) < 0 || settings.ports.last == 0)
-		return 0;
-	return (uint32_t)settings.ports.last - settings.ports.first + 1;
+	return net_settings_read(&settings) < 0 ? 0 : settings.n_ports;
 }
 
 /* All as text into a memfd that nobody can change any more, or FD_NONE. */

@@ -197,7 +197,8 @@ def drains(agent):
 def _():
     with Lab() as lab:
         with lab.inside("sender"):
-            lab.sysctl("net.ipv4.ip_local_port_range", "40000 40007")
+            lab.sysctl("net.ipv4.ip_local_port_range", "40000 40009")
+            lab.sysctl("net.ipv4.ip_local_reserved_ports", "40008-40009")
         agent = lab.agent(binding("a", 11, families=(4,)) + ONE)
         clients = Clients(lab, 5, FAR[4], uid=4001)
         got = wait_for("a census", lambda: alive(agent, 5, binding="a", family="ipv4"), 25)
