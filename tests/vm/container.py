@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Debian root file system with systemd as PID 1, in namespaces of its own: no virtual machine, no network.
+"""A Debian root file system in namespaces of its own, no virtual machine: with systemd as PID 1 and no network,
+or with one command and the host's network.
 
 The root is the lower layer of an overlay, what is changed is kept over reboots until close(). PID 1 gets device
 nodes of its own and /sys and /proc/sys read-only (but for the network's settings, which belong to its namespace):
@@ -19,7 +20,7 @@ SHUTDOWN = signal.SIGRTMIN + 4                  # systemd(1): start poweroff.tar
 
 BOOT = r"""
 set -e
-name=$1 root=$2 work=$3 shared=$4
+name=$1 root=$2 work=$3 shared=$4; shift 4
 run=/run/$name; mkdir -p $run; mount -t tmpfs tmpfs $run; mkdir $run/root
 mount -t overlay overlay -o lowerdir=$root,upperdir=$work/up,workdir=$work/work $run/root
 top=$run/root
@@ -39,9 +40,9 @@ mount -t tmpfs tmpfs $top/dev/shm; mount -t tmpfs -o mode=755 tmpfs $top/run; mo
 mkdir -p $top/io; mount --bind $shared $top/io
 hostname host
 cd $top; mkdir -p .old; pivot_root . .old; umount -l /.old; rmdir /.old
-exec env -i container=outbind-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /sbin/init \
-	systemd.mask=console-getty.service </dev/null >/io/console.log 2>&1
+exec env -i container=outbind-test PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@" </dev/null >/io/console.log 2>&1
 """
+SYSTEMD = ["/sbin/init", "systemd.mask=console-getty.service"]
 
 
 def cgroup_root():
@@ -82,8 +83,7 @@ class Container:
             out.write(text)
         os.chmod(full, mode)
 
-    def boot(self, seconds=60):
-        """Start and wait until all jobs are done; returns the state, as a rule "running"."""
+    def _start(self, command, namespaces):
         os.makedirs(self.cgroup + "/payload", exist_ok=True)
 
         def enter():
@@ -91,9 +91,13 @@ class Container:
                 procs.write("0")
             os.setsid()
         self.process = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--mount", "--net", "--uts", "--ipc", "--cgroup", "--propagation",
+            ["unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup", *namespaces, "--propagation",
              "private", "--kill-child=KILL", "--", "/bin/bash", "-c", BOOT, "-", self.name, self.root, self.work,
-             self.io], preexec_fn=enter, stdin=subprocess.DEVNULL)
+             self.io, *command], preexec_fn=enter, stdin=subprocess.DEVNULL)
+
+    def boot(self, seconds=60):
+        """Start and wait until all jobs are done; returns the state, as a rule "running"."""
+        self._start(SYSTEMD, ["--net"])
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -104,6 +108,21 @@ class Container:
                     return state.out.strip()
             time.sleep(0.03)
         raise AssertionError("not booted after %d s" % seconds)
+
+    def run(self, script, seconds):
+        """Run a script as PID 1, with the host's network, to its end. Its status, and all that it printed."""
+        self._start(["/bin/bash", "-c", script], [])
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("not done in %d s: %s" % (seconds, self.console()[-1000:])) from None
+        self._forget()
+        return status, self.console()
+
+    def console(self):
+        with open(self.io + "/console.log", errors="replace") as log:
+            return log.read()
 
     def _find_init(self):
         try:

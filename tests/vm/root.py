@@ -36,8 +36,13 @@ def dependencies(debs):
 
 
 def make(where, debs):
-    """Path of the root directory; made if it is not there. None and a reason if it cannot be had."""
-    packages = sorted(set(PACKAGES) | dependencies(debs))
+    """Path of the root directory that the packages can be installed in; made if it is not there. None and a reason
+    if it cannot be had."""
+    return made_of(where, sorted(set(PACKAGES) | dependencies(debs)))
+
+
+def made_of(where, packages):
+    """The same for a list of packages; of none, it is the least that apt works in."""
     source = mirror()
     if not source:
         return None, "apt knows no Debian mirror here"
@@ -50,7 +55,7 @@ def make(where, debs):
         half = path + ".half"
         shutil.rmtree(half, ignore_errors=True)
         result = subprocess.run(["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--components=main",
-                                 "--include=" + ",".join(packages),
+                                 *(["--include=" + ",".join(packages)] if packages else []),
                                  "--dpkgopt=path-exclude=/usr/share/locale/*", codename, half, uri],
                                 capture_output=True, text=True, timeout=900)
         if result.returncode:
