@@ -152,8 +152,8 @@ class Container:
     def out(self, script, **options):
         return self.sh(script, **options).out.strip()
 
-    def json(self, words):
-        return json.loads(self.out("outbindctl %s --json" % words))
+    def json(self, words, **options):
+        return json.loads(self.out("outbindctl %s --json" % words, **options))
 
     def stop(self, seconds=30):
         """A clean shutdown."""

@@ -3,7 +3,7 @@
 
 import re
 
-from cases import ACME4, ACME6, BETA4, HOST4, case, check, wait_for
+from cases import ACME4, ACME6, BETA4, FAR4, HOST4, case, check, wait_for
 from place import Skip
 
 SETTLE = "ExecStartPre=+/usr/bin/outbindctl settle"
@@ -179,6 +179,20 @@ binding delta { address 203.0.113.2; uplink other; }
         machine.sh("outbindctl save && outbindctl status && outbindctl monitor --help >/dev/null")
         check("EPERM in the log", machine.out("journalctl -u outbindd --no-pager | grep -ci 'not permitted' || true"), "0")
         check("owned", machine.json("status")["owned"], True)
+
+
+@case("outbind-dns: in its sandbox it asks, and the agent has what it found; its user reads, and changes nothing")
+def _(site):
+    with site.machine() as machine:
+        machine.configure("policy { unit acme.service use acme; }")
+        machine.sh("echo nameserver %s >/etc/resolv.conf; systemctl start outbind-dns.service" % FAR4)
+        found = machine.json("check --dns --last", ok=False)["identities"]
+        check("addresses", sorted(one["address"] for one in found), sorted((ACME4, ACME6, BETA4)))
+        check("nobody answers", {one["fcrdns"]["state"] for one in found}, {"unknown"})
+        check("result", machine.out("systemctl show -P Result outbind-dns"), "success")
+        check("read", machine.sh("runuser -u outbind-dns -- outbindctl status").status, 0)
+        denied = machine.sh("runuser -u outbind-dns -- outbindctl binding suspend acme", ok=False)
+        check("change: %s" % denied.err, (denied.status, "needs root" in denied.err), (4, True))
 
 
 @case("agent: killed, its table stays owned: nobody can flush or change it before the next one is there")
