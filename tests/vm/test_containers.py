@@ -44,7 +44,8 @@ VirtualEthernet=no
 [Files]
 Volatile=overlay
 X
-cd /etc/systemd/system/systemd-nspawn@acme.service.d; printf '[Service]\\nExecStartPre=+/usr/bin/outbindctl settle\\n' >outbind.conf
+cd /etc/systemd/system/systemd-nspawn@acme.service.d
+printf '[Service]\\nExecStartPre=+/usr/bin/outbindctl settle\\n' >outbind.conf
 systemctl daemon-reload""")
         for i in range(5):
             machine.sh("systemctl restart systemd-nspawn@acme")
