@@ -34,6 +34,10 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "tests", "netns"))
+from lab import call                            # noqa: E402
+
 BUILD = os.path.join(ROOT, "build")
 CONNECT = os.path.join(BUILD, "bench", "connect")
 POOL = ipaddress.ip_address("10.64.0.1")        # AnyIP below 10.64.0.0/10: four million addresses
@@ -239,11 +243,7 @@ def bench_load(directory, places, bindings, rounds):
 
 
 def varlink(connection, method, parameters):
-    connection.sendall(json.dumps({"method": f"org.outbind.{method}", "parameters": parameters}).encode() + b"\0")
-    answer = b""
-    while not answer.endswith(b"\0"):
-        answer += connection.recv(65536)
-    reply = json.loads(answer[:-1])
+    reply = call(connection, f"org.outbind.{method}", **parameters)
     if "error" in reply:
         raise RuntimeError(reply)
     return reply["parameters"]
