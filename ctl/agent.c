@@ -182,6 +182,24 @@ int agent_hold(struct ctl *ctl, struct fd *ret)
 	return r;
 }
 
+/* The next reply from @fd; a refusal is told. @ret_reply: NULL if it holds nothing. */
+static int next_reply(const struct ctl *ctl, int fd, struct varlink_reader *reader,
+		      json_t **ret_reply, bool *ret_continues)
+{
+	AUTO(json_drop) json_t *message = NULL;
+	int r = next_message(ctl, fd, reader, &message);
+	const char *error;
+
+	if (r != CTL_DONE)
+		return r;
+	error = reply_text(message, "error");
+	if (*error)
+		return refusal_report(ctl, error, reply_member(message, "parameters"));
+	*ret_reply = reply_keep(message, "parameters");
+	*ret_continues = reply_true(message, "continues");
+	return CTL_DONE;
+}
+
 /* A call and all its replies; takes @parameters. */
 static int converse(const struct ctl *ctl, const char *method, bool more, json_t *parameters,
 		    agent_reply *each, void *context)
@@ -191,22 +209,16 @@ static int converse(const struct ctl *ctl, const char *method, bool more, json_t
 	AUTO(varlink_reader_drop) struct varlink_reader reader = { .limit = ANSWER_MAX };
 	int r = ctl->line ? CTL_DONE : connect_to(ctl, &fd);
 	int line = ctl->line ? ctl->line->n : fd.n;
+	bool continues = true;
 
 	if (r == CTL_DONE)
 		r = send_call(ctl, line, method, more, json_incref(owned));
-	while (r == CTL_DONE) {
-		AUTO(json_drop) json_t *message = NULL;
-		const char *error;
+	while (r == CTL_DONE && continues) {
+		AUTO(json_drop) json_t *reply = NULL;
 
-		r = next_message(ctl, line, &reader, &message);
-		if (r != CTL_DONE)
-			break;
-		error = reply_text(message, "error");
-		if (*error)
-			return refusal_report(ctl, error, reply_member(message, "parameters"));
-		each(context, reply_member(message, "parameters"));
-		if (!reply_true(message, "continues"))
-			break;
+		r = next_reply(ctl, line, &reader, &reply, &continues);
+		if (r == CTL_DONE)
+			each(context, reply);
 	}
 	return r;
 }
@@ -217,12 +229,12 @@ int agent_call(struct ctl *ctl, const char *method, json_t *parameters, agent_re
 	return converse(ctl, method, true, parameters, each, context);
 }
 
-static void keep_reply(void *context, const json_t *reply)
+void agent_keep(void *context, json_t *reply)
 {
 	json_t **kept = context;
 
 	json_decref(*kept);
-	*kept = json_deep_copy(reply);
+	*kept = json_incref(reply);
 }
 
 /* What an answer of one reply comes to. */
@@ -238,7 +250,7 @@ static int take_reply(int r, json_t *reply, json_t **ret_reply)
 int agent_ask(struct ctl *ctl, const char *method, json_t *parameters, json_t **ret_reply)
 {
 	json_t *reply = NULL;
-	int r = converse(ctl, method, false, parameters, keep_reply, &reply);
+	int r = converse(ctl, method, false, parameters, agent_keep, &reply);
 
 	return take_reply(r, reply, ret_reply);
 }
@@ -246,23 +258,19 @@ int agent_ask(struct ctl *ctl, const char *method, json_t *parameters, json_t **
 int agent_begin(struct ctl *ctl, const char *method, json_t *parameters, struct fd *ret_fd,
 		json_t **ret_reply)
 {
-	AUTO(json_drop) json_t *owned = parameters, *message = NULL;
+	AUTO(json_drop) json_t *owned = parameters;
 	AUTO(fd_drop) struct fd fd = FD_NONE;
 	AUTO(varlink_reader_drop) struct varlink_reader reader = { .limit = ANSWER_MAX };
 	int r = connect_to(ctl, &fd);
+	bool continues;
 
 	if (r == CTL_DONE)
 		r = send_call(ctl, fd.n, method, true, json_incref(owned));
 	if (r == CTL_DONE)
-		r = next_message(ctl, fd.n, &reader, &message);
-	if (r != CTL_DONE)
-		return r;
-	if (*reply_text(message, "error"))
-		return refusal_report(ctl, reply_text(message, "error"),
-				      reply_member(message, "parameters"));
-	*ret_reply = json_deep_copy(reply_member(message, "parameters"));
-	*ret_fd = fd_take(&fd);
-	return CTL_DONE;
+		r = next_reply(ctl, fd.n, &reader, ret_reply, &continues);
+	if (r == CTL_DONE)
+		*ret_fd = fd_take(&fd);
+	return r;
 }
 
 /* Without a voice, and with little patience. */
@@ -295,7 +303,7 @@ int agent_ask_quietly(const struct ctl *ctl, const char *method, json_t *paramet
 		      json_t **ret_reply)
 {
 	json_t *reply = NULL;
-	int r = converse_quietly(ctl, method, false, parameters, keep_reply, &reply);
+	int r = converse_quietly(ctl, method, false, parameters, agent_keep, &reply);
 
 	return take_reply(r, reply, ret_reply);
 }

@@ -6,8 +6,11 @@
 
 #include <jansson.h>
 
-/* One reply of several; borrowed. */
-typedef void agent_reply(void *context, const json_t *reply);
+/* One reply of several. Nobody else looks at it: it may be changed, and kept by a reference. */
+typedef void agent_reply(void *context, json_t *reply);
+
+/* Keeps the last reply: @context is a json_t *, NULL at first, whose value the caller owns. */
+agent_reply agent_keep;
 
 static inline void json_drop(json_t **json)
 {

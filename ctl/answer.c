@@ -43,7 +43,7 @@ static void list_item(struct listing *listing, const json_t *item)
 	listing->n++;
 }
 
-static void list_piece(void *context, const json_t *reply)
+static void list_piece(void *context, json_t *reply)
 {
 	struct listing *listing = context;
 	const json_t *items = json_object_get(reply, listing->list->key);

@@ -99,21 +99,19 @@ static void print_kept(const struct ctl *ctl, const json_t *reply)
 {
 	const json_t *remaining = reply_member(reply, "remaining");
 	long long more = reply_number(reply, "connections") - (long long)json_array_size(remaining);
-	const char *text;
-	json_t *item;
-	size_t i;
 
 	(void)fprintf(ctl->out, "%s was not removed: %s\n", reply_text(reply, "name"),
 		      reply_text(reply, "reason"));
-	json_array_foreach((json_t *)(uintptr_t)remaining, i, item) {
-		text = json_string_value(item);
+	for (size_t i = 0; i < json_array_size(remaining); i++) {
+		const char *text = json_string_value(json_array_get(remaining, i));
+
 		(void)fprintf(ctl->out, "  %s\n", text ? text : "");
 	}
 	if (more > 0)
 		(void)fprintf(ctl->out, "  and %lld more\n", more);
 }
 
-static void each_reply(void *context, const json_t *reply)
+static void each_reply(void *context, json_t *reply)
 {
 	struct watching *watching = context;
 	bool done = reply_true(reply, "done"), removed = reply_true(reply, "removed");

@@ -28,18 +28,16 @@ struct capacity {
 	bool is_short;
 };
 
-static void take_uses(void *context, const json_t *reply)
+static void take_uses(void *context, json_t *reply)
 {
 	struct capacity *capacity = context;
-	const json_t *uses = reply_member(reply, "uses");
+	json_t *uses = json_object_get(reply, "uses");
 
-	for (size_t i = 0; i < json_array_size(uses); i++) {
+	for (size_t i = 0; i < json_array_size(uses); i++)
 		capacity->is_short |= *reply_text(json_array_get(uses, i), "help") != '\0';
-		json_array_append_new(capacity->uses, json_deep_copy(json_array_get(uses, i)));
-	}
-	json_decref(capacity->head);
-	capacity->head = json_deep_copy(reply);
-	(void)json_object_del(capacity->head, "uses");
+	(void)json_array_extend(capacity->uses, uses);
+	(void)json_object_del(reply, "uses");
+	agent_keep(&capacity->head, reply);
 }
 
 static const char *print_destination(const json_t *use, char out[static TEXT])

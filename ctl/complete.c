@@ -58,7 +58,7 @@ static void offer_options(const struct typed *typed, const struct option *option
 		offer(typed, "--", options[i].name);
 }
 
-static void offer_names(void *context, const json_t *reply)
+static void offer_names(void *context, json_t *reply)
 {
 	const json_t *bindings = reply_member(reply, "bindings");
 
@@ -67,7 +67,7 @@ static void offer_names(void *context, const json_t *reply)
 }
 
 /* Clients of the policy, in order of their kind: rules of one client may not stand together. */
-static void offer_clients(void *context, const json_t *reply)
+static void offer_clients(void *context, json_t *reply)
 {
 	const struct typed *typed = context;
 	const json_t *rules = reply_member(reply, "rules");

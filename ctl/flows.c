@@ -228,7 +228,7 @@ static void print_lost(const struct ctl *ctl, long long lost)
 			      lost);
 }
 
-static void take_piece(void *context, const json_t *reply)
+static void take_piece(void *context, json_t *reply)
 {
 	struct flows *flows = context;
 	const json_t *list = reply_member(reply, "flows");
@@ -238,7 +238,7 @@ static void take_piece(void *context, const json_t *reply)
 	flows->opened = true;
 	print_lost(flows->ctl, reply_number(reply, "lost"));
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		json_t *flow = json_deep_copy(json_array_get(list, i));
+		json_t *flow = json_array_get(list, i);
 
 		look(flows, flow);
 		owners_add(&flows->owners, flow);
@@ -246,7 +246,6 @@ static void take_piece(void *context, const json_t *reply)
 			flows->wrong |= strcmp(reply_text(flow, "verdict"), "wrong") == 0;
 			print_flow(flows, flow);
 		}
-		json_decref(flow);
 	}
 	json_decref(flows->last);
 	flows->last = json_pack("{s:O*, s:b, s:b}", "refused", reply_member(reply, "refused"),

@@ -54,17 +54,14 @@ static int by_state(const void *left, const void *right)
 	return order ? order : strcmp(reply_text(a, "family"), reply_text(b, "family"));
 }
 
-static void take_rows(void *context, const json_t *reply)
+static void take_rows(void *context, json_t *reply)
 {
 	struct health *health = context;
-	const json_t *rows = json_object_get(reply, "health");
+	json_t *rows = json_object_get(reply, "health");
 
-	for (size_t i = 0; i < json_array_size(rows); i++) {
-		json_t *row = json_array_get(rows, i);
-
-		health->unusable |= rank(row) == 0;
-		json_array_append_new(health->rows, json_deep_copy(row));
-	}
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		health->unusable |= rank(json_array_get(rows, i)) == UNUSABLE;
+	(void)json_array_extend(health->rows, rows);
 }
 
 static void sort(struct health *health)
@@ -164,7 +161,7 @@ static bool is_wanted(const struct arguments *args, const json_t *event)
 }
 
 /* The table when events are known to come from now on, and again when too many came at once. */
-static void watch_event(void *context, const json_t *event)
+static void watch_event(void *context, json_t *event)
 {
 	static const char *const ours[] = { "binding.unusable", "binding.usable",
 					    "uplink.unusable", "uplink.usable",

@@ -72,7 +72,7 @@ static void take_binding(struct gathering *gathering, const json_t *binding)
 	}
 }
 
-static void on_bindings(void *context, const json_t *reply)
+static void on_bindings(void *context, json_t *reply)
 {
 	struct gathering *gathering = context;
 	const json_t *bindings = json_object_get(reply, "bindings");
@@ -172,7 +172,7 @@ static const struct column last_columns[] = {
 
 struct last { const struct arguments *args; json_t *rows; bool bad; };
 
-static void on_identities(void *context, const json_t *reply)
+static void on_identities(void *context, json_t *reply)
 {
 	struct last *last = context;
 	const json_t *rows = json_object_get(reply, "identities");

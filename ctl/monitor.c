@@ -3,7 +3,7 @@
 #include "event.h"
 #include "verbs.h"
 
-static void print_event(void *context, const json_t *event)
+static void print_event(void *context, json_t *event)
 {
 	const struct ctl *ctl = context;
 

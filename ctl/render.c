@@ -12,14 +12,14 @@
 
 #include <string.h>
 
-static void print_piece(void *context, const json_t *reply)
+static void print_piece(void *context, json_t *reply)
 {
 	const struct ctl *ctl = context;
 
 	(void)fputs(reply_text(reply, "text"), ctl->out);
 }
 
-static void collect_piece(void *context, const json_t *reply)
+static void collect_piece(void *context, json_t *reply)
 {
 	(void)fputs(reply_text(reply, "text"), context);
 }

@@ -9,6 +9,13 @@ const json_t *reply_member(const json_t *object, const char *key)
 	return json_is_null(member) ? NULL : member;
 }
 
+json_t *reply_keep(const json_t *object, const char *key)
+{
+	json_t *member = json_object_get(object, key);
+
+	return json_is_null(member) ? NULL : json_incref(member);
+}
+
 const char *reply_text(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));

@@ -94,7 +94,7 @@ struct pieces {
 };
 
 /* Texts, or items of a list, as they come; beyond the bound they are dropped. */
-static void take_piece(void *context, const json_t *reply)
+static void take_piece(void *context, json_t *reply)
 {
 	struct pieces *pieces = context;
 	const json_t *items = pieces->key ? json_object_get(reply, pieces->key) : NULL;

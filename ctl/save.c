@@ -40,7 +40,7 @@ static char *default_target(const char *config)
 	return target;
 }
 
-static void collect(void *context, const json_t *reply)
+static void collect(void *context, json_t *reply)
 {
 	(void)fputs(reply_text(reply, "text"), context);
 }

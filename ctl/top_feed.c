@@ -109,14 +109,6 @@ static int converse(struct top_feed *feed, const char *method, bool twice, json_
 	return r;
 }
 
-static void keep_reply(void *context, const json_t *reply)
-{
-	json_t **kept = context;
-
-	json_decref(*kept);
-	*kept = json_deep_copy(reply);
-}
-
 static void tell(struct top_feed *feed)
 {
 	uint64_t one = 1;
@@ -128,7 +120,7 @@ static void look(struct top_feed *feed, const struct top_query *query)
 {
 	AUTO(json_drop) json_t *reply = NULL;
 	char said[TOP_MESSAGE];
-	int r = converse(feed, "RankBindings", true, top_feed_parameters(query), keep_reply, &reply,
+	int r = converse(feed, "RankBindings", true, top_feed_parameters(query), agent_keep, &reply,
 			 said);
 
 	pthread_mutex_lock(&feed->lock);
@@ -162,18 +154,17 @@ struct listing {
 	struct owners owners;
 };
 
-static void take_flows(void *context, const json_t *reply)
+static void take_flows(void *context, json_t *reply)
 {
 	struct listing *listing = context;
 	const json_t *flows = json_object_get(reply, "flows");
 	size_t n = json_array_size(flows);
 
 	for (size_t i = 0; i < n; i++) {
-		json_t *flow = json_deep_copy(json_array_get(flows, i));
+		json_t *flow = json_array_get(flows, i);
 
 		owners_add(&listing->owners, flow);
 		top_expand_add(listing->expand, listing->feed->before, flow);
-		json_decref(flow);
 	}
 }
 
@@ -227,7 +218,7 @@ static void list(struct top_feed *feed, const char *name)
 	feed->list_due = duration_clock() + LIST_SHARE * (duration_clock() - begun);
 }
 
-static void ignore_reply(void *context, const json_t *reply)
+static void ignore_reply(void *context, json_t *reply)
 {
 	(void)context;
 	(void)reply;

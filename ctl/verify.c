@@ -146,9 +146,9 @@ static int add_named(struct verify *verify, const char *name, json_t *kept)
 	return r;
 }
 
-static void keep_reply(void *context, const json_t *reply)
+static void keep_reply(void *context, json_t *reply)
 {
-	json_array_append_new(context, json_deep_copy(reply));
+	json_array_append(context, reply);
 }
 
 static int add_all(struct verify *verify, json_t *kept)
