@@ -21,6 +21,23 @@ void answer_reply(const struct ctl *ctl, const json_t *reply,
 		text(ctl, reply);
 }
 
+int answer_text(const struct ctl *ctl, const char *text)
+{
+	AUTO(json_drop) json_t *reply = NULL;
+
+	if (!ctl->json) {
+		(void)fputs(text, ctl->out);
+		return CTL_DONE;
+	}
+	reply = json_pack("{s:s}", "text", text);
+	if (!reply) {
+		ctl_complain(ctl, "the text is not valid UTF-8");
+		return CTL_REFUSED;
+	}
+	answer_json(ctl, reply);
+	return CTL_DONE;
+}
+
 struct listing {				/* a list that is being received */
 	const struct ctl *ctl;
 	const struct list *list;

@@ -17,6 +17,9 @@ void answer_json(const struct ctl *ctl, const json_t *reply);
 void answer_reply(const struct ctl *ctl, const json_t *reply,
 		  void (*text)(const struct ctl *ctl, const json_t *reply));
 
+/* @text as it is; with --json { "text": @text }, or CTL_REFUSED, with a complaint, if it is not UTF-8. */
+MUST_CHECK int answer_text(const struct ctl *ctl, const char *text);
+
 struct list {					/* a method that streams items of one kind */
 	const char *method, *key;		/* the array in each reply */
 	const char *none;			/* said when there is no item */

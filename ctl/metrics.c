@@ -69,18 +69,12 @@ static const char *body_of(const struct answer_bytes *answer)
 	return end + 4;
 }
 
-static void print_text(const struct ctl *ctl, const json_t *reply)
-{
-	(void)fputs(json_string_value(json_object_get(reply, "text")), ctl->out);
-}
-
 static int metrics_run(struct ctl *ctl, const struct arguments *args)
 {
 	AUTO(mem_drop) char *path = NULL;
 	AUTO(fd_drop) struct fd fd = FD_NONE;
 	struct answer_bytes answer = { 0 };
 	const char *body = NULL;
-	json_t *reply;
 	int r;
 
 	if (asprintf(&path, "%s/metrics", ctl->runtime_dir) < 0)
@@ -98,11 +92,7 @@ static int metrics_run(struct ctl *ctl, const struct arguments *args)
 	} else if (r != 0) {
 		r = unreachable(ctl, path, r);
 	} else {
-		reply = json_pack("{s:s}", "text", body);
-		if (!reply)
-			abort();
-		answer_reply(ctl, reply, print_text);
-		json_decref(reply);
+		r = answer_text(ctl, body);
 	}
 	free(answer.at);
 	return r;

@@ -24,18 +24,6 @@ static void collect_piece(void *context, json_t *reply)
 	(void)fputs(reply_text(reply, "text"), context);
 }
 
-static int print_text_json(const struct ctl *ctl, const char *text)
-{
-	AUTO(json_drop) json_t *answer = json_pack("{s:s}", "text", text);
-
-	if (!answer) {
-		ctl_complain(ctl, "the text is not valid UTF-8");
-		return CTL_REFUSED;
-	}
-	answer_json(ctl, answer);
-	return CTL_DONE;
-}
-
 static int render_agent(struct ctl *ctl)
 {
 	char *AUTO(mem_drop) text = NULL;
@@ -51,7 +39,7 @@ static int render_agent(struct ctl *ctl)
 	r = agent_call(ctl, "Render", NULL, collect_piece, file);
 	if (fclose(file) != 0)
 		abort();
-	return r == CTL_DONE ? print_text_json(ctl, text) : r;
+	return r == CTL_DONE ? answer_text(ctl, text) : r;
 }
 
 static int render_file(const struct ctl *ctl, const char *path)
@@ -73,10 +61,7 @@ static int render_file(const struct ctl *ctl, const char *path)
 			     *error.text ? error.text : strerror(-r));
 		return CTL_REFUSED;
 	}
-	if (ctl->json)
-		return print_text_json(ctl, text);
-	(void)fputs(text, ctl->out);
-	return CTL_DONE;
+	return answer_text(ctl, text);
 }
 
 static int render_run(struct ctl *ctl, const struct arguments *args)
