@@ -96,6 +96,14 @@ static void edit_item(struct fold *fold, struct fold_file *file, const struct pi
 	file->n_changes++;
 }
 
+static bool is_for_files_only(const char *text, const struct piece *piece)
+{
+	for (size_t i = 0; conf_files_only[i]; i++)
+		if (pieces_is(text, piece, conf_files_only[i]))
+			return true;
+	return false;
+}
+
 /* @file without what conf_items() does not take, places unchanged. */
 static char *without_settings(const struct fold_file *file, const struct pieces *pieces)
 {
@@ -106,14 +114,7 @@ static char *without_settings(const struct fold_file *file, const struct pieces 
 	for (size_t i = 0; i < pieces->n; i++) {
 		const struct piece *piece = &pieces->at[i];
 
-		if (piece->parent != PIECES_NONE || !(pieces_is(file->text, piece, "include") ||
-						      pieces_is(file->text, piece, "mark-mask") ||
-						      pieces_is(file->text, piece, "flow-log") ||
-						      pieces_is(file->text, piece,
-								"port-warning") ||
-						      pieces_is(file->text, piece, "relay") ||
-						      pieces_is(file->text, piece, "metrics") ||
-						      pieces_is(file->text, piece, "dns")))
+		if (piece->parent != PIECES_NONE || !is_for_files_only(file->text, piece))
 			continue;
 		for (size_t at = piece->start; at < piece->end; at++)
 			text[at] = text[at] == '\n' ? '\n' : ' ';

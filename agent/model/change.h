@@ -36,6 +36,9 @@ struct items { struct item *at; size_t n, room; };
 
 void items_drop(struct items *items);
 
+/* First words of statements that only a file may have, which no change says: NULL ends them. */
+extern const char *const conf_files_only[];
+
 /*
  * conf_items - split a change text into its things, without resolving names
  * @name: what places call the text; it is file 0

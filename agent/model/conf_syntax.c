@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const conf_files_only[] = { "mark-mask", "flow-log", "port-warning", "include",
+					"relay", "dns", "metrics", NULL };
+enum { N_FILES_ONLY = ARRAY_LEN(conf_files_only) - 1 };
+
 static bool expects(const char *const *expected, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
@@ -112,16 +116,12 @@ static size_t keep_fitting(const struct conf *conf, const char *const *expected,
 			   const char **kept)
 {
 	static const char *const layers_only[] = { "remove", "suspend", "resume" };
-	static const char *const files_only[] = { "mark-mask", "flow-log", "port-warning",
-						 "include", "relay", "dns",
-						 "metrics" };
 	bool is_layer = conf->layers.now < conf->layers.n;
 	size_t n_kept = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (!expects(is_layer ? files_only : layers_only,
-			     is_layer ? ARRAY_LEN(files_only) : ARRAY_LEN(layers_only),
-			     expected[i]))
+		if (!expects(is_layer ? conf_files_only : layers_only,
+			     is_layer ? N_FILES_ONLY : ARRAY_LEN(layers_only), expected[i]))
 			kept[n_kept++] = expected[i];
 	return n_kept;
 }
