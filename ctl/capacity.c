@@ -3,13 +3,15 @@
 #include "agent.h"
 #include "answer.h"
 #include "duration.h"
+#include "host_port.h"
+#include "number.h"
 #include "reply.h"
 #include "verbs.h"
 
 #include <string.h>
 
 enum { OPTION_TOP };
-enum { TEXT = 128 };
+enum { TEXT = HOST_PORT_TEXT + 32, TOP_MAX = 1000 };
 
 static const struct option options[] = {
 	[OPTION_TOP] = { "top", "N", "so many destinations of each binding (5)", COMPLETE_NONE },
@@ -42,10 +44,11 @@ static void take_uses(void *context, json_t *reply)
 
 static const char *print_destination(const json_t *use, char out[static TEXT])
 {
-	const char *to = reply_text(use, "to");
+	char to[HOST_PORT_TEXT];
 
-	(void)snprintf(out, TEXT, strchr(to, ':') ? "[%s]:%lld %s" : "%s:%lld %s", to,
-		       reply_number(use, "to_port"), reply_text(use, "protocol"));
+	(void)snprintf(out, TEXT, "%s %s",
+		       host_port_print(reply_text(use, "to"), reply_number(use, "to_port"), to),
+		       reply_text(use, "protocol"));
 	return out;
 }
 
@@ -139,11 +142,10 @@ static int ask(struct ctl *ctl, const char *binding, const char *top, struct cap
 {
 	json_t *parameters = json_object();
 	int r = binding ? agent_add_text(ctl, parameters, "binding", binding) : CTL_DONE;
-	char *end = NULL;
-	long n = top ? strtol(top, &end, 10) : 0;
+	long long n = 0;
 
-	if (r == CTL_DONE && top && (end == top || *end || n < 1 || n > 1000)) {
-		ctl_complain(ctl, "--top: expected a number from 1 to 1000, got '%s'", top);
+	if (r == CTL_DONE && top && !number_read(top, 1, TOP_MAX, &n)) {
+		ctl_complain(ctl, "--top: expected a number from 1 to %d, got '%s'", TOP_MAX, top);
 		r = CTL_USAGE;
 	}
 	if (r != CTL_DONE) {

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "capture_parts.h"
 #include "duration.h"
+#include "number.h"
 #include "pcapng.h"
 #include "privilege.h"
 #include "reply.h"
@@ -15,6 +16,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -65,17 +67,12 @@ static int read_options(struct capturing *capturing, const struct arguments *arg
 	const char *count = args->value[OPTION_COUNT], *text = args->value[OPTION_SECONDS];
 	struct ctl *ctl = capturing->ctl;
 	long long seconds = 0;
-	char *end;
 
 	capturing->path = args->value[OPTION_WRITE];
 	capturing->count = -1;
-	if (count) {
-		errno = 0;
-		capturing->count = strtoll(count, &end, 10);
-		if (*end || end == count || errno || capturing->count < 1) {
-			ctl_complain(ctl, "--count: expected a number from 1, got '%s'", count);
-			return CTL_USAGE;
-		}
+	if (count && !number_read(count, 1, LLONG_MAX, &capturing->count)) {
+		ctl_complain(ctl, "--count: expected a number from 1, got '%s'", count);
+		return CTL_USAGE;
 	}
 	if (text && (!duration_read(text, &seconds) || seconds < 1)) {
 		ctl_complain(ctl, "--seconds: expected a time like 90, 90s, 5m or 2h, got '%s'",
@@ -95,9 +92,10 @@ static int read_options(struct capturing *capturing, const struct arguments *arg
 static int read_client(struct ctl *ctl, const struct arguments *args, json_t *parameters)
 {
 	static const char *const kinds[] = { "unit", "cgroup", "user", "source", "pid" };
-	const char *kind = args->n_rest == 2 ? args->rest[0] : "binding", *value, *digits;
+	const char *kind = args->n_rest == 2 ? args->rest[0] : "binding", *value;
 	bool known = args->n_rest == 1;
 	struct prefix prefix;
+	long long pid;
 
 	value = args->rest[args->n_rest - 1];
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
@@ -115,12 +113,11 @@ static int read_client(struct ctl *ctl, const struct arguments *args, json_t *pa
 	}
 	if (strcmp(kind, "pid") != 0)
 		return agent_add_text(ctl, parameters, kind, value);
-	digits = value + strspn(value, "0123456789");
-	if (*digits || digits == value || digits - value > 10) {
+	if (!number_read(value, 0, INT_MAX, &pid)) {
 		ctl_complain(ctl, "pid: expected a number, got '%s'", value);
 		return CTL_USAGE;
 	}
-	json_object_set_new(parameters, "pid", json_integer(strtoll(value, NULL, 10)));
+	json_object_set_new(parameters, "pid", json_integer(pid));
 	return CTL_DONE;
 }
 

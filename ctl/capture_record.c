@@ -3,14 +3,14 @@
 #include "capture_parts.h"
 
 #include "base/own.h"
+#include "host_port.h"
+#include "say.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
 
 static const char *const stages[] = { [STAGE_BEFORE] = "before", [STAGE_AFTER] = "after",
 				      [STAGE_MISSED] = "missed" };
@@ -59,49 +59,44 @@ size_t capture_length(const struct record *record)
 	return whole > len ? whole : len;
 }
 
-struct text { char *at; size_t n, room; };
-
-PRINTF(2, 3) static void say(struct text *text, const char *format, ...)
-{
-	va_list list;
-	int n;
-
-	va_start(list, format);
-	n = vsnprintf(text->at + text->n, text->room - text->n, format, list);
-	va_end(list);
-	if (n > 0)
-		text->n += (size_t)n < text->room - text->n ? (size_t)n : text->room - 1 - text->n;
-}
-
 void capture_comment(const struct record *record, char out[static CAPTURE_COMMENT])
 {
 	const struct logged *logged = record->logged;
-	struct text text = { out, 0, CAPTURE_COMMENT };
+	struct says says = { out, 0, CAPTURE_COMMENT };
 
 	out[0] = '\0';
-	say(&text, "binding=%s stage=%s direction=%s", record->binding ? record->binding : "-",
+	say(&says, "binding=%s stage=%s direction=%s", record->binding ? record->binding : "-",
 	    stages[record->stage], logged->out ? "out" : "in");
 	if (record->link[0])
-		say(&text, " link=%s", record->link);
+		say(&says, " link=%s", record->link);
 	if (logged->has_uid)
-		say(&text, " uid=%" PRIu32, logged->uid);
+		say(&says, " uid=%" PRIu32, logged->uid);
 }
 
-static void say_end(struct text *text, const struct ip *ip, uint16_t port, bool ports)
+static void say_end(struct says *says, const struct ip *ip, uint16_t port, bool ports)
 {
-	char address[IP_TEXT];
+	char address[IP_TEXT], text[HOST_PORT_TEXT];
 
 	(void)ip_print(ip, address);
-	if (ports)
-		say(text, ip->len == 16 ? "[%s]:%u" : "%s:%u", address, port);
-	else
-		say(text, "%s", address);
+	say(says, "%s", ports ? host_port_print(address, port, text) : address);
 }
 
 static const char *protocol_name(uint8_t protocol)
 {
-	return protocol == TCP ? "tcp" : protocol == UDP ? "udp" : protocol == ICMP ? "icmp"
-	     : protocol == ICMPV6 ? "icmp6" : protocol == 132 ? "sctp" : NULL;
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_SCTP:
+		return "sctp";
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_ICMPV6:
+		return "icmp6";
+	default:
+		return NULL;
+	}
 }
 
 static void print_flags(uint8_t flags, char out[static 24])
@@ -110,60 +105,60 @@ static void print_flags(uint8_t flags, char out[static 24])
 		{ WIRE_SYN, "SYN" }, { WIRE_FIN, "FIN" }, { WIRE_RST, "RST" },
 		{ WIRE_PUSH, "PSH" }, { WIRE_ACK, "ACK" },
 	};
-	struct text text = { out, 0, 24 };
+	struct says says = { out, 0, 24 };
 
 	out[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (flags & names[i].bit)
-			say(&text, "%s%s", text.n ? "," : "", names[i].name);
+			say(&says, "%s%s", says.n ? "," : "", names[i].name);
 }
 
-static void say_packet(struct text *text, const struct wire_packet *packet)
+static void say_packet(struct says *says, const struct wire_packet *packet)
 {
 	const char *name = protocol_name(packet->protocol);
 	bool ports = packet->from_port || packet->to_port;
 	char flags[24];
 
 	if (name)
-		say(text, "%s ", name);
+		say(says, "%s ", name);
 	else
-		say(text, "protocol %u ", packet->protocol);
-	say_end(text, &packet->from, packet->from_port, ports);
-	say(text, " > ");
-	say_end(text, &packet->to, packet->to_port, ports);
-	if (packet->protocol == TCP) {
+		say(says, "protocol %u ", packet->protocol);
+	say_end(says, &packet->from, packet->from_port, ports);
+	say(says, " > ");
+	say_end(says, &packet->to, packet->to_port, ports);
+	if (packet->protocol == IPPROTO_TCP) {
 		print_flags(packet->flags, flags);
-		say(text, " %s seq %" PRIu32, flags[0] ? flags : "-", packet->seq);
+		say(says, " %s seq %" PRIu32, flags[0] ? flags : "-", packet->seq);
 		if (packet->flags & WIRE_ACK)
-			say(text, " ack %" PRIu32, packet->ack);
-	} else if (packet->protocol == ICMP || packet->protocol == ICMPV6) {
-		say(text, " type %u code %u", packet->type, packet->code);
+			say(says, " ack %" PRIu32, packet->ack);
+	} else if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
+		say(says, " type %u code %u", packet->type, packet->code);
 	}
-	say(text, " len %zu", packet->payload);
+	say(says, " len %zu", packet->payload);
 }
 
-static void say_time(struct text *text, uint64_t when_ns)
+static void say_time(struct says *says, uint64_t when_ns)
 {
 	time_t seconds = (time_t)(when_ns / 1000000000);
 	struct tm tm = { 0 };
 
 	(void)localtime_r(&seconds, &tm);
-	say(text, "%02d:%02d:%02d.%06u", tm.tm_hour, tm.tm_min, tm.tm_sec,
+	say(says, "%02d:%02d:%02d.%06u", tm.tm_hour, tm.tm_min, tm.tm_sec,
 	    (unsigned)(when_ns % 1000000000 / 1000));
 }
 
 void capture_line(const struct record *record, char out[static CAPTURE_LINE])
 {
-	struct text text = { out, 0, CAPTURE_LINE };
+	struct says says = { out, 0, CAPTURE_LINE };
 
 	out[0] = '\0';
-	say_time(&text, record->logged->when_ns);
-	say(&text, " %-3s %-6s %s %s ", record->logged->out ? "out" : "in", stages[record->stage],
+	say_time(&says, record->logged->when_ns);
+	say(&says, " %-3s %-6s %s %s ", record->logged->out ? "out" : "in", stages[record->stage],
 	    record->binding ? record->binding : "-", record->link[0] ? record->link : "-");
 	if (record->has_packet)
-		say_packet(&text, &record->packet);
+		say_packet(&says, &record->packet);
 	else
-		say(&text, "a packet whose header is cut");
+		say(&says, "a packet whose header is cut");
 }
 
 json_t *capture_json(const struct record *record)
@@ -194,7 +189,7 @@ json_t *capture_json(const struct record *record)
 	json_object_set_new(json, "source_port", json_integer(packet->from_port));
 	json_object_set_new(json, "destination", json_string(ip_print(&packet->to, to)));
 	json_object_set_new(json, "destination_port", json_integer(packet->to_port));
-	if (packet->protocol == TCP)
+	if (packet->protocol == IPPROTO_TCP)
 		json_object_set_new(json, "flags", json_string(flags));
 	return json;
 }

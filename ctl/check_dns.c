@@ -6,6 +6,7 @@
 #include "check.h"
 
 #include "identity.h"
+#include "number.h"
 #include "offline.h"
 
 #include <string.h>
@@ -14,14 +15,9 @@ enum { SECONDS = 120, SECONDS_MAX = 3600 };
 
 static int read_seconds(struct ctl *ctl, const char *text, double *ret)
 {
-	char *end = NULL;
-	unsigned long seconds;
+	long long seconds = SECONDS;
 
-	*ret = SECONDS;
-	if (!text)
-		return CTL_DONE;
-	seconds = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
-	if (!end || *end || seconds == 0 || seconds > SECONDS_MAX) {
+	if (text && !number_read(text, 1, SECONDS_MAX, &seconds)) {
 		ctl_complain(ctl, "'%s' is no time: expected seconds from 1 to %d", text,
 			     SECONDS_MAX);
 		return CTL_USAGE;

@@ -4,27 +4,20 @@
 
 #include "agent.h"
 #include "base/types.h"
+#include "host_port.h"
+#include "number.h"
 #include "reply.h"
 
 #include <limits.h>
 #include <pwd.h>
 #include <string.h>
 
-static bool read_number(const char *text, long long highest, long long *ret)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoll(text, &end, 10);
-	return *text >= '0' && *text <= '9' && !*end && errno == 0 && *ret <= highest;
-}
-
 static int set_user(struct ctl *ctl, const char *name, json_t *parameters)
 {
 	const struct passwd *user;
 	long long uid;
 
-	if (!read_number(name, UINT32_MAX - 1, &uid)) {
+	if (!number_read(name, 0, UINT32_MAX - 1, &uid)) {
 		user = getpwnam(name);
 		if (!user) {
 			ctl_complain(ctl, "--client: there is no user '%s'", name);
@@ -76,7 +69,7 @@ int flow_query_client(struct ctl *ctl, const char *text, json_t *parameters,
 		return CTL_DONE;
 	}
 	value = after(text, "pid");
-	if (value && read_number(value, INT_MAX, &pid)) {
+	if (value && number_read(value, 0, INT_MAX, &pid)) {
 		*ret = (struct flow_query){ .kind = CLIENT_PID, .pid = (int)pid };
 		return CTL_DONE;
 	}
@@ -87,27 +80,20 @@ int flow_query_client(struct ctl *ctl, const char *text, json_t *parameters,
 
 int flow_query_to(struct ctl *ctl, const char *text, json_t *parameters)
 {
-	const char *colon = strchr(text, ':'), *port = NULL;
+	struct host_port to;
 	char address[PREFIX_TEXT + 2];
-	size_t len = strlen(text);
-	long long number;
+	long long port;
 
-	if (text[0] == '[' && strchr(text, ']')) {
-		text++;
-		len = strcspn(text, "]");
-		port = text[len + 1] == ':' ? text + len + 2 : text[len + 1] ? "" : NULL;
-	} else if (colon && !strchr(colon + 1, ':')) {
-		len = (size_t)(colon - text);
-		port = colon + 1;
-	}
-	if (port && (!read_number(port, UINT16_MAX, &number) || number == 0)) {
-		ctl_complain(ctl, "--to: expected a port from 1 to 65535, got '%s'", port);
+	if (!host_port_split(text, &to) || to.len >= sizeof address)
+		return set_prefix(ctl, "to", text, "to", parameters);
+	if (to.port && !number_read(to.port, 1, UINT16_MAX, &port)) {
+		ctl_complain(ctl, "--to: expected a port from 1 to 65535, got '%s'", to.port);
 		return CTL_USAGE;
 	}
-	if (port)
-		(void)json_object_set_new(parameters, "port", json_integer(number));
-	(void)snprintf(address, sizeof address, "%.*s", (int)(len < INT_MAX ? len : INT_MAX), text);
-	return set_prefix(ctl, "to", len < sizeof address ? address : text, "to", parameters);
+	if (to.port)
+		(void)json_object_set_new(parameters, "port", json_integer(port));
+	(void)snprintf(address, sizeof address, "%.*s", (int)to.len, to.host);
+	return set_prefix(ctl, "to", address, "to", parameters);
 }
 
 static bool lies_in(const char *path, const char *folder)

@@ -7,6 +7,7 @@
 #include "answer.h"
 #include "duration.h"
 #include "flow_query.h"
+#include "host_port.h"
 #include "owner.h"
 #include "reply.h"
 #include "verbs.h"
@@ -17,7 +18,7 @@
 #include <time.h>
 
 enum { OPTION_BINDING, OPTION_CLIENT, OPTION_TO, OPTION_FOLLOW };
-enum { ROWS_AT_ONCE = 500, TEXT = 160, BYTES_TEXT = 48 };
+enum { ROWS_AT_ONCE = 500, TEXT = HOST_PORT_TEXT, BYTES_TEXT = 48 };
 
 static const struct option options[] = {
 	[OPTION_BINDING] = { "binding", "NAME", "only of this binding or group", COMPLETE_BINDING },
@@ -56,8 +57,7 @@ static const char *print_end(const json_t *flow, const char *address, const char
 	if (number == 0)
 		(void)snprintf(out, TEXT, "%s", text);
 	else
-		(void)snprintf(out, TEXT, strchr(text, ':') ? "[%s]:%lld" : "%s:%lld", text,
-			       number);
+		(void)host_port_print(text, number, out);
 	return out;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "agent.h"
 #include "base/mem.h"
+#include "number.h"
 #include "top_batch.h"
 #include "top_draw.h"
 #include "top_feed.h"
@@ -197,13 +198,9 @@ static bool read_interval(struct ctl *ctl, const char *text, double *ret)
 	return false;
 }
 
-static bool read_snapshots(struct ctl *ctl, const char *text, unsigned long *ret)
+static bool read_snapshots(struct ctl *ctl, const char *text, long long *ret)
 {
-	char *rest;
-
-	errno = 0;
-	*ret = strtoul(text, &rest, 10);
-	if (*text >= '0' && *text <= '9' && !*rest && errno == 0 && *ret <= SNAPSHOTS_MAX)
+	if (number_read(text, 0, SNAPSHOTS_MAX, ret))
 		return true;
 	ctl_complain(ctl, "--batch: expected a number of snapshots, got '%s'", text);
 	return false;
@@ -245,7 +242,7 @@ static int top_run(struct ctl *ctl, const struct arguments *args)
 	const char *interval = args->value[OPTION_INTERVAL];
 	bool batch = args->value[OPTION_BATCH] || ctl->json;
 	struct top_query query;
-	unsigned long n = 1;
+	long long n = 1;
 	double seconds = 2;
 
 	if (!batch && args->n_rest > 0) {
@@ -256,7 +253,8 @@ static int top_run(struct ctl *ctl, const struct arguments *args)
 	    (args->n_rest > 0 && !read_snapshots(ctl, args->rest[0], &n)) ||
 	    !read_query(ctl, args, &query))
 		return CTL_USAGE;
-	return batch ? top_batch(ctl, &query, seconds, n) : show(ctl, &query, seconds);
+	return batch ? top_batch(ctl, &query, seconds, (unsigned long)n)
+		     : show(ctl, &query, seconds);
 }
 
 const struct verb top_verb = {

@@ -2,25 +2,13 @@
 /* What a probe of `outbindctl verify` comes to: evidence in, a word and a sentence out. Pure. */
 #include "verify_parts.h"
 
-#include <stdarg.h>
+#include "host_port.h"
+#include "number.h"
+#include "say.h"
+
 #include <string.h>
 
 enum { PORT_DEFAULT = 443 };
-
-struct says { char *at; size_t n; };		/* a sentence that grows */
-
-PRINTF(2, 3) static void say(struct says *says, const char *format, ...)
-{
-	va_list list;
-	int n;
-
-	va_start(list, format);
-	n = vsnprintf(says->at + says->n, VERIFY_TEXT - says->n, format, list);
-	va_end(list);
-	if (n > 0)
-		says->n += (size_t)n < VERIFY_TEXT - says->n ? (size_t)n
-							     : VERIFY_TEXT - 1 - says->n;
-}
 
 const char *verify_outcome_name(enum outcome outcome)
 {
@@ -150,7 +138,7 @@ enum outcome verify_judge(const struct evidence *evidence, const struct circumst
 			  char text[static VERIFY_TEXT])
 {
 	const struct seen *seen = verify_seen(evidence);
-	struct says says = { text, 0 };
+	struct says says = { text, 0, VERIFY_TEXT };
 	char from[IP_TEXT];
 
 	text[0] = '\0';
@@ -187,35 +175,16 @@ enum outcome verify_judge(const struct evidence *evidence, const struct circumst
 	return OUTCOME_FAIL;
 }
 
-/* A port from 1 to 65535, and nothing behind it. */
-static bool read_port(const char *text, uint16_t *ret)
-{
-	size_t digits = strspn(text, "0123456789");
-	unsigned long port = digits > 0 && digits < 6 ? strtoul(text, NULL, 10) : 0;
-
-	if (text[digits] || port < 1 || port > UINT16_MAX)
-		return false;
-	*ret = (uint16_t)port;
-	return true;
-}
-
 bool verify_read_to(const char *text, char host[static 256], uint16_t *ret_port)
 {
-	const char *first = strchr(text, ':'), *end = text + strlen(text), *port = NULL;
+	struct host_port to;
+	long long port = PORT_DEFAULT;
 
-	if (text[0] == '[') {
-		end = strchr(++text, ']');
-		if (!end || (end[1] && end[1] != ':'))
-			return false;
-		port = end[1] ? end + 2 : NULL;
-	} else if (first && first == strrchr(text, ':')) {
-		end = first;
-		port = first + 1;
-	}
-	if (end == text || end - text > 255)
+	if (!host_port_split(text, &to) || to.len == 0 || to.len > 255 ||
+	    (to.port && (strlen(to.port) > 5 || !number_read(to.port, 1, UINT16_MAX, &port))))
 		return false;
-	memcpy(host, text, (size_t)(end - text));
-	host[end - text] = '\0';
-	*ret_port = PORT_DEFAULT;
-	return !port || read_port(port, ret_port);
+	memcpy(host, to.host, to.len);
+	host[to.len] = '\0';
+	*ret_port = (uint16_t)port;
+	return true;
 }

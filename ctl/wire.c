@@ -7,12 +7,12 @@
 
 #include "base/own.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { ETHERTYPE_4 = 0x0800, ETHERTYPE_6 = 0x86dd, TAG_C = 0x8100, TAG_S = 0x88a8, TAGS_MAX = 2,
        COOKED_BYTES = 16, EXTENSIONS_MAX = 8 };
-enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
 
 struct bytes { const uint8_t *at; size_t len; };
 
@@ -149,19 +149,19 @@ static void read_tcp(const struct bytes *bytes, struct wire_packet *ret)
 
 static void read_transport(const struct bytes *bytes, struct wire_packet *ret)
 {
-	if ((ret->protocol == ICMP || ret->protocol == ICMPV6) && bytes->len >= 2) {
+	if ((ret->protocol == IPPROTO_ICMP || ret->protocol == IPPROTO_ICMPV6) && bytes->len >= 2) {
 		ret->type = bytes->at[0];
 		ret->code = bytes->at[1];
 		return;
 	}
-	if (bytes->len < 4 || (ret->protocol != TCP && ret->protocol != UDP &&
+	if (bytes->len < 4 || (ret->protocol != IPPROTO_TCP && ret->protocol != IPPROTO_UDP &&
 			       ret->protocol != 132 && ret->protocol != 33 && ret->protocol != 136))
 		return;
 	ret->from_port = be16(bytes->at);
 	ret->to_port = be16(bytes->at + 2);
-	if (ret->protocol == TCP)
+	if (ret->protocol == IPPROTO_TCP)
 		read_tcp(bytes, ret);
-	else if (ret->protocol == UDP)
+	else if (ret->protocol == IPPROTO_UDP)
 		ret->payload -= ret->payload > 8 ? 8 : ret->payload;
 }
 
@@ -191,9 +191,9 @@ bool wire_read(enum wire_link link, const uint8_t *bytes, size_t len, struct wir
 
 static bool is_error(const struct wire_packet *packet)
 {
-	if (packet->protocol == ICMP)
+	if (packet->protocol == IPPROTO_ICMP)
 		return packet->type == 3 || packet->type == 11 || packet->type == 12;
-	return packet->protocol == ICMPV6 && packet->type >= 1 && packet->type <= 4;
+	return packet->protocol == IPPROTO_ICMPV6 && packet->type >= 1 && packet->type <= 4;
 }
 
 bool wire_read_error(enum wire_link link, const uint8_t *bytes, size_t len,
