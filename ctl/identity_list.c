@@ -3,7 +3,9 @@
 #include "identity.h"
 
 #include "base/mem.h"
+#include "host_port.h"
 #include "nearest.h"
+#include "number.h"
 
 #include <string.h>
 
@@ -151,24 +153,14 @@ int identity_list_blocklists(struct ctl *ctl, const char *text, struct identity_
 
 int identity_list_resolver(struct ctl *ctl, const char *text, struct identity_list *list)
 {
-	const char *end = text + strlen(text), *colon = strrchr(text, ':');
-	char address[IP_TEXT + 2], *rest = NULL;
-	unsigned long port = 0;
+	char address[IP_TEXT] = "";
+	struct host_port at = { 0 };
+	long long port = 0;
 
-	if (ip_parse(text, &list->resolver) == 0) {
-		list->port = 0;
-		return CTL_DONE;
-	}
-	if (colon && colon[1] >= '0' && colon[1] <= '9') {
-		port = strtoul(colon + 1, &rest, 10);
-		end = colon;
-	}
-	if (text[0] == '[' && end > text && end[-1] == ']')
-		(void)snprintf(address, sizeof address, "%.*s", (int)(end - text) - 2, text + 1);
-	else
-		(void)snprintf(address, sizeof address, "%.*s", (int)(end - text), text);
-	if ((rest && (*rest || port == 0 || port > UINT16_MAX)) ||
-	    (text[0] != '[' && strchr(address, ':')) || ip_parse(address, &list->resolver) < 0) {
+	if (host_port_split(text, &at) && at.len < sizeof address)
+		(void)snprintf(address, sizeof address, "%.*s", (int)at.len, at.host);
+	if (ip_parse(address, &list->resolver) < 0 ||
+	    (at.port && !number_read(at.port, 1, UINT16_MAX, &port))) {
 		ctl_complain(ctl, "'%s' is no resolver: expected an address such as 192.0.2.53, "
 			     "192.0.2.53:5353 or [2001:db8::53]:53", text);
 		return CTL_USAGE;

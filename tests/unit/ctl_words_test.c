@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Words of a command line that are numbers, hosts and ports; and sentences that have too little room. */
 #include "../../ctl/host_port.h"
+#include "../../ctl/identity.h"
 #include "../../ctl/number.h"
 #include "../../ctl/say.h"
 
@@ -69,6 +70,33 @@ static void test_printed(void **state)
 	assert_string_equal(host_port_print("2001:db8::1", 65535, text), "[2001:db8::1]:65535");
 }
 
+static void test_resolvers(void **state)
+{
+	static const struct { const char *text; int port; } rows[] = {
+		{ "192.0.2.53", 0 }, { "192.0.2.53:5353", 5353 }, { "2001:db8::53", 0 },
+		{ "[2001:db8::53]:5353", 5353 }, { "[2001:db8::53]", 0 }, { "[2001:db8::ab]", 0 },
+		{ "", -1 }, { "192.0.2.53:", -1 }, { "192.0.2.53:0", -1 }, { "192.0.2.53:65536", -1 },
+		{ "192.0.2.53:53x", -1 }, { "192.0.2", -1 }, { "ns.example.org:53", -1 },
+		{ "[2001:db8::53", -1 }, { "[2001:db8::53]53", -1 },
+		{ "192.0.2.53 is what the one at the desk by the door said:53", -1 },
+	};
+	FILE *nowhere = fopen("/dev/null", "we");
+	struct ctl ctl = { .err = nowhere };
+
+	(void)state;
+	assert_non_null(nowhere);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct identity_list list = { 0 };
+
+		print_message("'%s'\n", rows[i].text);
+		assert_int_equal(identity_list_resolver(&ctl, rows[i].text, &list),
+				 rows[i].port < 0 ? CTL_USAGE : CTL_DONE);
+		if (rows[i].port >= 0)
+			assert_int_equal(list.port, rows[i].port);
+	}
+	(void)fclose(nowhere);
+}
+
 static void test_sentences_are_cut(void **state)
 {
 	char text[8] = "";
@@ -92,6 +120,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_hosts_and_ports),
 		cmocka_unit_test(test_printed),
+		cmocka_unit_test(test_resolvers),
 		cmocka_unit_test(test_sentences_are_cut),
 	};
 
