@@ -20,11 +20,14 @@ void owners_drop(struct owners *owners)
 {
 	for (size_t i = 0; i < owners->cgroups.n; i++)
 		free(owners->cgroups.at[i].path);
+	for (size_t i = 0; i < owners->users.n; i++)
+		free(owners->users.at[i].name);
 	free(owners->sockets.at);
 	free(owners->cgroups.at);
+	free(owners->users.at);
 	index_drop(&owners->by_inode);
 	index_drop(&owners->by_id);
-	free(owners->user.name);
+	index_drop(&owners->by_uid);
 	*owners = (struct owners){ 0 };
 }
 
@@ -196,16 +199,19 @@ static void set_text(json_t *flow, const char *key, const char *text)
 /* NULL: no user has this uid. Looking one up reads a file or asks a server: not for each flow. */
 static const char *user_name(struct owners *owners, uint32_t uid)
 {
-	const struct passwd *user;
+	uint32_t at, hash = index_hash(&uid, sizeof uid);
+	struct owner_user user = { .uid = uid };
+	const struct passwd *found;
 
-	if (owners->user.known && owners->user.uid == uid)
-		return owners->user.name;
-	user = getpwuid(uid);
-	free(owners->user.name);
-	owners->user.name = user ? mem_text(user->pw_name, strlen(user->pw_name)) : NULL;
-	owners->user.uid = uid;
-	owners->user.known = true;
-	return owners->user.name;
+	for (size_t step = 0; (at = index_next(&owners->by_uid, hash, &step)) != UINT32_MAX;)
+		if (owners->users.at[at].uid == uid)
+			return owners->users.at[at].name;
+	found = getpwuid(uid);
+	if (found)
+		user.name = mem_text(found->pw_name, strlen(found->pw_name));
+	index_add(&owners->by_uid, hash, (uint32_t)owners->users.n);
+	PUSH(&owners->users, user);
+	return user.name;
 }
 
 void owners_add(struct owners *owners, json_t *flow)

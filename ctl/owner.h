@@ -24,7 +24,8 @@ struct owners {
 	struct index by_inode;
 	struct { struct owner_cgroup { uint64_t id; char *path; } *at; size_t n, room; } cgroups;
 	struct index by_id;
-	struct { bool known; uint32_t uid; char *name; } user;	/* the last that was asked for */
+	struct { struct owner_user { uint32_t uid; char *name; } *at; size_t n, room; } users;
+	struct index by_uid;			/* those that were asked for */
 };
 
 void owners_drop(struct owners *owners);
