@@ -5,6 +5,7 @@
 #include "agent.h"
 #include "base/types.h"
 #include "host_port.h"
+#include "model/model.h"
 #include "number.h"
 #include "reply.h"
 
@@ -96,15 +97,6 @@ int flow_query_to(struct ctl *ctl, const char *text, json_t *parameters)
 	return set_prefix(ctl, "to", address, "to", parameters);
 }
 
-static bool lies_in(const char *path, const char *folder)
-{
-	size_t len = strlen(folder);
-
-	while (len > 0 && folder[len - 1] == '/')
-		len--;
-	return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
 bool flow_query_takes(const struct flow_query *query, const struct owners *owners,
 		      const json_t *flow)
 {
@@ -118,7 +110,7 @@ bool flow_query_takes(const struct flow_query *query, const struct owners *owner
 	case CLIENT_UNIT:
 		return strcmp(reply_text(flow, "unit"), query->text) == 0;
 	case CLIENT_CGROUP_PATH:
-		return *cgroup && lies_in(cgroup, query->text);
+		return *cgroup && model_cgroup_below(cgroup, query->text);
 	}
 	return false;
 }

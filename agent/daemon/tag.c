@@ -90,15 +90,6 @@ struct refusal tag_check_socket(int fd, bool ret[static FAMILIES])
 	return none;
 }
 
-static bool is_below(const char *path, const char *top)
-{
-	size_t len = strlen(top);
-
-	while (len > 0 && top[len - 1] == '/')
-		len--;
-	return strncmp(path, top, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
 static bool allow_matches(const struct allow *allow, const struct tag_peer *peer)
 {
 	switch (allow->kind) {
@@ -108,7 +99,7 @@ static bool allow_matches(const struct allow *allow, const struct tag_peer *peer
 	case PEER_GROUP:
 		return peer_in_groups(&peer->credentials, allow->ids.first, allow->ids.last);
 	case PEER_CGROUP:
-		return peer->cgroup && is_below(peer->cgroup, allow->path);
+		return peer->cgroup && model_cgroup_below(peer->cgroup, allow->path);
 	}
 	return false;
 }

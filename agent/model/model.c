@@ -129,6 +129,15 @@ uint32_t model_mask_capacity(struct fwmark mask)
 	return numbers > 3 ? (uint32_t)(numbers - 3) : 0;
 }
 
+bool model_cgroup_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	while (len > 0 && top[len - 1] == '/')
+		len--;
+	return strncmp(path, top, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
 const char *model_place(const struct model *model, struct where where, char *out, size_t room)
 {
 	const char *path = where.file < model->files.n ? model->files.at[where.file] : "?";

@@ -247,5 +247,8 @@ bool destination_equal(const struct destination *a, const struct destination *b)
 /* Everything that @inner matches, @outer matches too. NULL contains all. */
 bool destination_contains(const struct destination *outer, const struct destination *inner);
 
+/* The cgroup @path is @top, or lies below it. Slashes at the end of @top do not count. */
+bool model_cgroup_below(const char *path, const char *top);
+
 /* "ADDRESS:LINE:COLUMN" prefix of a message: "path:line:column" into a caller's buffer. */
 const char *model_place(const struct model *model, struct where where, char *out, size_t room);
