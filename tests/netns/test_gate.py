@@ -15,7 +15,7 @@ import time
 from cases import test
 from lab import BUILD, FAR, Lab, PORT, answer, binding, call, check, wait_for
 
-STRANGER, OTHER, READERS, RELAY = 4001, 4002, 4900, 4901
+STRANGER, OTHER, READERS, RELAY, AGENT = 4001, 4002, 4900, 4901, 4902
 CONF = binding("mine", 11, more="allow user %d;" % OTHER) + binding("closed", 12)
 
 
@@ -107,6 +107,42 @@ def _():
         check("no way back", int(lines_of(agent.pid)["CapBnd"], 16), 1 << 12 | 1 << 13)
         agent.kill()
         wait_for("the gate to end with the agent", lambda: not os.path.exists("/proc/%d" % pid), 5)
+
+
+@test("as its unit runs it, with that user's capabilities and system calls, the agent works and so do its gates")
+def _():
+    unit = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../systemd/outbindd.service")
+    with Lab() as lab:
+        agent = lab.agent(CONF, start=False)
+        for path in (agent.dir, agent.runtime, agent.state):
+            os.chown(path, AGENT, AGENT)
+        os.chmod(lab.dir, 0o755)
+        command, mask = agent.command(), os.umask(0)       # it writes to the socket of sd_notify
+        agent.command = lambda: [os.path.join(os.path.dirname(unit), "../tests/netns/confine.py"), unit, str(AGENT), *command]
+        agent.start()
+        os.umask(mask)
+        check("capabilities", int(lines_of(agent.pid)["CapEff"], 16), 1 << 12 | 1 << 13)
+        wait_for("the gate", lambda: gates(agent)["strangers"]["ready"], 5)
+        status = lines_of(gate_of(agent))
+        for line in ("CapPrm", "CapEff", "CapAmb"):
+            check(line + " of the gate", int(status[line], 16), 0)
+
+        def ask():
+            with tag(agent) as peer, socket.socket() as sock:
+                socket.send_fds(peer, [b"TAG 1 mine"], [sock.fileno()])
+                return peer.recv(999).decode().split()[0]
+        check("a tag for a user who may", as_user(lab, OTHER, ask), "OK")
+        check("and for one who may not", as_user(lab, STRANGER, ask), "ERROR")
+        let_in(agent)
+
+        def status_of():
+            with control(agent) as peer:
+                return call(peer, "org.outbind.GetStatus").get("error", "").split(".")[-1]
+        check("a call by nobody", as_user(lab, STRANGER, status_of), "PermissionDenied")
+        agent.write(CONF + binding("third", 13))
+        agent.ctl("reload")
+        check("a binding more", agent.json("status")["bindings"], 3)
+        check("gates that ended: " + agent.read_log(), "gate.ended" in agent.read_log(), False)
 
 
 @test("without CAP_NET_ADMIN the agent does not start, and says what it lacks")
