@@ -3,6 +3,7 @@
 #include "top_expand.h"
 
 #include "base/mem.h"
+#include "host_port.h"
 #include "reply.h"
 
 #include <string.h>
@@ -50,15 +51,13 @@ static void client_text(const json_t *flow, char out[static TOP_PEER_TEXT])
 
 static void destination_text(const json_t *flow, char out[static TOP_PEER_TEXT])
 {
-	const char *to = reply_text(flow, "to"), *protocol = reply_text(flow, "protocol");
+	const char *to = reply_text(flow, "to");
 	long long port = reply_number(flow, "to_port");
+	char end[HOST_PORT_TEXT];
 
-	if (port == 0)
-		(void)snprintf(out, TOP_PEER_TEXT, "%.80s %.20s", to, protocol);
-	else
-		(void)snprintf(out, TOP_PEER_TEXT,
-			       strchr(to, ':') ? "[%.80s]:%lld %.20s" : "%.80s:%lld %.20s", to,
-			       port, protocol);
+	(void)snprintf(out, TOP_PEER_TEXT, "%.90s %.20s",
+		       port == 0 ? to : host_port_print(to, port, end),
+		       reply_text(flow, "protocol"));
 }
 
 static double bytes_of(const json_t *flow, bool *ret_counted)
