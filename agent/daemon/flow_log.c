@@ -37,8 +37,7 @@ struct flow_log {
 	bool torn;				/* the last write ended within a line */
 
 	/* The loop's. */
-	uint64_t position;			/* of follow_join() */
-	bool joined;
+	int unjoined;				/* -errno of follow_join(); 0: it follows */
 	uint64_t missed;			/* since the last record that was taken */
 	uint64_t lost;				/* of follow_lost(), as seen last */
 	struct flow_log_state said;
@@ -229,7 +228,7 @@ void flow_log_close(struct agent *agent)
 	if (!log)
 		return;
 	agent->flow_log = NULL;
-	if (log->joined)
+	if (log->unjoined == 0)
 		follow_leave(agent);
 	stop(log);
 }
@@ -237,7 +236,7 @@ void flow_log_close(struct agent *agent)
 static void say_failed(const char *path, int r)
 {
 	log_event(EVENT_FLOW_LOG_FAILED, "file=\"%s\" error=\"%s\" next=\"%s\"", path,
-		  strerror(-r), "records are dropped; tried again at each write and reload");
+		  strerror(-r), "records are dropped; it is tried again");
 }
 
 /* Another path, or the same one after it was renamed. */
@@ -253,8 +252,6 @@ static void use_again(struct flow_log *log, const char *path)
 
 void flow_log_use(struct agent *agent, const char *path)
 {
-	int r;
-
 	if (!path || !agent->follow) {
 		flow_log_close(agent);
 		return;
@@ -269,10 +266,7 @@ void flow_log_use(struct agent *agent, const char *path)
 		return;
 	}
 	agent->flow_log->lost = follow_lost(agent);
-	r = follow_join(agent, &agent->flow_log->position);
-	agent->flow_log->joined = r == 0;
-	if (r < 0)
-		say_failed(path, r);
+	agent->flow_log->unjoined = follow_join(agent, NULL);
 }
 
 void flow_log_add(struct agent *agent, const struct follow_event *event)
@@ -320,6 +314,8 @@ bool flow_log_read(struct agent *agent, struct flow_log_state *ret)
 	(void)pthread_mutex_lock(&log->lock);
 	*ret = log->state;
 	(void)pthread_mutex_unlock(&log->lock);
+	if (ret->error == 0)
+		ret->error = log->unjoined;
 	return true;
 }
 
@@ -328,6 +324,8 @@ void flow_log_look(struct agent *agent)
 	struct flow_log *log = agent->flow_log;
 	struct flow_log_state now;
 
+	if (log && log->unjoined < 0)
+		log->unjoined = follow_join(agent, NULL);
 	if (!flow_log_read(agent, &now))
 		return;
 	if (now.error != log->said.error && now.error < 0)

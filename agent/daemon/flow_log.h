@@ -13,7 +13,7 @@ struct flow_log;
 
 struct flow_log_state {
 	uint64_t written, dropped;		/* records; dropped ones did not fit, or were not written */
-	int error;				/* -errno of opening or of the last write; 0: all is well */
+	int error;				/* -errno of opening, of the last write or of following; or 0 */
 };
 
 /* The log to write to from now on; NULL: none. The file is opened anew, also if it is the same. */
@@ -22,7 +22,8 @@ void flow_log_use(struct agent *agent, const char *path);
 /* The connection of @event has ended. Nothing if there is no log. */
 void flow_log_add(struct agent *agent, const struct follow_event *event);
 
-/* Log as events what has become of it since the last look: cheap, for once a second. */
+/* Follow connections if that failed so far, and log as events what has become of the log since the last
+ * look: cheap, for once a second. */
 void flow_log_look(struct agent *agent);
 
 bool flow_log_read(struct agent *agent, struct flow_log_state *ret);	/* false: there is no log */

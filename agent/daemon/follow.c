@@ -21,6 +21,7 @@ enum {
 	EVENTS_AT_ONCE = 32, READS_AT_ONCE = 4,
 	PRIORITY = 50,				/* after the control socket, before what is idle */
 	OWNERS_KEPT = 16384,
+	OWNERS_A_SECOND = 2000,			/* looked for */
 };
 
 struct kept_owner { uint32_t id; struct socket_owner owner; };
@@ -29,9 +30,10 @@ struct follow {
 	struct agent *agent;
 	sd_event *event;
 	sd_event_source *on_news;
-	struct flow_reader *reader;		/* NULL: nobody follows */
+	struct flow_reader *reader;		/* NULL: nobody follows, or the kernel refused */
 	struct fwmark mask;			/* that its filter goes by */
 	unsigned followers;
+	int said;				/* -errno of what was logged last; 0: it was mended */
 	struct follow_event *ring;
 	uint64_t next, lost;			/* lost: by readers that are closed */
 	unsigned looks;				/* left in this second */
@@ -39,19 +41,20 @@ struct follow {
 	struct kept_owner *owners;		/* by id modulo OWNERS_KEPT */
 };
 
-bool follow_owner(struct agent *agent, const struct connection *c, struct socket_owner *ret)
+/* False also if this second has no looks left. */
+static bool find_owner(struct follow *follow, const struct connection *c, struct socket_owner *ret)
 {
-	struct follow *follow = agent->follow;
+	struct kernel *kernel = follow->agent->kernel;
 	bool found = false;
 
-	if (follow && agent_clock() - follow->second > SECOND_USEC) {
+	if (agent_clock() - follow->second > SECOND_USEC) {
 		follow->second = agent_clock();
-		follow->looks = FOLLOW_OWNERS;
+		follow->looks = OWNERS_A_SECOND;
 	}
-	if (!follow || follow->looks == 0)
+	if (follow->looks == 0)
 		return false;
 	follow->looks--;
-	return agent->kernel->find_owner(agent->kernel, c, &found, ret) == 0 && found;
+	return kernel->find_owner(kernel, c, &found, ret) == 0 && found;
 }
 
 /* The socket is there when a connection begins, and as a rule gone when its entry is: kept by id. */
@@ -65,7 +68,7 @@ static void add_owner(struct follow *follow, struct follow_event *event)
 			event->owner = kept->owner;
 		return;
 	}
-	event->owned = follow_owner(follow->agent, &event->connection, &event->owner);
+	event->owned = find_owner(follow, &event->connection, &event->owner);
 	if (event->owned)
 		*kept = (struct kept_owner){ event->connection.id, event->owner };
 }
@@ -86,22 +89,41 @@ static void take_event(void *context, enum flow_news news, const struct connecti
 	follow->ring[follow->next++ % FOLLOW_EVENTS] = event;
 }
 
+static void unsubscribe(struct follow *follow)
+{
+	follow->on_news = sd_event_source_disable_unref(follow->on_news);
+	if (follow->reader) {
+		follow->lost += follow->reader->lost;
+		follow->reader->close(follow->reader);
+	}
+	follow->reader = NULL;
+}
+
+static void say_unread(struct follow *follow, int r)
+{
+	if (r != follow->said)
+		log_event(EVENT_CONNECTIONS_UNREAD, "error=\"%s\" next=retry", strerror(-r));
+	follow->said = r;
+}
+
 static int on_news(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
 	struct follow *follow = context;
-	uint64_t before = follow->next, lost = follow->reader->lost;
+	uint64_t before = follow->next, lost = follow_lost(follow->agent);
 	int r = 1;
 
+	(void)source;
 	(void)fd;
 	(void)revents;
 	for (int i = 0; i < READS_AT_ONCE && r == 1; i++)
 		r = follow->reader->read(follow->reader, EVENTS_AT_ONCE, take_event, follow);
 	if (r < 0) {
-		log_event(EVENT_CONNECTIONS_UNREAD, "error=\"%s\" next=\"none are followed\"",
-			  strerror(-r));
-		(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		say_unread(follow, r);
+		unsubscribe(follow);		/* until follow_check() */
+	} else {
+		follow->said = 0;
 	}
-	if (follow->next != before || follow->reader->lost != lost)
+	if (follow->next != before || follow_lost(follow->agent) != lost)
 		control_wake(follow->agent->control);
 	return 0;
 }
@@ -119,17 +141,9 @@ static int subscribe(struct follow *follow)
 			    on_news, follow);
 	if (r >= 0)
 		r = sd_event_source_set_priority(follow->on_news, PRIORITY);
-	return r;
-}
-
-static void unsubscribe(struct follow *follow)
-{
-	follow->on_news = sd_event_source_disable_unref(follow->on_news);
-	if (follow->reader) {
-		follow->lost += follow->reader->lost;
-		follow->reader->close(follow->reader);
-	}
-	follow->reader = NULL;
+	if (r < 0)
+		unsubscribe(follow);
+	return r < 0 ? r : 0;
 }
 
 static void stop_following(struct follow *follow)
@@ -161,7 +175,8 @@ int follow_join(struct agent *agent, uint64_t *ret_position)
 		return r;
 	}
 	follow->followers++;
-	*ret_position = follow->next;
+	if (ret_position)
+		*ret_position = follow->next;
 	return 0;
 }
 
@@ -197,13 +212,13 @@ void follow_check(struct agent *agent)
 	struct follow *follow = agent->follow;
 	int r;
 
-	if (!follow || !follow->reader || follow->mask.host == follow->agent->now->model.mask.host)
+	if (!follow || follow->followers == 0 ||
+	    (follow->reader && follow->mask.host == agent->now->model.mask.host))
 		return;
 	unsubscribe(follow);
 	r = subscribe(follow);
 	if (r < 0)
-		log_event(EVENT_CONNECTIONS_UNREAD, "error=\"%s\" next=\"none are followed\"",
-			  strerror(-r));
+		say_unread(follow, r);
 }
 
 void follow_open(struct sd_event *event, struct agent *agent)

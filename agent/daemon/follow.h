@@ -6,10 +6,7 @@
 
 struct sd_event;
 
-enum {
-	FOLLOW_EVENTS = 8192,			/* of the ring */
-	FOLLOW_OWNERS = 2000,			/* sockets looked for in a second */
-};
+enum { FOLLOW_EVENTS = 8192 };			/* of the ring */
 
 struct follow_event {				/* a connection that began or ended; or of a dump */
 	enum flow_news news;
@@ -24,8 +21,8 @@ void follow_close(struct agent *agent);
 
 /*
  * follow_join - from now on follow what begins and ends
- * Returns 0 with the position of the next event in *@ret, or -errno of subscribing. To be ended by
- * follow_leave(). control_wake() is called when there are new events.
+ * Returns 0 with the position of the next event in *@ret_position (NULL: of no interest), or -errno of
+ * subscribing. To be ended by follow_leave(). control_wake() is called when there are new events.
  */
 MUST_CHECK int follow_join(struct agent *agent, uint64_t *ret_position);
 void follow_leave(struct agent *agent);
@@ -38,9 +35,6 @@ const struct follow_event *follow_next(const struct agent *agent, uint64_t *posi
 /* What the kernel could not hand over, of all that was followed since the agent started. */
 uint64_t follow_lost(const struct agent *agent);
 
-/* The socket of @connection if this second has looks left; false also if there is none. */
-bool follow_owner(struct agent *agent, const struct connection *connection,
-		  struct socket_owner *ret);
-
-/* From time to time: the mask can be another one after a reload. What happens in between is lost. */
+/* From time to time: subscribe again after the kernel refused, or if a reload brought another mask. What
+ * happens in between is lost. */
 void follow_check(struct agent *agent);

@@ -337,7 +337,7 @@ static int fake_kill(struct kernel *k, struct fwmark mask, struct fwmark mark,
 
 struct fake_reader {
 	struct flow_reader reader;		/* first */
-	const struct fake_kernel *fake;
+	struct fake_kernel *fake;
 	struct fwmark mask, mark;
 	bool all;
 	size_t at;
@@ -362,31 +362,44 @@ static void fake_close_flows(struct flow_reader *reader)
 	free(reader);
 }
 
+static int open_reader(const struct fake_reader *like, struct flow_reader **ret)
+{
+	struct fake_reader *reader = mem_zero(1, sizeof *reader);
+
+	*reader = *like;
+	reader->reader.close = fake_close_flows;
+	*ret = &reader->reader;
+	return 0;
+}
+
 static int fake_dump_flows(struct kernel *k, struct fwmark mask, const struct fwmark *mark,
 			   struct flow_reader **ret)
 {
-	struct fake_reader *dump = mem_zero(1, sizeof *dump);
+	struct fake_reader like = { .fake = of(k), .mask = mask, .all = !mark,
+				    .reader = { .fd = -1, .read = fake_read_flows } };
 	int r = due(of(k), &of(k)->fail_flows);
 
-	if (r < 0) {
-		free(dump);
-		return r;
-	}
-	*dump = (struct fake_reader){ .fake = of(k), .mask = mask, .all = !mark,
-				      .reader = { .fd = -1, .read = fake_read_flows,
-						  .close = fake_close_flows } };
 	if (mark)
-		dump->mark = *mark;
-	*ret = &dump->reader;
-	return 0;
+		like.mark = *mark;
+	return r < 0 ? r : open_reader(&like, ret);
+}
+
+static int fake_read_news(struct flow_reader *reader, unsigned pieces, flow_visit *visit,
+			  void *context)
+{
+	struct fake_kernel *fake = ((struct fake_reader *)reader)->fake;
+
+	(void)pieces, (void)visit, (void)context;
+	return due(fake, &fake->fail_news);	/* there are none */
 }
 
 static int fake_follow_flows(struct kernel *k, struct fwmark mask, struct flow_reader **ret)
 {
-	(void)k;
-	(void)mask;
-	(void)ret;
-	return -EOPNOTSUPP;			/* there is no event loop to follow them in */
+	struct fake_reader like = { .fake = of(k), .mask = mask,
+				    .reader = { .fd = of(k)->follow_fd, .read = fake_read_news } };
+	int r = of(k)->follow_fd == 0 ? -EOPNOTSUPP : due(of(k), &of(k)->fail_follow);
+
+	return r < 0 ? r : open_reader(&like, ret);
 }
 
 static int fake_find_owner(struct kernel *k, const struct connection *connection, bool *ret_found,

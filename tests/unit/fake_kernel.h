@@ -26,6 +26,7 @@ struct fake_kernel {
 
 	/* What count, list, kill and carried go by; all within any mask. */
 	struct connections flows;
+	int follow_fd;				/* of follow_flows(); 0: it is not supported */
 	uint32_t sockets;			/* what count_sockets() answers */
 	struct strays strays;			/* what read_strays() answers */
 	uint64_t dropped_guard;			/* what read_counters() says of it, beyond 4 */
@@ -37,7 +38,7 @@ struct fake_kernel {
 	int fail_commit, fail_replace, fail_adopt, fail_read, fail_facts, fail_flows;	/* -errno */
 	unsigned captures;			/* that run */
 	struct capture_wanted captured;		/* what the latest was asked for, without its marks */
-	int fail_address, fail_route, fail_rule;
+	int fail_address, fail_route, fail_rule, fail_follow, fail_news;
 	unsigned fail_after;			/* commits and replaces that still succeed before */
 	bool blame;				/* the failing commit names a row ... */
 	enum set_id blame_set;			/* ... the first that it adds or deletes there */
