@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { INTENDED_TEXT = 4 * PREFIX_TEXT };
 

@@ -14,7 +14,6 @@
 #include "daemon/sources.h"
 #include "daemon/warmup.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool plan_holds(const struct plan *plan, enum set_id set, const uint8_t *row)

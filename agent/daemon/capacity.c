@@ -8,10 +8,8 @@
 #include "daemon/survey.h"
 #include "plan/explain.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { MENDED_BELOW = 10 };			/* percent below the warning */
 
@@ -222,42 +220,4 @@ void capacity_watch(struct agent *agent)
 		note_short(agent, &use);
 	}
 	forget_enough(agent, &supply);
-}
-
-/* Insert @use into the @n uses of @list, which are in order; the last falls out if there are @max. */
-static size_t insert(struct port_use *list, size_t n, size_t max, const struct port_use *use)
-{
-	size_t at = n;
-
-	while (at > 0 && capacity_compare(use, &list[at - 1]) < 0)
-		at--;
-	if (at == max)
-		return n;
-	n += n < max;
-	memmove(&list[at + 1], &list[at], (n - 1 - at) * sizeof *list);
-	list[at] = *use;
-	return n;
-}
-
-size_t capacity_busiest(struct agent *agent, struct fwmark mark, struct port_use *ret, size_t max)
-{
-	const struct census *now = survey_census(agent), *before = survey_census_before(agent);
-	struct net_settings settings;
-	struct port_supply supply;
-	size_t n = 0;
-
-	if (!now || max == 0 || !supply_of(agent, &settings, &supply))
-		return 0;
-	for (size_t i = 0; i < now->uses.n; i++) {
-		const struct census_use *use = &now->uses.at[i];
-		struct port_use judged;
-
-		if (use->mark == 0 || (mark.host && use->mark != mark.host))
-			continue;
-		judged = capacity_judge(now, use, &supply);
-		n = insert(ret, n, max, &judged);
-	}
-	for (size_t i = 0; i < n; i++)
-		capacity_rate(&ret[i], now, before);
-	return n;
 }

@@ -58,7 +58,3 @@ struct capacity {				/* destinations that are short of ports */
 
 /* After a census: tell which destinations became short of ports, have none left, or have enough again. */
 void capacity_watch(struct agent *agent);
-
-/* The @max uses of the last census of which most is taken, in that order; for metrics and views. Of each
- * binding, or of @mark alone if that is not 0. Linear in the uses. Returns how many are in @ret. */
-size_t capacity_busiest(struct agent *agent, struct fwmark mark, struct port_use *ret, size_t max);

@@ -12,13 +12,10 @@
 #include "kernel/net_settings.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <time.h>
 
 enum {

@@ -11,7 +11,6 @@
 #include "daemon/log.h"
 #include "proto/varlink.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct method {					/* name and parameters: gate_forms, same index */

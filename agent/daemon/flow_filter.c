@@ -5,8 +5,6 @@
 #include "base/mem.h"
 #include "model/conf.h"
 
-#include <string.h>
-
 static int by_value(const void *left, const void *right)
 {
 	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;

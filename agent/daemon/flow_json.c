@@ -9,9 +9,7 @@
 #include "daemon/listing.h"
 #include "plan/explain.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 const char *flow_protocol(uint8_t protocol, char out[static 8])
@@ -28,7 +26,7 @@ const char *flow_protocol(uint8_t protocol, char out[static 8])
 	return out;
 }
 
-const char *flow_news_word(enum flow_news news)
+static const char *news_word(enum flow_news news)
 {
 	static const char *const words[] = { [FLOW_IS] = "live", [FLOW_BEGINS] = "new",
 					     [FLOW_ENDS] = "ended" };
@@ -159,7 +157,7 @@ json_t *flow_json(struct agent *agent, const struct follow_event *event)
 	char protocol[8];
 	json_t *flow = json_pack(
 		"{s:s, s:I, s:o, s:I, s:s, s:o, s:i, s:o, s:o, s:i, s:s, s:o, s:i, s:s, s:b, s:o}",
-		"what", flow_news_word(event->news), "id", (json_int_t)c->id,
+		"what", news_word(event->news), "id", (json_int_t)c->id,
 		"binding", method_json(binding == NO_INDEX ? NULL
 				       : agent->now->model.bindings.at[binding].name),
 		"mark", (json_int_t)(c->mark.host & agent->now->model.mask.host),

@@ -10,5 +10,3 @@ json_t *flow_json(struct agent *agent, const struct follow_event *event);
 
 /* The name of a protocol ("tcp"), or its number as text, in @out. */
 const char *flow_protocol(uint8_t protocol, char out[static 8]);
-
-const char *flow_news_word(enum flow_news news);	/* "live", "new", "ended" */

@@ -5,8 +5,6 @@
 #include "base/mem.h"
 #include "daemon/quick.h"
 
-#include <string.h>
-
 void generation_drop(struct generation *generation)
 {
 	model_drop(&generation->model);

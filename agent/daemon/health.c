@@ -11,7 +11,6 @@
 #include "plan/plan_reason.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 struct entries { struct health_entry (*at)[FAMILIES]; size_t n, room; };
@@ -64,7 +63,6 @@ static enum health_state state_of(enum usable_reason reason)
 		return HEALTH_BY_OTHER;
 	return reason == UNUSABLE_NO_ADDRESS ? HEALTH_NONE : HEALTH_UNUSABLE;
 }
-
 
 static void log_binding(const struct agent *agent, uint32_t index, enum family family,
 			enum health_state state, int64_t lasted_ms)

@@ -7,7 +7,6 @@
 #include "daemon/seen.h"
 #include "daemon/state_file.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 

@@ -8,7 +8,6 @@
 #include "base/mem.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static void put_labelled(struct openmetrics *text, const char *label, const char *value,
 			 uint64_t number)

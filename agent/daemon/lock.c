@@ -14,7 +14,6 @@
 #include "daemon/peer.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>

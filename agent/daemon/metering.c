@@ -6,9 +6,6 @@
 #include "daemon/sources.h"
 #include "kernel/meter.h"
 
-#include <string.h>
-#include <sys/socket.h>
-
 enum { KEYS_AT_ONCE = 256 };
 
 struct metered {				/* rows whose counters are looked up */

@@ -12,7 +12,6 @@
 #include "daemon/survey.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { CHUNK_ROWS = 64, TOP = 5, TOP_MAX = 1000, RECOUNTS = 32 };
 

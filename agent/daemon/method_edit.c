@@ -4,11 +4,9 @@
 
 #include "base/mem.h"
 #include "daemon/edit.h"
-#include "daemon/runtime.h"
 #include "daemon/settings.h"
 
 #include <stdio.h>
-#include <string.h>
 
 json_t *method_json_differences(const struct differences *differences,
 				const struct overlay *overlay)

@@ -9,10 +9,8 @@
 #include "model/conf.h"
 #include "plan/explain.h"
 
-#include <arpa/inet.h>
 #include <endian.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -7,7 +7,6 @@
 #include "daemon/listing.h"
 #include "plan/plan_reason.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { CHUNK_ITEMS = 200 };			/* bindings and uplinks in one answer */

@@ -3,7 +3,6 @@
 #include "daemon/method.h"
 
 #include "base/mem.h"
-#include "daemon/listing.h"
 #include "daemon/remove.h"
 
 #include <string.h>

@@ -6,7 +6,6 @@
 #include "daemon/peer.h"
 #include "plan/explain.h"
 
-#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,6 @@
 #include "daemon/capacity.h"
 #include "daemon/flow_log.h"
 #include "daemon/follow.h"
-#include "daemon/listing.h"
 #include "daemon/porter.h"
 #include "daemon/privilege.h"
 #include "daemon/remove.h"

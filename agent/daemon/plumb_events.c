@@ -10,7 +10,6 @@
 
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
 struct plumb_events {
 	struct agent *agent;

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "daemon/log.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { ASK_USEC = 5 * 1000000, ASK_SILENT_USEC = 1000000 };

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "daemon/apply.h"
 #include "daemon/health.h"
-#include "daemon/log.h"
 #include "daemon/marks.h"
 #include "daemon/runtime.h"
 #include "daemon/seen.h"

@@ -13,8 +13,6 @@
 #include "daemon/survey.h"
 #include "plan/explain.h"
 
-#include <string.h>
-
 enum {
 	LOOK_USEC = 500 * 1000,
 	LOOK_SHARE = 20,			/* a look rests so many times what it took */

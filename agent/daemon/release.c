@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>

@@ -12,7 +12,6 @@
 #include "daemon/log.h"
 
 #include <inttypes.h>
-#include <netdb.h>
 #include <string.h>
 
 #define SECOND		UINT64_C(1000000)

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 
 #include <systemd/sd-event.h>
-#include <time.h>
 
 struct remover { struct agent *agent; sd_event_source *timer; };
 

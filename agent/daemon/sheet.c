@@ -10,7 +10,6 @@
 #include "daemon/sheet_parts.h"
 #include "daemon/survey.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const char *sheet_reason(uint8_t reason)
@@ -315,7 +314,6 @@ struct sheet *sheet_new(const struct agent *agent, enum openmetrics_format forma
 	sheet->settings = *settings;
 	if (!sheet->settings.busiest)
 		sheet->settings.busiest = METRICS_TOP;
-	sheet->mask = agent->now->model.mask;
 	most = !named ? 0 : settings->bindings == METRICS_ALL ? SIZE_MAX : sheet->settings.busiest;
 	openmetrics_open(&sheet->text, format, -1);
 	put_build(&sheet->text, agent);

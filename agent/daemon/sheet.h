@@ -29,7 +29,6 @@ struct sheet_ends {				/* what one binding has of the ports to one destination *
 
 struct sheet {
 	struct metrics_settings settings;
-	struct fwmark mask;
 	struct openmetrics text;		/* the agent's own figures, and the format of all */
 	bool has_rows;				/* else they are as in the sheet before */
 	struct { struct sheet_row *at; size_t n, room; } rows;

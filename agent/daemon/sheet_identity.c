@@ -2,8 +2,6 @@
 /* What DNS says about addresses, as figures: how many of each check, and by address what is wrong. */
 #include "daemon/sheet_parts.h"
 
-#include <string.h>
-
 static void put_counts(struct openmetrics *text, const struct identities *identities)
 {
 	uint64_t counts[IDENTITY_CHECKS][IDENTITY_BAD + 1] = { 0 };

@@ -17,8 +17,6 @@
 #include "plan/plan_suspend.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 void suspend_facts(struct agent *agent, const struct model *model, const struct overlay *overlay)
 {

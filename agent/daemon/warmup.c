@@ -15,7 +15,6 @@
 #include "daemon/seen.h"
 #include "daemon/state_file.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 

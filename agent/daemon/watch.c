@@ -22,7 +22,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
 enum {
 	QUIET_USEC = 20000,
