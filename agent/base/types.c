@@ -80,6 +80,15 @@ const char *ip_print(const struct ip *ip, char out[static IP_TEXT])
 	return out;
 }
 
+const char *ip_print_port(const struct ip *ip, uint16_t port, char out[static IP_PORT_TEXT])
+{
+	char address[IP_TEXT];
+
+	snprintf(out, IP_PORT_TEXT, ip->len == 4 ? "%s:%u" : "[%s]:%u", ip_print(ip, address),
+		 port);
+	return out;
+}
+
 const char *prefix_print(const struct prefix *prefix, char out[static PREFIX_TEXT])
 {
 	char address[IP_TEXT];

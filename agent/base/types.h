@@ -28,7 +28,8 @@ struct id_range { uint32_t first, last; };	/* inclusive uids or gids */
 
 enum family { FAMILY_IPV4, FAMILY_IPV6, FAMILIES };
 
-enum { IP_TEXT = 46, PREFIX_TEXT = IP_TEXT + 4 };	/* bytes that ip_print, prefix_print need */
+/* Bytes that ip_print(), prefix_print() and ip_print_port() need. */
+enum { IP_TEXT = 46, PREFIX_TEXT = IP_TEXT + 4, IP_PORT_TEXT = IP_TEXT + 8 };
 
 /*
  * ip_parse - read one address in text form
@@ -53,6 +54,9 @@ MUST_CHECK int prefix_parse(const char *text, struct prefix *ret_prefix);
 /* Text form (RFC 5952 for IPv6) into @out of IP_TEXT or PREFIX_TEXT bytes; returns @out. */
 const char *ip_print(const struct ip *ip, char out[static IP_TEXT]);
 const char *prefix_print(const struct prefix *prefix, char out[static PREFIX_TEXT]);
+
+/* The same: "198.51.100.25:443" or "[2001:db8::25]:443". */
+const char *ip_print_port(const struct ip *ip, uint16_t port, char out[static IP_PORT_TEXT]);
 
 /* Order by family (IPv4 first), then by octets. */
 int ip_compare(const struct ip *a, const struct ip *b);

@@ -311,15 +311,6 @@ static void put_all_refusals(const struct writing *w)
 		     "outcome", limits);
 }
 
-/* "198.51.100.25:443" or "[2001:db8::25]:443". */
-static const char *print_end(const struct ip *ip, uint16_t port, char out[static IP_TEXT + 10])
-{
-	char text[IP_TEXT];
-
-	snprintf(out, IP_TEXT + 10, ip->len == 4 ? "%s:%u" : "[%s]:%u", ip_print(ip, text), port);
-	return out;
-}
-
 static const char *protocol_name(uint8_t protocol, char out[static 4])
 {
 	if (protocol == PROTOCOL_TCP)
@@ -332,7 +323,7 @@ static const char *protocol_name(uint8_t protocol, char out[static 4])
 
 static void put_ports(const struct writing *w)
 {
-	char source[IP_TEXT], to[IP_TEXT + 10], number[4];
+	char source[IP_TEXT], to[IP_PORT_TEXT], number[4];
 
 	openmetrics_family(w->text, "outbind_destination_ports", OPENMETRICS_GAUGE,
 			   "Ports that a binding uses to one destination; the busiest ten.");
@@ -344,7 +335,8 @@ static void put_ports(const struct writing *w)
 			continue;
 		begin_sample(w, &entry->row, -1);
 		openmetrics_label(w->text, "source", ip_print(&ends->source, source));
-		openmetrics_label(w->text, "destination", print_end(&ends->to, ends->port, to));
+		openmetrics_label(w->text, "destination",
+				  ip_print_port(&ends->to, ends->port, to));
 		openmetrics_label(w->text, "protocol", protocol_name(ends->protocol, number));
 		openmetrics_count(w->text, ends->n);
 	}

@@ -37,14 +37,12 @@ void method_get_dns(struct call *call)
 {
 	const struct model *model = &call->agent->now->model;
 	const struct dns_settings *dns = &model->dns;
-	char resolver[IP_TEXT + 16], ip[IP_TEXT];
+	const struct relay_endpoint *at = &dns->resolver;
+	char resolver[IP_PORT_TEXT];
 
-	if (dns->resolver.ip.len > 0)
-		(void)snprintf(resolver, sizeof resolver,
-			       dns->resolver.ip.len == 4 ? "%s:%u" : "[%s]:%u",
-			       ip_print(&dns->resolver.ip, ip), dns->resolver.port);
 	method_reply(call, json_pack("{s:o, s:o, s:o, s:o, s:I}", "resolver",
-				     method_json(dns->resolver.ip.len ? resolver : NULL),
+				     method_json(at->ip.len == 0 ? NULL
+						 : ip_print_port(&at->ip, at->port, resolver)),
 				     "hostname", method_json(model->relay.hostname),
 				     "sender_domains", json_names(&dns->domains), "blocklists",
 				     json_names(&dns->blocklists), "keep",

@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SECOND		UINT64_C(1000000)
@@ -69,16 +70,10 @@ static struct removal *find_running(const struct agent *agent, const char *name)
 	return NULL;
 }
 
-/* In brackets if a port follows that could be taken for a part of it. */
-static void print_end(char *out, size_t room, const struct ip *ip, uint16_t port)
+/* Of a protocol without ports: the address alone. */
+static const char *print_end(const struct ip *ip, uint16_t port, char out[static IP_PORT_TEXT])
 {
-	char text[IP_TEXT];
-
-	ip_print(ip, text);
-	if (port == 0)
-		snprintf(out, room, "%s", text);
-	else
-		snprintf(out, room, ip->len == 16 ? "[%s]:%u" : "%s:%u", text, port);
+	return port == 0 ? ip_print(ip, out) : ip_print_port(ip, port, out);
 }
 
 static const char *protocol_name(uint8_t protocol, char room[static 8])
@@ -102,13 +97,12 @@ static const char *protocol_name(uint8_t protocol, char room[static 8])
 /* "tcp 10.0.0.1:4000 > 203.0.113.1:25 as 192.0.2.11:4000 ESTABLISHED" */
 static char *print_connection(const struct connection *c)
 {
-	char from[IP_TEXT + 8], to[IP_TEXT + 8], source[IP_TEXT + 8], room[8], *text;
+	char from[IP_PORT_TEXT], to[IP_PORT_TEXT], source[IP_PORT_TEXT], room[8], *text;
 
-	print_end(from, sizeof from, &c->from, c->from_port);
-	print_end(to, sizeof to, &c->to, c->to_port);
-	print_end(source, sizeof source, &c->source, c->source_port);
-	if (asprintf(&text, "%s %s > %s as %s%s%s", protocol_name(c->protocol, room), from, to,
-		     source, *c->state ? " " : "", c->state) < 0)
+	if (asprintf(&text, "%s %s > %s as %s%s%s", protocol_name(c->protocol, room),
+		     print_end(&c->from, c->from_port, from), print_end(&c->to, c->to_port, to),
+		     print_end(&c->source, c->source_port, source), *c->state ? " " : "",
+		     c->state) < 0)
 		abort();
 	return text;
 }

@@ -143,12 +143,11 @@ static bool find_trust(ares_channel channel)
 
 static void set_server(struct dns_resolver *resolver, const struct dns_how *how)
 {
-	char server[IP_TEXT + 16], ip[IP_TEXT];
+	char server[IP_PORT_TEXT];
 
 	if (how->server.len == 0)
 		return;
-	(void)snprintf(server, sizeof server, how->server.len == 4 ? "%s:%u" : "[%s]:%u",
-		       ip_print(&how->server, ip), how->port ? how->port : NAMESERVER_PORT);
+	ip_print_port(&how->server, how->port ? how->port : NAMESERVER_PORT, server);
 	(void)ares_set_servers_ports_csv(resolver->channel, server);
 }
 

@@ -106,18 +106,16 @@ static void print_warmup(const struct model *model, const struct warmup *warmup,
 
 static void print_probe(const struct probe *probe, FILE *out)
 {
-	char text[IP_TEXT];
+	char text[IP_PORT_TEXT];
 
 	if (!probe)
 		return;
-	ip_print(&probe->to, text);
 	switch (probe->kind) {
 	case PROBE_TCP:
-		fprintf(out, probe->to.len == 4 ? "    probe tcp %s:%u" : "    probe tcp [%s]:%u",
-			text, probe->port);
+		fprintf(out, "    probe tcp %s", ip_print_port(&probe->to, probe->port, text));
 		break;
 	case PROBE_ICMP:
-		fprintf(out, "    probe icmp %s", text);
+		fprintf(out, "    probe icmp %s", ip_print(&probe->to, text));
 		break;
 	}
 	if (probe->every_ms % 1000)

@@ -29,15 +29,14 @@ static bool seen(struct conf *conf, enum listen_setting which, struct where key)
 
 const char *conf_relay_endpoint(const struct relay_endpoint *at, char *out, size_t room)
 {
-	char text[IP_TEXT];
+	char text[IP_PORT_TEXT];
 
 	if (at->path)
 		snprintf(out, room, "%s", at->path);
 	else if (at->ip.len == 0)
 		snprintf(out, room, "*:%u", at->port);
 	else
-		snprintf(out, room, at->ip.len == 4 ? "%s:%u" : "[%s]:%u",
-			 ip_print(&at->ip, text), at->port);
+		snprintf(out, room, "%s", ip_print_port(&at->ip, at->port, text));
 	return out;
 }
 

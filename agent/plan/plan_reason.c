@@ -19,14 +19,12 @@ struct saying {					/* what is being said, about whom */
 
 const char *plan_reason_probe(const struct probe *probe, char out[static PROBE_TEXT])
 {
-	char ip[IP_TEXT];
+	char text[IP_PORT_TEXT];
 
-	ip_print(&probe->to, ip);
 	if (probe->kind == PROBE_ICMP)
-		snprintf(out, PROBE_TEXT, "icmp %s", ip);
+		snprintf(out, PROBE_TEXT, "icmp %s", ip_print(&probe->to, text));
 	else
-		snprintf(out, PROBE_TEXT, probe->to.len == 4 ? "tcp %s:%u" : "tcp [%s]:%u", ip,
-			 probe->port);
+		snprintf(out, PROBE_TEXT, "tcp %s", ip_print_port(&probe->to, probe->port, text));
 	return out;
 }
 
