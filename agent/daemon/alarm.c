@@ -56,9 +56,7 @@ static const char *print_intended(const struct plan *plan, struct fwmark mark, e
 
 static const char *name_of(struct agent *agent, struct fwmark mark)
 {
-	uint32_t binding = sources_binding(agent, mark);
-	const char *name = binding == NO_INDEX ? NULL
-					       : agent->now->model.bindings.at[binding].name;
+	const char *name = sources_name(agent, mark);
 
 	return name ? name : "-";
 }

@@ -98,22 +98,15 @@ bool capacity_recount(struct agent *agent, struct port_use *use)
 /* Where two marks use the same pool it is one shortage, told under the first. */
 static size_t find_short(const struct capacity *capacity, const struct census_pool *pool)
 {
-	for (size_t i = 0; i < capacity->n; i++) {
-		const struct census_pool *p = &capacity->at[i].pool;
-
-		if (p->to_port == pool->to_port && p->protocol == pool->protocol &&
-		    p->outside == pool->outside && ip_equal(&p->source, &pool->source) &&
-		    ip_equal(&p->to, &pool->to))
+	for (size_t i = 0; i < capacity->n; i++)
+		if (census_same_pool(&capacity->at[i].pool, pool))
 			return i;
-	}
 	return SIZE_MAX;
 }
 
 static void say(struct agent *agent, enum log_event event, const struct port_use *use)
 {
-	uint32_t binding = sources_binding(agent, (struct fwmark){ use->mark });
-	const char *name = binding == NO_INDEX ? NULL
-					       : agent->now->model.bindings.at[binding].name;
+	const char *name = sources_name(agent, (struct fwmark){ use->mark });
 	char source[IP_TEXT], to[IP_TEXT], rest[32] = "-";
 
 	if (isfinite(use->exhausted_in))

@@ -23,7 +23,7 @@ static uint32_t hash_pool(const struct census *census, const struct census_pool 
 	return index_hash(key, sizeof key);
 }
 
-static bool same_pool(const struct census_pool *a, const struct census_pool *b)
+bool census_same_pool(const struct census_pool *a, const struct census_pool *b)
 {
 	return a->to_port == b->to_port && a->protocol == b->protocol &&
 	       a->outside == b->outside && ip_equal(&a->source, &b->source) &&
@@ -36,7 +36,7 @@ static uint32_t find_pool(const struct census *census, const struct census_pool 
 	uint32_t at;
 
 	for (size_t step = 0; (at = index_next(&census->by_pool, hash, &step)) != UINT32_MAX;)
-		if (same_pool(&census->pools.at[at], like))
+		if (census_same_pool(&census->pools.at[at], like))
 			return at;
 	return UINT32_MAX;
 }

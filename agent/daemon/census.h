@@ -55,6 +55,9 @@ void census_drop(struct census *census);
 /* Live connections of a mark (our bits), or NULL: none. Constant time. */
 const struct census_live *census_of(const struct census *census, struct fwmark mark);
 
+/* One destination, one source: what is counted does not matter. */
+bool census_same_pool(const struct census_pool *a, const struct census_pool *b);
+
 /* The same pool in another census, or NULL. */
 const struct census_pool *census_pool(const struct census *census, const struct census_pool *like);
 

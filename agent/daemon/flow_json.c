@@ -153,13 +153,11 @@ static void set_counts(const struct follow_event *event, json_t *flow)
 json_t *flow_json(struct agent *agent, const struct follow_event *event)
 {
 	const struct connection *c = &event->connection;
-	uint32_t binding = sources_binding(agent, c->mark);
 	char protocol[8];
 	json_t *flow = json_pack(
 		"{s:s, s:I, s:o, s:I, s:s, s:o, s:i, s:o, s:o, s:i, s:s, s:o, s:i, s:s, s:b, s:o}",
 		"what", news_word(event->news), "id", (json_int_t)c->id,
-		"binding", method_json(binding == NO_INDEX ? NULL
-				       : agent->now->model.bindings.at[binding].name),
+		"binding", method_json(sources_name(agent, c->mark)),
 		"mark", (json_int_t)(c->mark.host & agent->now->model.mask.host),
 		"protocol", flow_protocol(c->protocol, protocol),
 		"from", json_ip(&c->from), "from_port", c->from_port,
@@ -168,7 +166,7 @@ json_t *flow_json(struct agent *agent, const struct follow_event *event)
 		"verdict", sources_word(event->verdict),
 		"to", json_ip(&c->to), "to_port", c->to_port, "state", c->state,
 		"local", explain_to_local(&agent->facts, &c->from),
-		"rule", json_rule(agent, event, binding));
+		"rule", json_rule(agent, event, sources_binding(agent, c->mark)));
 
 	if (!flow)
 		abort();			/* no memory, or a bug in a format of ours */

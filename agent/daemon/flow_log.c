@@ -273,7 +273,6 @@ void flow_log_add(struct agent *agent, const struct follow_event *event)
 {
 	struct flow_log *log = agent->flow_log;
 	uint64_t lost = follow_lost(agent);
-	uint32_t binding;
 	char line[FLOW_RECORD];
 	struct timespec now;
 	bool wake = false;
@@ -281,12 +280,10 @@ void flow_log_add(struct agent *agent, const struct follow_event *event)
 
 	if (!log)
 		return;
-	binding = sources_binding(agent, event->connection.mark);
 	log->missed += lost - log->lost;
 	log->lost = lost;
 	clock_gettime(CLOCK_REALTIME, &now);
-	len = flow_record_print(event, binding == NO_INDEX ? NULL
-				       : agent->now->model.bindings.at[binding].name,
+	len = flow_record_print(event, sources_name(agent, event->connection.mark),
 				event->owner.mark.host & agent->now->model.mask.host, log->missed,
 				&now, line);
 	(void)pthread_mutex_lock(&log->lock);

@@ -104,13 +104,11 @@ static json_t *json_finite(double value)
 
 static json_t *json_use(struct agent *agent, const struct port_use *use)
 {
-	uint32_t binding = sources_binding(agent, (struct fwmark){ use->mark });
+	const char *name = sources_name(agent, (struct fwmark){ use->mark });
 	char source[IP_TEXT], to[IP_TEXT], protocol[8];
 
 	return json_pack("{s:o, s:s, s:s, s:i, s:s, s:b, s:I, s:I, s:I, s:o, s:o, s:o}",
-			 "binding", method_json(binding == NO_INDEX ? NULL
-				    : agent->now->model.bindings.at[binding].name),
-			 "source", ip_print(&use->pool.source, source),
+			 "binding", method_json(name), "source", ip_print(&use->pool.source, source),
 			 "to", ip_print(&use->pool.to, to), "to_port", use->pool.to_port,
 			 "protocol", flow_protocol(use->pool.protocol, protocol),
 			 "outside", use->pool.outside, "mine", (json_int_t)use->mine,

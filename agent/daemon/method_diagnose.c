@@ -65,13 +65,10 @@ static const char *say_refused(struct agent *agent, char out[static REFUSED_TEXT
 		strays.n = 0;
 	n = strays.n;
 	for (size_t i = 0; i < n && i < REFUSED_SHOWN; i++) {
-		uint32_t binding = sources_binding(agent, strays.at[i].mark);
-		const char *name = binding == NO_INDEX
-					   ? "nobody"
-					   : agent->now->model.bindings.at[binding].name;
+		const char *name = sources_name(agent, strays.at[i].mark);
 
 		len += (size_t)snprintf(out + len, REFUSED_TEXT - len, "%s%s from %s",
-					i > 0 ? ", " : "", name,
+					i > 0 ? ", " : "", name ? name : "nobody",
 					ip_print(&strays.at[i].source, ip));
 	}
 	if (n > REFUSED_SHOWN)

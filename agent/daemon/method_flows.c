@@ -82,15 +82,11 @@ static json_t *json_refused(struct agent *agent)
 
 	if (agent->kernel->read_strays(agent->kernel, &strays) < 0)
 		strays.n = 0;
-	for (size_t i = 0; i < strays.n; i++) {
-		uint32_t binding = sources_binding(agent, strays.at[i].mark);
-
+	for (size_t i = 0; i < strays.n; i++)
 		json_array_append_new(list, json_pack(
 			"{s:o, s:s}", "binding",
-			method_json(binding == NO_INDEX ? NULL
-				    : agent->now->model.bindings.at[binding].name),
-			"source", ip_print(&strays.at[i].source, text)));
-	}
+			method_json(sources_name(agent, strays.at[i].mark)), "source",
+			ip_print(&strays.at[i].source, text)));
 	free(strays.at);
 	return list;
 }

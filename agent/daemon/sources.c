@@ -69,6 +69,13 @@ uint32_t sources_binding(struct agent *agent, struct fwmark mark)
 	return number < sources->n ? sources->by_number[number] : NO_INDEX;
 }
 
+const char *sources_name(struct agent *agent, struct fwmark mark)
+{
+	uint32_t binding = sources_binding(agent, mark);
+
+	return binding == NO_INDEX ? NULL : agent->now->model.bindings.at[binding].name;
+}
+
 static bool has_row(const struct plan *plan, enum set_id set, uint32_t mark, const struct ip *ip)
 {
 	uint8_t key[KEY_MAX] = { 0 };
@@ -240,8 +247,10 @@ void sources_know(struct agent *agent, const uint32_t *ids, size_t n)
 	free(sources->known.at);
 	sources->known.at = mem_zero(n, sizeof *ids);
 	sources->known.n = n;
-	if (n > 0)
-		memcpy(sources->known.at, ids, n * sizeof *ids);
+	if (n == 0)
+		return;
+	memcpy(sources->known.at, ids, n * sizeof *ids);
+	qsort(sources->known.at, n, sizeof *ids, by_id);
 }
 
 void sources_free(struct sources *sources)

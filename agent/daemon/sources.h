@@ -23,6 +23,7 @@ const char *sources_word(enum source_verdict verdict);	/* "own", "former", ... *
 /* The binding that a ct mark stands for, by index, or NO_INDEX. Constant time, after a change
  * linear in the number of bindings once. */
 uint32_t sources_binding(struct agent *agent, struct fwmark mark);
+const char *sources_name(struct agent *agent, struct fwmark mark);	/* its name, or NULL */
 
 enum source_verdict sources_judge(struct agent *agent, const struct connection *connection);
 
@@ -34,7 +35,7 @@ size_t sources_intended(const struct plan *plan, struct fwmark mark, enum family
 /* @ops were committed: what they take from a binding's own sources stays known as former. */
 void sources_note(struct agent *agent, const struct ops *ops);
 
-/* These connections (by id of their entries, sorted) had a source that nothing explains when this
+/* These connections (by id of their entries) had a source that nothing explains when this
  * agent first looked: that may be from before a change that an earlier agent made. */
 void sources_know(struct agent *agent, const uint32_t *ids, size_t n);
 

@@ -78,13 +78,6 @@ static void stop_dump(struct survey *survey)
 	survey->dump = NULL;
 }
 
-static int by_id(const void *left, const void *right)
-{
-	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-
-	return a < b ? -1 : a > b;
-}
-
 static void finish_census(struct survey *survey)
 {
 	uint64_t rest = survey->making.took * SURVEY_CENSUS_SHARE;
@@ -101,10 +94,8 @@ static void finish_census(struct survey *survey)
 	}
 	survey->last = survey->making;
 	survey->making = (struct census){ 0 };
-	if (first && survey->unexplained.n > 0) {
-		qsort(survey->unexplained.at, survey->unexplained.n, sizeof(uint32_t), by_id);
+	if (first && survey->unexplained.n > 0)
 		sources_know(survey->agent, survey->unexplained.at, survey->unexplained.n);
-	}
 	capacity_watch(survey->agent);
 	if (survey->again)
 		survey->due = 0;		/* within a second: on_second() */
