@@ -280,6 +280,20 @@ int agent_apply_facts(struct agent *agent, struct outcome *out)
 	return r;
 }
 
+int agent_follow_facts(struct agent *agent, struct outcome *out)
+{
+	char quoted[LOG_TEXT];
+	int r = agent_apply_facts(agent, out);
+
+	agent->stale |= r < 0;
+	if (r < 0)
+		log_event(EVENT_FACTS_REFUSED, "place=%s text=%s next=retry",
+			  out->place[0] ? out->place : "-", log_quote(out->text, quoted));
+	else if (out->operations > 0 || out->replaced)
+		seen_note_now(agent);
+	return r;
+}
+
 int agent_refresh(struct agent *agent, unsigned kinds)
 {
 	AUTO(outcome_drop) struct outcome out = { 0 };
@@ -292,18 +306,12 @@ int agent_refresh(struct agent *agent, unsigned kinds)
 			  log_quote(out.text, quoted));
 	if (r == 0 && kinds & FACTS_CGROUPS && agent->cgroups)
 		cgroups_facts(agent->cgroups, &agent->facts);
-	if (r == 0) {
-		r = agent_apply_facts(agent, &out);
-		if (r < 0)
-			log_event(EVENT_FACTS_REFUSED, "place=%s text=%s next=retry",
-				  out.place[0] ? out.place : "-", log_quote(out.text, quoted));
-	}
+	if (r == 0)
+		r = agent_follow_facts(agent, &out);
 	agent->stale = r < 0;
-	if (r == 0 && (out.operations > 0 || out.replaced)) {
-		seen_note_now(agent);
+	if (r == 0 && (out.operations > 0 || out.replaced))
 		log_event(EVENT_FACTS_APPLIED, "operations=%zu replaced=%s took_us=%" PRIu64,
 			  out.operations, out.replaced ? "yes" : "no", agent_clock() - begun);
-	}
 	return r;
 }
 

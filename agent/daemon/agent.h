@@ -145,6 +145,8 @@ int agent_heal(struct agent *agent, const char *why, bool foreign);
 
 /* Compile the model in force with the facts, and apply. -errno: all is as it was, @out says why. */
 MUST_CHECK int agent_apply_facts(struct agent *agent, struct outcome *out);
+/* The same, where nobody waits for an answer: what fails is logged too, and the audit tries again. */
+int agent_follow_facts(struct agent *agent, struct outcome *out);
 
 /* The plan in force is another one: what was derived from the old one goes. */
 void agent_changed(struct agent *agent);

@@ -42,7 +42,7 @@ static int follow(struct agent *agent, const struct model *model, const struct o
 {
 	suspend_facts(agent, model, overlay);
 	probe_facts(agent, model);
-	(void)identity_facts(agent, model);
+	identity_facts(agent, model);
 	if (agent->cgroups) {
 		int r = cgroups_follow(agent->cgroups, model);
 

@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "daemon/log.h"
-#include "daemon/seen.h"
 #include "daemon/state_file.h"
 
 #include <string.h>
@@ -29,11 +28,11 @@ void identity_load(struct agent *agent)
 	agent->facts.identities = &agent->identities;
 }
 
-bool identity_facts(struct agent *agent, const struct model *model)
+void identity_facts(struct agent *agent, const struct model *model)
 {
 	uint32_t keep = model->dns.keep_s ? model->dns.keep_s : DNS_KEEP;
 
-	return identities_judge(&agent->identities, (int64_t)time(NULL), keep);
+	(void)identities_judge(&agent->identities, (int64_t)time(NULL), keep);
 }
 
 static void log_change(const struct identity *now, enum identity_check check)
@@ -79,21 +78,6 @@ static int save(struct agent *agent, struct outcome *out)
 	return state_file_close(&file, agent->state, STATE_IDENTITIES, state_write, out);
 }
 
-/* The plan again, and the kernel. */
-static int follow(struct agent *agent, struct outcome *out)
-{
-	char quoted[LOG_TEXT];
-	int r = agent_apply_facts(agent, out);
-
-	agent->stale |= r < 0;			/* the audit tries again */
-	if (r < 0)
-		log_event(EVENT_FACTS_REFUSED, "place=- text=%s next=retry",
-			  log_quote(out->text, quoted));
-	else if (out->operations > 0 || out->replaced)
-		seen_note_now(agent);
-	return r;
-}
-
 int identity_settle(struct agent *agent, size_t events, struct outcome *out)
 {
 	int r;
@@ -102,15 +86,7 @@ int identity_settle(struct agent *agent, size_t events, struct outcome *out)
 		log_event(EVENT_IDENTITY_MORE, "changes=%zu logged=%d", events,
 			  IDENTITY_EVENTS_MAX);
 	identities_follow(&agent->identities, &agent->now->model);
-	(void)identity_facts(agent, &agent->now->model);
+	identity_facts(agent, &agent->now->model);
 	r = save(agent, out);
-	return r == 0 ? follow(agent, out) : r;
-}
-
-void identity_tick(struct agent *agent)
-{
-	AUTO(outcome_drop) struct outcome out = { 0 };
-
-	if (agent->identities.n > 0 && identity_facts(agent, &agent->now->model))
-		(void)!follow(agent, &out);
+	return r == 0 ? agent_follow_facts(agent, out) : r;
 }

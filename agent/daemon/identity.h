@@ -13,8 +13,8 @@ enum { IDENTITY_EVENTS_MAX = 100 };		/* of one report; the rest is counted in on
 /* Read the file. One that cannot be trusted is as none, and said: everything is to be asked anew. */
 void identity_load(struct agent *agent);
 
-/* Which addresses count now, for a plan of @model. Returns whether any changed. */
-bool identity_facts(struct agent *agent, const struct model *model);
+/* Which addresses count now, for a plan of @model: what agreed too long ago does no more. */
+void identity_facts(struct agent *agent, const struct model *model);
 
 /* Take what @found owns; a change of what is known is an event. @events: those of this report so far. */
 void identity_take(struct agent *agent, struct identity *found, size_t *events);
@@ -25,6 +25,3 @@ void identity_take(struct agent *agent, struct identity *found, size_t *events);
  * in memory all the same, and the audit tries again.
  */
 MUST_CHECK int identity_settle(struct agent *agent, size_t events, struct outcome *out);
-
-/* From the audit: what agreed too long ago counts no more. Logs. */
-void identity_tick(struct agent *agent);

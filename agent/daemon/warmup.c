@@ -129,22 +129,13 @@ void warmup_tick(struct agent *agent)
 	AUTO(outcome_drop) struct outcome out = { 0 };
 	bool changed = false, counted = false;
 	int64_t now = wall_clock();
-	char quoted[LOG_TEXT];
-	int r;
 
 	for (size_t i = 0; i < agent->warmups.n; i++)
 		changed |= follow(agent, &agent->warmups.at[i], now, &counted);
 	if (changed || counted)
 		(void)!save(agent, changed, &out);	/* logged; the days go on */
-	if (!changed)
-		return;
-	r = agent_apply_facts(agent, &out);
-	agent->stale |= r < 0;			/* the audit tries again */
-	if (r < 0)
-		log_event(EVENT_FACTS_REFUSED, "place=- text=%s next=retry",
-			  log_quote(out.text, quoted));
-	else
-		seen_note_now(agent);
+	if (changed)
+		(void)agent_follow_facts(agent, &out);
 }
 
 /* Why @act cannot be, or NULL. */

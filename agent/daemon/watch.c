@@ -205,7 +205,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *context)
 	(void)usec;
 	if (watch->agent->now) {
 		heal(watch, "audit");
-		identity_tick(watch->agent);
+		identity_facts(watch->agent, &watch->agent->now->model);
 		if (watch->agent->cgroups && cgroups_read(watch->agent->cgroups, &changed) < 0)
 			changed = true;
 		(void)agent_refresh(watch->agent, FACTS_KERNEL | FACTS_CGROUPS);
