@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who may in at the control socket: see control_peer.c for what happens then. The rights of a peer are
- * those of connect(2) time.
+ * Who may in at the control socket: see control_peer.c for what happens then. Root may do everything,
+ * user outbind-dns report what it found and read, group outbind read; others are told what may be called.
+ * The rights of a peer are those of connect(2) time.
  *
- * Limits: 64 peers, 16 of a user who is not root (the one that was idle longest makes room, root's last);
- * 500 calls and connections a second of such a user. Calls run to their end in the event loop.
+ * Limits: 64 peers, 16 of a user who is not root. Of a user with 16 the one that was idle longest makes
+ * room, else of those with the least right. 500 calls and connections a second of a user who is not root.
+ * Calls run to their end in the event loop.
  */
 #include "daemon/control.h"
 
