@@ -48,17 +48,6 @@ static bool read_prefix(struct call *call, const char *key, bool *ret_given, str
 	return false;
 }
 
-static bool read_number(struct call *call, const char *key, json_int_t highest, json_int_t *ret,
-			bool *ret_given)
-{
-	*ret = 0;
-	*ret_given = method_number(call, key, ret);
-	if (*ret >= 0 && *ret <= highest)
-		return true;
-	method_fail_parameter(call, key);
-	return false;
-}
-
 static bool read_protocol(struct call *call, struct flow_filter *filter)
 {
 	const char *name = method_text(call, "protocol");
@@ -72,19 +61,19 @@ static bool read_protocol(struct call *call, struct flow_filter *filter)
 bool flow_filter_read(struct call *call, struct flow_filter *ret)
 {
 	struct flow_filter filter = { .mask = call->agent->now->model.mask };
-	json_int_t port, uid;
-	bool given;
+	json_int_t port = 0, uid = -1;
 
 	if (!read_binding(call, &filter) ||
 	    !read_prefix(call, "to", &filter.by_to, &filter.to) ||
 	    !read_prefix(call, "from", &filter.by_from, &filter.from) ||
-	    !read_number(call, "port", UINT16_MAX, &port, &given) ||
-	    !read_number(call, "uid", UINT32_MAX, &uid, &filter.by_uid) ||
+	    !method_number_within(call, "port", 0, UINT16_MAX, &port) ||
+	    !method_number_within(call, "uid", 0, UINT32_MAX, &uid) ||
 	    !read_protocol(call, &filter)) {
 		flow_filter_drop(&filter);
 		return false;
 	}
 	filter.to_port = (uint16_t)port;
+	filter.by_uid = uid >= 0;
 	filter.uid = (uint32_t)uid;
 	*ret = filter;
 	return true;

@@ -14,6 +14,13 @@ void answer_drop(struct answer *answer)
 	*answer = (struct answer){ 0 };
 }
 
+void answer_refuse(struct answer *answer, const char *text)
+{
+	answer_drop(answer);
+	answer->error = OUTBIND_ERROR("KernelRefused");
+	answer->parameters = json_pack("{s:o, s:n}", "text", method_json(text), "place");
+}
+
 void method_fail(struct call *call, const char *error, json_t *parameters)
 {
 	if (!parameters)
@@ -132,6 +139,21 @@ bool method_number(const struct call *call, const char *name, json_int_t *ret)
 	if (!json_is_integer(value))
 		return false;
 	*ret = json_integer_value(value);
+	return true;
+}
+
+bool method_number_within(struct call *call, const char *name, json_int_t least, json_int_t most,
+			  json_int_t *value)
+{
+	json_int_t number;
+
+	if (!method_number(call, name, &number))
+		return true;
+	if (number < least || number > most) {
+		method_fail_parameter(call, name);
+		return false;
+	}
+	*value = number;
 	return true;
 }
 

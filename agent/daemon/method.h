@@ -43,6 +43,7 @@ typedef void method_run(struct call *call);
 #undef METHOD
 
 void answer_drop(struct answer *answer);
+void answer_refuse(struct answer *answer, const char *text);	/* KernelRefused, at no place */
 
 /* Set the answer; @parameters is taken over (a failed json_pack() ends the process). */
 void method_reply(struct call *call, json_t *parameters);
@@ -59,6 +60,11 @@ void method_fail_parameter(struct call *call, const char *name);
 const char *method_text(const struct call *call, const char *name);
 bool method_true(const struct call *call, const char *name);
 bool method_number(const struct call *call, const char *name, json_int_t *ret);
+
+/* A number of @least to @most into *@value, which stays if it was left out. False with the answer set:
+ * it is another one. */
+MUST_CHECK bool method_number_within(struct call *call, const char *name, json_int_t least,
+				     json_int_t most, json_int_t *value);
 
 /* JSON string of @text; bytes that are not UTF-8 become '?'. NULL gives null. */
 json_t *method_json(const char *text);

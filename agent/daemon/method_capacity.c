@@ -125,11 +125,8 @@ static void next_capacity(struct stream *stream, struct agent *agent, struct ans
 
 	if (!capacity->made && (!now || now->serial < capacity->serial)) {
 		ret->waits = survey_is_counting(agent);
-		if (!ret->waits) {		/* the log says why */
-			ret->error = OUTBIND_ERROR("KernelRefused");
-			ret->parameters = json_pack("{s:s, s:n}", "text",
-						    "conntrack could not be read", "place");
-		}
+		if (!ret->waits)		/* the log says why */
+			answer_refuse(ret, "conntrack could not be read");
 		return;
 	}
 	if (!capacity->made)
@@ -157,10 +154,8 @@ void method_capacity(struct call *call)
 	uint64_t serial;
 	int r;
 
-	if (method_number(call, "top", &top) && (top < 1 || top > TOP_MAX)) {
-		method_fail_parameter(call, "top");
+	if (!method_number_within(call, "top", 1, TOP_MAX, &top))
 		return;
-	}
 	if (name && method_binding(call, name, &binding) < 0)
 		return;
 	capacity = mem_zero(1, sizeof *capacity);
@@ -168,9 +163,7 @@ void method_capacity(struct call *call)
 	serial = r < 0 ? 0 : survey_ask_census(agent);
 	if (serial == 0) {
 		free(capacity);
-		method_fail(call, OUTBIND_ERROR("KernelRefused"),
-			    json_pack("{s:s, s:n}", "text", "conntrack could not be read",
-				      "place"));
+		answer_refuse(&call->answer, "conntrack could not be read");
 		return;
 	}
 	capacity->stream = (struct stream){ .next = next_capacity, .free = free_capacity,

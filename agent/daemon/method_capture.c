@@ -154,10 +154,7 @@ static void fail_start(struct call *call, int r, const struct kernel_error *erro
 			    json_pack("{s:s}", "text",
 				      "this netlink group is captured to already"));
 	else
-		method_fail(call, OUTBIND_ERROR("KernelRefused"),
-			    json_pack("{s:o, s:n}", "text",
-				      method_json(error->text[0] ? error->text : strerror(-r)),
-				      "place"));
+		answer_refuse(&call->answer, error->text[0] ? error->text : strerror(-r));
 }
 
 /* Everything is known: make the rules. */
@@ -208,11 +205,8 @@ void method_capture(struct call *call)
 	json_int_t group = 0;
 	uint32_t index;
 
-	(void)method_number(call, "group", &group);
-	if (group < 1 || group > UINT16_MAX) {
-		method_fail_parameter(call, "group");
+	if (!method_number_within(call, "group", 1, UINT16_MAX, &group))
 		return;
-	}
 	if (!find_client(call, &kind, client)) {
 		method_fail_parameter(call, *kind ? kind : "binding");
 		return;

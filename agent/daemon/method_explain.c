@@ -40,22 +40,21 @@ static bool take_destination(struct call *call, struct packet *packet)
 	const char *source = method_text(call, "source");
 	json_int_t mark = 0, port = 0;
 
-	(void)method_number(call, "mark", &mark);
-	(void)method_number(call, "port", &port);
+	if (ip_parse(method_text(call, "to"), &packet->to) < 0) {
+		method_fail_parameter(call, "to");
+		return false;
+	}
+	if (source && (ip_parse(source, &packet->source) < 0 ||
+		       packet->source.len != packet->to.len)) {
+		method_fail_parameter(call, "source");
+		return false;
+	}
+	if (!method_number_within(call, "mark", 0, UINT32_MAX, &mark) ||
+	    !method_number_within(call, "port", 0, UINT16_MAX, &port))
+		return false;
 	packet->mark.host = (uint32_t)mark;
 	packet->port = (uint16_t)port;
-	if (ip_parse(method_text(call, "to"), &packet->to) < 0)
-		method_fail_parameter(call, "to");
-	else if (source && (ip_parse(source, &packet->source) < 0 ||
-			    packet->source.len != packet->to.len))
-		method_fail_parameter(call, "source");
-	else if (mark < 0 || mark > UINT32_MAX)
-		method_fail_parameter(call, "mark");
-	else if (port < 0 || port > UINT16_MAX)
-		method_fail_parameter(call, "port");
-	else
-		return take_protocol(call, packet);
-	return false;
+	return take_protocol(call, packet);
 }
 
 static size_t print_range(const uint8_t *at, uint8_t len, char *out, size_t room)

@@ -29,6 +29,7 @@ struct flows_stream {
 	bool begun;
 	uid_t user;
 	json_t *flows;				/* of the piece in the making */
+	struct net_settings settings;		/* of when the call came: read from several files */
 };
 
 /* A user may have STREAMS_OF_USER, so that others find some of all of them left. */
@@ -91,15 +92,12 @@ static json_t *json_refused(struct agent *agent)
 	return list;
 }
 
-static json_t *json_piece(struct agent *agent, json_t *flows, uint64_t lost, bool refused)
+static json_t *json_piece(const struct flows_stream *flows, json_t *list, uint64_t lost,
+			  bool refused)
 {
-	struct net_settings settings = { 0 };
-
-	if (agent->kernel->read_settings(agent->kernel, &settings) < 0)
-		settings = (struct net_settings){ 0 };
-	return json_pack("{s:o, s:I, s:b, s:b, s:o}", "flows", flows, "lost", (json_int_t)lost,
-			 "counts", settings.counts, "times", settings.times, "refused",
-			 refused ? json_refused(agent) : json_array());
+	return json_pack("{s:o, s:I, s:b, s:b, s:o}", "flows", list, "lost", (json_int_t)lost,
+			 "counts", flows->settings.counts, "times", flows->settings.times,
+			 "refused", refused ? json_refused(flows->agent) : json_array());
 }
 
 static void take_live(void *context, enum flow_news news, const struct connection *c)
@@ -126,16 +124,16 @@ static void next_live(struct stream *stream, struct agent *agent, struct answer 
 	struct flows_stream *flows = (struct flows_stream *)stream;
 	int r = 1;
 
+	(void)agent;
 	flows->flows = json_array();
 	for (int i = 0; i < READS_OF_PIECE && r == 1 && json_array_size(flows->flows) == 0; i++)
 		r = flows->dump->read(flows->dump, 1, take_live, flows);
 	if (r < 0) {
 		json_decref(flows->flows);
-		ret->error = OUTBIND_ERROR("KernelRefused");
-		ret->parameters = json_pack("{s:s, s:n}", "text", strerror(-r), "place");
+		answer_refuse(ret, strerror(-r));
 		return;
 	}
-	ret->parameters = json_piece(agent, flows->flows, 0, r == 0);
+	ret->parameters = json_piece(flows, flows->flows, 0, r == 0);
 	ret->continues = r == 1;
 }
 
@@ -162,19 +160,14 @@ static void next_news(struct stream *stream, struct agent *agent, struct answer 
 	json_t *list = json_array();
 	uint64_t lost = flows->begun ? add_news(flows, list) : 0;
 
+	(void)agent;
 	ret->waits = flows->begun && json_array_size(list) == 0 && lost == 0;
 	ret->continues = !ret->waits;
 	if (ret->waits)
 		json_decref(list);
 	else
-		ret->parameters = json_piece(agent, list, lost, !flows->begun);
+		ret->parameters = json_piece(flows, list, lost, !flows->begun);
 	flows->begun = true;
-}
-
-static void fail_kernel(struct call *call, int r)
-{
-	method_fail(call, OUTBIND_ERROR("KernelRefused"),
-		    json_pack("{s:s, s:n}", "text", strerror(-r), "place"));
 }
 
 /* Takes what is in @filter. */
@@ -182,6 +175,7 @@ static void begin(struct call *call, struct flow_filter *filter, struct flow_rea
 		  uint64_t position)
 {
 	struct flows_stream *flows = mem_zero(1, sizeof *flows);
+	struct kernel *kernel = call->agent->kernel;
 
 	flows->stream = (struct stream){ .next = dump ? next_live : next_news,
 					 .free = free_flows, .slow = true };
@@ -191,6 +185,8 @@ static void begin(struct call *call, struct flow_filter *filter, struct flow_rea
 	flows->position = position;
 	flows->lost = follow_lost(call->agent);
 	flows->user = call->agent->asked_by;
+	if (kernel->read_settings(kernel, &flows->settings) < 0)
+		flows->settings = (struct net_settings){ 0 };
 	method_stream(call, &flows->stream);
 }
 
@@ -210,7 +206,7 @@ static void give_up(struct call *call, struct flow_filter *filter, int r)
 {
 	flow_filter_drop(filter);
 	leave(call->agent, call->agent->asked_by);
-	fail_kernel(call, r);
+	answer_refuse(&call->answer, strerror(-r));
 }
 
 void method_list_flows(struct call *call)

@@ -139,25 +139,12 @@ static void next_rank(struct stream *stream, struct agent *agent, struct answer 
 }
 
 /* False with the call answered. */
-static bool read_number(struct call *call, const char *name, json_int_t least, size_t *value)
-{
-	json_int_t number;
-
-	if (!method_number(call, name, &number))
-		return true;
-	if (number >= least && number <= RANK_SHOWN_MAX) {
-		*value = (size_t)number;
-		return true;
-	}
-	method_fail_parameter(call, name);
-	return false;
-}
-
 static bool read_query(struct call *call, struct rank_query *query)
 {
 	const char *sort = method_text(call, "sort");
+	json_int_t first = 0, limit = SHOWN_DEFAULT;
 
-	*query = (struct rank_query){ .key = RANK_BY_CONNECTIONS, .n = SHOWN_DEFAULT,
+	*query = (struct rank_query){ .key = RANK_BY_CONNECTIONS,
 				      .reverse = method_true(call, "reverse") };
 	if (sort)
 		query->key = rank_word(sort);
@@ -165,9 +152,11 @@ static bool read_query(struct call *call, struct rank_query *query)
 		method_fail_parameter(call, "sort");
 		return false;
 	}
-	if (!read_number(call, "first", 0, &query->first) ||
-	    !read_number(call, "limit", 1, &query->n))
+	if (!method_number_within(call, "first", 0, RANK_SHOWN_MAX, &first) ||
+	    !method_number_within(call, "limit", 1, RANK_SHOWN_MAX, &limit))
 		return false;
+	query->first = (size_t)first;
+	query->n = (size_t)limit;
 	if (query->first + query->n > RANK_SHOWN_MAX) {
 		method_fail_parameter(call, "first");
 		return false;

@@ -83,10 +83,7 @@ void method_render(struct call *call)
 	r = agent->render(&agent->options->kernel, &agent->now->plan, agent_cgroup_path, agent,
 			  &text, &error);
 	if (r < 0)
-		method_fail(call, OUTBIND_ERROR("KernelRefused"),
-			    json_pack("{s:o, s:n}", "text",
-				      method_json(error.text[0] ? error.text : strerror(-r)),
-				      "place"));
+		answer_refuse(&call->answer, error.text[0] ? error.text : strerror(-r));
 	else
 		method_stream_text(call, text);
 }

@@ -214,12 +214,6 @@ void method_reload(struct call *call)
 				     method_json_problems(&out.problems)));
 }
 
-static void fail_exec(struct call *call, const char *text)
-{
-	method_fail(call, OUTBIND_ERROR("KernelRefused"),
-		    json_pack("{s:s, s:n}", "text", text, "place"));
-}
-
 void method_prepare_exec(struct call *call)
 {
 	struct agent *agent = call->agent;
@@ -234,17 +228,18 @@ void method_prepare_exec(struct call *call)
 		return;
 	}
 	if (!agent->cgroups) {
-		fail_exec(call, "no cgroup2 file system on this host");
+		answer_refuse(&call->answer, "no cgroup2 file system on this host");
 		return;
 	}
 	r = cgroups_find_exec(agent->cgroups, name, method_true(call, "slice"), &path, &there);
 	if (r < 0) {
 		snprintf(text, sizeof text, "cannot look at the cgroup: %s", strerror(-r));
-		fail_exec(call, text);
+		answer_refuse(&call->answer, text);
 		return;
 	}
 	if (there && agent_refresh(agent, FACTS_CGROUPS) < 0)
-		fail_exec(call, "the element of the cgroup is not in the kernel; see the log");
+		answer_refuse(&call->answer,
+			      "the element of the cgroup is not in the kernel; see the log");
 	else
 		method_reply(call, json_pack("{s:o, s:b}", "cgroup", method_json(path), "ready",
 					     there));
@@ -253,7 +248,8 @@ void method_prepare_exec(struct call *call)
 void method_settle(struct call *call)
 {
 	if (agent_settle(call->agent) < 0)
-		fail_exec(call, "an element of a cgroup is not in the kernel; see the log");
+		answer_refuse(&call->answer,
+			      "an element of a cgroup is not in the kernel; see the log");
 	else
 		method_reply(call, json_object());
 }
