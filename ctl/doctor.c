@@ -7,9 +7,12 @@
 
 #include "agent.h"
 #include "answer.h"
+#include "owner.h"
 #include "reply.h"
 #include "verbs.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { OPTION_CONFIG };
@@ -90,6 +93,29 @@ static void print(const struct ctl *ctl, const json_t *reply)
 	(void)fputc('\n', ctl->out);
 }
 
+/* The agent sees no other process: whose number the owner of a table has is looked for here. */
+static void name_owner(json_t *finding)
+{
+	long long port = reply_number(finding, "owner");
+	const char *evidence = reply_text(finding, "evidence");
+	char command[OWNER_COMMAND], *text = NULL;
+
+	if (port <= 0 || port > INT_MAX || !owner_command((int)port, command))
+		return;
+	if (asprintf(&text, "%s, the number of process %s", evidence, command) < 0)
+		abort();
+	(void)json_object_set_new(finding, "evidence", json_string(text));
+	free(text);
+}
+
+static void name_owners(const json_t *reply)
+{
+	const json_t *findings = reply_member(reply, "findings");
+
+	for (size_t i = 0; i < json_array_size(findings); i++)
+		name_owner(json_array_get(findings, i));
+}
+
 int doctor_ask(struct ctl *ctl, const char *config, json_t **ret_reply)
 {
 	AUTO(json_drop) json_t *status = NULL;
@@ -100,10 +126,13 @@ int doctor_ask(struct ctl *ctl, const char *config, json_t **ret_reply)
 		r = agent_ask(ctl, "Diagnose", NULL, ret_reply);
 		if (r == CTL_DONE && json_is_false(json_object_get(*ret_reply, "clock")))
 			doctor_add_clock(*ret_reply);
-		return r;
+	} else {
+		*ret_reply = doctor_alone(ctl, config, r == CTL_DENIED);
+		r = CTL_DONE;
 	}
-	*ret_reply = doctor_alone(ctl, config, r == CTL_DENIED);
-	return CTL_DONE;
+	if (r == CTL_DONE)
+		name_owners(*ret_reply);
+	return r;
 }
 
 static int doctor_run(struct ctl *ctl, const struct arguments *args)

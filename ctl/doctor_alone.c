@@ -27,13 +27,15 @@ static json_t *json_findings(const struct findings *findings)
 
 	for (size_t i = 0; i < findings->n; i++) {
 		const struct finding *finding = &findings->at[i];
+		json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:o}", "severity",
+					 finding_severity(finding->severity), "about",
+					 finding->about, "text", json_or_null(finding->text),
+					 "evidence", json_or_null(finding->evidence), "remedy",
+					 json_or_null(finding->remedy));
 
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "severity",
-					finding_severity(finding->severity), "about",
-					finding->about, "text", json_or_null(finding->text),
-					"evidence", json_or_null(finding->evidence), "remedy",
-					json_or_null(finding->remedy)));
+		if (finding->owner)
+			(void)json_object_set_new(json, "owner", json_integer(finding->owner));
+		json_array_append_new(list, json);
 	}
 	return list;
 }

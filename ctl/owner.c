@@ -2,6 +2,7 @@
 /* See owner.h; proc(5), /proc/PID/fd. */
 #include "owner.h"
 
+#include "base/ascii.h"
 #include "base/mem.h"
 #include "reply.h"
 
@@ -31,7 +32,7 @@ void owners_drop(struct owners *owners)
 	*owners = (struct owners){ 0 };
 }
 
-static void read_command(int pid, char out[static OWNER_COMMAND])
+bool owner_command(int pid, char out[static OWNER_COMMAND])
 {
 	char path[64];
 	FILE *file;
@@ -43,6 +44,8 @@ static void read_command(int pid, char out[static OWNER_COMMAND])
 	out[strcspn(out, "\n")] = '\0';
 	if (file)
 		(void)fclose(file);
+	ascii_show(out, strlen(out), out);
+	return out[0] != '\0';
 }
 
 static void read_sockets(struct owners *owners, int pid)
@@ -61,7 +64,7 @@ static void read_sockets(struct owners *owners, int pid)
 		if (sscanf(target, "socket:[%u]", &owner.inode) != 1)
 			continue;
 		if (!owner.command[0])
-			read_command(pid, owner.command);
+			(void)owner_command(pid, owner.command);
 		index_add(&owners->by_inode, index_hash(&owner.inode, sizeof owner.inode),
 			  (uint32_t)owners->sockets.n);
 		PUSH(&owners->sockets, owner);

@@ -37,6 +37,9 @@ const struct owner *owners_find(const struct owners *owners, uint32_t inode);	/*
 bool owners_has(const struct owners *owners, uint32_t inode, int pid);
 const char *owners_cgroup(const struct owners *owners, uint64_t id);		/* or NULL */
 
+/* The name of a process, as far as it is printable; false: there is none, or it may not be seen. */
+bool owner_command(int pid, char out[static OWNER_COMMAND]);
+
 /* The unit that a cgroup path ends in or lies in ("nginx.service"), in @out, or NULL: there is none. */
 const char *owner_unit(const char *path, char *out, size_t room);
 

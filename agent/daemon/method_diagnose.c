@@ -18,10 +18,15 @@ enum { FILES_MAX = 64 };			/* of a configuration, whose rights are looked at */
 
 static json_t *json_finding(const struct finding *finding)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "severity",
-			 finding_severity(finding->severity), "about", finding->about, "text",
-			 method_json(finding->text), "evidence", method_json(finding->evidence),
-			 "remedy", method_json(finding->remedy));
+	json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:o}", "severity",
+				 finding_severity(finding->severity), "about", finding->about,
+				 "text", method_json(finding->text), "evidence",
+				 method_json(finding->evidence), "remedy",
+				 method_json(finding->remedy));
+
+	if (finding->owner)
+		json_object_set_new(json, "owner", json_integer(finding->owner));
+	return json;
 }
 
 static void look_below(struct host *host, enum host_file_kind kind, const char *dir,

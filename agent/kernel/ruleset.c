@@ -6,7 +6,6 @@
  */
 #include "kernel/ruleset.h"
 
-#include "base/ascii.h"
 #include "base/mem.h"
 #include "kernel/attributes.h"
 #include "kernel/channel.h"
@@ -105,25 +104,6 @@ static uint8_t family_number(const char *name)
 	return NFPROTO_UNSPEC;
 }
 
-/* The name of a process, as nft shows it beside a table with an owner; the port is its number unless
- * it has several sockets. */
-static const char *program_of(struct arena *arena, uint32_t port)
-{
-	char path[64], name[64] = "";
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%u/comm", port);
-	file = fopen(path, "re");
-	if (!file)
-		return NULL;
-	if (!fgets(name, sizeof name, file))
-		name[0] = '\0';
-	fclose(file);
-	name[strcspn(name, "\n")] = '\0';
-	ascii_show(name, strlen(name), name);
-	return name[0] ? arena_text(arena, name, strlen(name)) : NULL;
-}
-
 static int take_table(const struct nlmsghdr *message, void *context)
 {
 	struct reading *reading = context;
@@ -142,8 +122,6 @@ static int take_table(const struct nlmsghdr *message, void *context)
 	}
 	table.name = arena_text(&foreign->arena, name, strlen(name));
 	table.port = attributes_be32(all, NFTA_TABLE_OWNER);
-	if (table.port)
-		table.program = program_of(&foreign->arena, table.port);
 	PUSH(&foreign->tables, table);
 	return 0;
 }

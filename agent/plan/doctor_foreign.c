@@ -69,7 +69,8 @@ static const char *say_where(const struct seen *seen, const struct foreign_chain
 	return out;
 }
 
-/* "rule 7: oifname "eth0" masquerade; and 2 more; table owned by firewalld (pid 812)". */
+/* "rule 7: oifname "eth0" masquerade; and 2 more; the table is owned by netlink port 812". Who that is only
+ * outbindctl may look for.. */
 static void add_evidence(const struct seen *seen, struct findings *findings)
 {
 	const struct foreign_table *table = seen->table;
@@ -78,10 +79,7 @@ static void add_evidence(const struct seen *seen, struct findings *findings)
 
 	if (seen->n > 1)
 		(void)snprintf(more, sizeof more, "; and %zu more like it", seen->n - 1);
-	if (table->port && table->program)
-		(void)snprintf(owner, sizeof owner, "; the table is owned by %s (pid %" PRIu32 ")",
-			       table->program, table->port);
-	else if (table->port)
+	if (table->port)
 		(void)snprintf(owner, sizeof owner,
 			       "; the table is owned by netlink port %" PRIu32, table->port);
 	else if (likely)
@@ -89,6 +87,7 @@ static void add_evidence(const struct seen *seen, struct findings *findings)
 	finding_evidence(findings, "%s %" PRIu64 ": %s%s%s",
 			 table->legacy ? "rule number" : "rule handle", seen->act->rule,
 			 seen->act->text, more, owner);
+	finding_owner(findings, table->port);
 }
 
 /* How to have a chain pass over what carries a number of ours. */
@@ -99,9 +98,8 @@ static void add_exemption(const struct doctor *doctor, const struct seen *seen,
 
 	if (seen->table->port)
 		finding_remedy(findings,
-			       "only %s can change this table: have it pass over packets with "
-			       "ct mark & 0x%x != 0",
-			       seen->table->program ? seen->table->program : "its owner", mask);
+			       "only its owner can change this table: have it pass over packets with "
+			       "ct mark & 0x%x != 0", mask);
 	else if (seen->table->legacy)
 		finding_remedy(findings,
 			       "%s -t %s -I %s -m connmark ! --mark 0/0x%x -j RETURN",

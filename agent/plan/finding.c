@@ -65,6 +65,12 @@ void finding_remedy(struct findings *findings, const char *format, ...)
 	va_end(arguments);
 }
 
+void finding_owner(struct findings *findings, uint32_t port)
+{
+	if (findings->left_out == 0)
+		findings->at[findings->n - 1].owner = port;
+}
+
 const char *finding_print(const struct finding *finding, char out[static FINDING_TEXT])
 {
 	if (finding->remedy)

@@ -5,6 +5,7 @@
 #include "base/own.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * NOTE: worth knowing, nothing to mend; it does not count as a finding for exit codes. WARNING:
@@ -18,6 +19,7 @@ struct finding {
 	char *text;				/* one line: what is wrong and what comes of it */
 	char *evidence;				/* what was found where; NULL: the text says it */
 	char *remedy;				/* the command that mends it; NULL: there is none */
+	uint32_t owner;				/* netlink port of who owns the table it is about; 0: nobody */
 };
 
 enum { FINDINGS_MAX = 400 };			/* of one list; further ones are counted */
@@ -33,6 +35,7 @@ void finding_add(struct findings *findings, enum severity severity, const char *
 /* Of the one that was added last; nothing if it was left out. */
 void finding_evidence(struct findings *findings, const char *format, ...) PRINTF(2, 3);
 void finding_remedy(struct findings *findings, const char *format, ...) PRINTF(2, 3);
+void finding_owner(struct findings *findings, uint32_t port);
 
 /* In one line: "text: `remedy`", cut to fit; returns @out. */
 enum { FINDING_TEXT = 512 };

@@ -26,8 +26,7 @@ enum foreign_kind {
 struct foreign_table {
 	const char *family;			/* "ip", "ip6", "inet", "netdev", ... */
 	const char *name;
-	uint32_t port;				/* netlink port of who owns it; 0: nobody */
-	const char *program;			/* name of the process with that number, or NULL */
+	uint32_t port;				/* netlink port of who owns it, as a rule its pid; 0: nobody */
 	bool legacy;				/* of x_tables (iptables-legacy), not of nf_tables */
 };
 

@@ -258,8 +258,8 @@ def _():
                                      "add chain ip mine c { type nat hook postrouting priority 5; }\\n"
                                      "add rule ip mine c snat to 198.51.100.30\\n'; sleep 20) | exec nft -i"])
         mine = wait_for("the owned table", lambda: findings(agent, "source-nat"))[0]
-        has("owner", mine["evidence"], "the table is owned by nft (pid ")
-        has("owner", mine["remedy"], "only nft can change this table")
+        has("owner", mine["evidence"], "the table is owned by netlink port ", ", the number of process nft")
+        has("owner", mine["remedy"], "only its owner can change this table")
         lab.end(owner)
 
 

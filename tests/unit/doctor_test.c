@@ -125,7 +125,6 @@ static void snat_owned(struct sick *s)
 {
 	snat_before(s);
 	s->host.foreign.tables.at[0].port = 812;
-	s->host.foreign.tables.at[0].program = "firewalld";
 }
 static void snat_legacy6(struct sick *s)
 {
@@ -303,7 +302,7 @@ static const struct {
 	  "chain deeper (from base, hook postrouting, priority -50)", "TEXT", "nat deeper ct mark" },
 	{ "SNAT that no jump leads to", snat_by_map, "note source-nat", "perhaps a map", "TEXT", NULL },
 	{ "SNAT in a table with an owner", snat_owned, "error source-nat", "chain POSTROUTING",
-	  "owned by firewalld (pid 812)", "only firewalld can change this table" },
+	  "the table is owned by netlink port 812", "only its owner can change this table" },
 	{ "SNAT of iptables-legacy", snat_legacy6, "error source-nat", "iptables-legacy table ip6 nat",
 	  "rule number 7", "ip6tables-legacy -t nat -I POSTROUTING -m connmark ! --mark 0/0x1fff" },
 	{ "a rewrite behind the guard", rewrite_late, "error source-rewrite", "nothing stops it", "TEXT",
