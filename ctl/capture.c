@@ -12,6 +12,7 @@
 #include "pcapng.h"
 #include "privilege.h"
 #include "reply.h"
+#include "subject.h"
 #include "verbs.h"
 
 #include <fcntl.h>
@@ -117,8 +118,7 @@ static int read_client(struct ctl *ctl, const struct arguments *args, json_t *pa
 		ctl_complain(ctl, "pid: expected a number, got '%s'", value);
 		return CTL_USAGE;
 	}
-	json_object_set_new(parameters, "pid", json_integer(pid));
-	return CTL_DONE;
+	return subject_add(ctl, parameters, pid, true, false);
 }
 
 static int open_log(struct capturing *capturing, json_t *parameters)

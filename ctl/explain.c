@@ -2,11 +2,12 @@
 /*
  * outbindctl explain: what would happen to a first packet, and whether the kernel would do the same
  * as the plan. Addresses and numbers are checked here, names (users, units) by the agent, because
- * it is the agent's view of them that counts.
+ * it is the agent's view of them that counts. Processes are looked at here: the agent sees none.
  */
 #include "agent.h"
 #include "answer.h"
 #include "reply.h"
+#include "subject.h"
 #include "verbs.h"
 
 #include "base/types.h"
@@ -38,10 +39,10 @@ static const long long highest[] = {
 	[ABOUT_PROTOCOL] = 0,
 };
 
-static int add_number(struct ctl *ctl, json_t *parameters, enum about about, const char *text)
+static int read_number(struct ctl *ctl, enum about about, const char *text, long long *ret)
 {
-	char *end;
 	long long value;
+	char *end;
 
 	errno = 0;
 	value = strtoll(text, &end, 0);
@@ -50,8 +51,31 @@ static int add_number(struct ctl *ctl, json_t *parameters, enum about about, con
 			     options[about].name, highest[about], text);
 		return CTL_USAGE;
 	}
+	*ret = value;
+	return CTL_DONE;
+}
+
+static int add_number(struct ctl *ctl, json_t *parameters, enum about about, const char *text)
+{
+	long long value;
+	int r = read_number(ctl, about, text, &value);
+
+	if (r != CTL_DONE)
+		return r;
 	return json_object_set_new(parameters, options[about].name, json_integer(value)) == 0 ?
 		       CTL_DONE : CTL_REFUSED;
+}
+
+/* What a process is, but for what is said beside it; a user's name brings its own group. */
+static int add_process(struct ctl *ctl, json_t *parameters, const struct arguments *args)
+{
+	const char *user = args->value[ABOUT_USER];
+	bool by_name = user && (!*user || user[strspn(user, "0123456789")]);
+	long long pid;
+	int r = read_number(ctl, ABOUT_PID, args->value[ABOUT_PID], &pid);
+
+	return r == CTL_DONE ? subject_add(ctl, parameters, pid, !user,
+					   !by_name && !args->value[ABOUT_GROUP]) : r;
 }
 
 static int add_option(struct ctl *ctl, json_t *parameters, enum about about, const char *text)
@@ -83,8 +107,10 @@ static int add_options(struct ctl *ctl, json_t *parameters, const struct argumen
 		return CTL_USAGE;
 	}
 	for (size_t i = 0; r == CTL_DONE && options[i].name; i++)
-		if (args->value[i])
+		if (args->value[i] && i != ABOUT_PID)
 			r = add_option(ctl, parameters, (enum about)i, args->value[i]);
+	if (r == CTL_DONE && args->value[ABOUT_PID])
+		r = add_process(ctl, parameters, args);
 	return r;
 }
 

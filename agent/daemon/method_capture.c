@@ -93,12 +93,13 @@ static void add_of_client(struct call *call, struct numbered *numbered, const ch
 			add_number(numbered, i);
 }
 
-/* The client's parameter: its name and, as rules are written, its text. False: not exactly one. */
+/* The client's parameter: its name and, as rules are written, its text. False: not exactly one. Of a
+ * process it is what its user sends from its cgroup. */
 static bool find_client(const struct call *call, const char **ret_kind,
 			char text[static OUTCOME_TEXT])
 {
-	static const char *const kinds[] = { "binding", "unit", "cgroup", "user", "source" };
-	json_int_t pid;
+	static const char *const kinds[] = { "binding", "unit", "cgroup", "source", "user" };
+	const char *of_process = method_text(call, "process_cgroup"), *user;
 	int n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
@@ -108,12 +109,12 @@ static bool find_client(const struct call *call, const char **ret_kind,
 				       method_text(call, kinds[i]));
 			n++;
 		}
-	if (method_number(call, "pid", &pid)) {
-		*ret_kind = "pid";
-		(void)snprintf(text, OUTCOME_TEXT, "pid %lld", (long long)pid);
-		n++;
-	}
-	return n == 1;
+	if (!of_process)
+		return n == 1;
+	user = method_text(call, "user");
+	*ret_kind = "process_cgroup";
+	(void)snprintf(text, OUTCOME_TEXT, "user %s in cgroup %s", user ? user : "-", of_process);
+	return n == 1 && user;
 }
 
 /* Who sends, into @wanted. False with the answer set. */

@@ -7,7 +7,6 @@
 #include "plan/explain.h"
 
 #include <pwd.h>
-#include <stdio.h>
 #include <string.h>
 
 void method_fail_not_found(struct call *call, const char *what, const char *name)
@@ -77,55 +76,27 @@ static bool take_cgroup(struct call *call, const char *what, const char *name, c
 	return false;
 }
 
-/* File system uid and gid, the fourth number each: what a socket of the process is made with. */
-static int read_ids(int pid, struct packet *packet)
+/* Of a process, by what its own file says: outside of our cgroup root no rule can name it. */
+static bool take_process(struct call *call, const char *path, struct packet *packet)
 {
-	AUTO(mem_drop) char *line = NULL;
-	char path[64];
-	size_t room = 0;
-	FILE *file;
+	AUTO(mem_drop) char *below = NULL;
 
-	snprintf(path, sizeof path, "/proc/%d/status", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (getline(&line, &room, file) >= 0) {
-		if (sscanf(line, "Uid: %*u %*u %*u %u", &packet->uid) == 1)
-			packet->has_uid = true;
-		if (sscanf(line, "Gid: %*u %*u %*u %u", &packet->gid) == 1)
-			packet->has_gid = true;
-	}
-	fclose(file);
-	return packet->has_uid && packet->has_gid ? 0 : -ESRCH;
-}
-
-static bool take_process(struct call *call, json_int_t pid, struct packet *packet)
-{
-	AUTO(mem_drop) char *path = NULL;
-	char name[32];
-
-	snprintf(name, sizeof name, "%" JSON_INTEGER_FORMAT, pid);
-	if (pid <= 0 || pid > INT32_MAX || read_ids((int)pid, packet) < 0) {
-		method_fail_not_found(call, "process", name);
-		return false;
-	}
 	if (!call->agent->cgroups)
 		return true;
-	if (cgroups_of_process(call->agent->cgroups, (int)pid, &path) < 0)
-		path = NULL; /* outside of our cgroup root: no rule can name it */
-	return !path || take_cgroup(call, "cgroup", path, path, packet);
+	if (cgroups_below(call->agent->cgroups, path, &below) < 0)
+		below = NULL;
+	return !below || take_cgroup(call, "cgroup", below, below, packet);
 }
 
-/* Of unit, cgroup and pid at most one. */
+/* Of unit, cgroup and process_cgroup at most one. */
 static bool take_place(struct call *call, struct packet *packet)
 {
-	const char *unit = method_text(call, "unit"), *cgroup = method_text(call, "cgroup");
+	const char *unit = method_text(call, "unit"), *cgroup = method_text(call, "cgroup"),
+		   *of_process = method_text(call, "process_cgroup");
 	const struct cgroups *cgroups = call->agent->cgroups;
-	json_int_t pid;
-	bool has_pid = method_number(call, "pid", &pid);
 
-	if (!!unit + !!cgroup + has_pid > 1) {
-		method_fail_parameter(call, unit && cgroup ? "cgroup" : "pid");
+	if (!!unit + !!cgroup + !!of_process > 1) {
+		method_fail_parameter(call, unit && cgroup ? "cgroup" : "process_cgroup");
 		return false;
 	}
 	if (unit)
@@ -133,7 +104,7 @@ static bool take_place(struct call *call, struct packet *packet)
 				   cgroups ? cgroups_unit_path(cgroups, unit) : NULL, packet);
 	if (cgroup)
 		return take_cgroup(call, "cgroup", cgroup, cgroup, packet);
-	return !has_pid || take_process(call, pid, packet);
+	return !of_process || take_process(call, of_process, packet);
 }
 
 bool method_take_sender(struct call *call, struct packet *packet)

@@ -30,3 +30,10 @@ bool rate_take(struct rates *rates, struct rate_limit limit, uid_t uid, uint64_t
 	bucket->full = full + one;
 	return true;
 }
+
+void rate_owe(struct rates *rates, struct rate_limit limit, uid_t uid, uint64_t now, uint32_t n)
+{
+	struct rate_bucket *bucket = find(rates, uid);
+
+	bucket->full = (bucket->full > now ? bucket->full : now) + n * (USEC / limit.per_second);
+}

@@ -28,3 +28,6 @@ struct rates {					/* zero: nobody has asked yet */
  * the bucket that is nearest to full is given to the next: it forgets least.
  */
 bool rate_take(struct rates *rates, struct rate_limit limit, uid_t uid, uint64_t now);
+
+/* @n more that @uid has taken already, beyond the burst too: it waits the longer for the next. */
+void rate_owe(struct rates *rates, struct rate_limit limit, uid_t uid, uint64_t now, uint32_t n);

@@ -90,33 +90,6 @@ struct refusal tag_check_socket(int fd, bool ret[static FAMILIES])
 	return none;
 }
 
-static bool allow_matches(const struct allow *allow, const struct tag_peer *peer)
-{
-	switch (allow->kind) {
-	case PEER_USER:
-		return peer->credentials.uid >= allow->ids.first &&
-		       peer->credentials.uid <= allow->ids.last;
-	case PEER_GROUP:
-		return peer_in_groups(&peer->credentials, allow->ids.first, allow->ids.last);
-	case PEER_CGROUP:
-		return peer->cgroup && model_cgroup_below(peer->cgroup, allow->path);
-	}
-	return false;
-}
-
-bool tag_allowed(const struct model *model, const struct tag_peer *peer, uint32_t index)
-{
-	const struct binding *binding;
-
-	if (peer->trusted || index == NO_INDEX)
-		return peer->trusted;
-	binding = &model->bindings.at[index];
-	for (uint32_t i = 0; i < binding->n_allows; i++)
-		if (allow_matches(&binding->allows[i], peer))
-			return true;
-	return false;
-}
-
 static struct refusal check_usable(const struct plan *plan, uint32_t binding,
 				   const bool families[static FAMILIES])
 {
@@ -195,8 +168,8 @@ size_t tag_refuse(struct refusal refusal, char reply[static TAG_REPLY_MAX])
 				refusal.text);
 }
 
-static struct refusal check(const struct agent *agent, const struct tag_peer *peer,
-			    const char *name, const struct fd *fd, size_t n_fds,
+static struct refusal check(const struct agent *agent, struct tag_peer *peer, const char *name,
+			    const struct fd *fd, size_t n_fds,
 			    bool families[static FAMILIES])
 {
 	uint32_t binding = model_find(&agent->now->model, name);
@@ -204,9 +177,9 @@ static struct refusal check(const struct agent *agent, const struct tag_peer *pe
 
 	if (binding == NO_INDEX && strcmp(name, DEFAULT_BINDING) != 0)
 		return (struct refusal){ TAG_UNKNOWN, "no binding has this name" };
-	if (!tag_allowed(&agent->now->model, peer, binding))
-		return (struct refusal){ TAG_DENIED,
-					 "you may not use this binding (its allow list)" };
+	refusal = tag_check_allowed(agent, peer, binding);
+	if (refusal.code)
+		return refusal;
 	if (n_fds != 1)
 		return (struct refusal){ TAG_BAD_SOCKET, "expected exactly one descriptor" };
 	refusal = tag_check_socket(fd->n, families);
@@ -215,7 +188,7 @@ static struct refusal check(const struct agent *agent, const struct tag_peer *pe
 	return check_usable(&agent->now->plan, binding, families);
 }
 
-static size_t answer_first(struct agent *agent, const struct tag_peer *peer, const char *name,
+static size_t answer_first(struct agent *agent, struct tag_peer *peer, const char *name,
 			   const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX])
 {
 	const struct plan *plan = &agent->now->plan;
@@ -241,7 +214,7 @@ static size_t answer_first(struct agent *agent, const struct tag_peer *peer, con
 	return len;
 }
 
-size_t tag_answer(struct agent *agent, const struct tag_peer *peer,
+size_t tag_answer(struct agent *agent, struct tag_peer *peer,
 		  const struct tag_request *request, const struct fd *fd, size_t n_fds,
 		  char reply[static TAG_REPLY_MAX])
 {

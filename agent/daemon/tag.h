@@ -5,21 +5,22 @@
 
 #include "daemon/agent.h"
 #include "daemon/peer.h"
+#include "daemon/rate.h"
+#include "kernel/visitor.h"
 #include "proto/tag_request.h"
 
 struct tag_peer {
 	struct credentials credentials;
-	char *cgroup;				/* path below the root at connect time, or NULL */
+	struct visitor visitor;			/* by this its cgroup is found, when somebody asks */
+	char *cgroup;				/* path below the root where it was found, or NULL */
 	bool trusted;				/* root, or the relay: any binding */
+	struct rates *searches;			/* for its cgroup, by user; borrowed */
 };
 
 /*
  * tag_answer - answer a request that came with @n_fds descriptors, the first @fd
  * Marks the socket if all is well. @reply gets one line, NUL-terminated. Returns its length.
  */
-size_t tag_answer(struct agent *agent, const struct tag_peer *peer,
+size_t tag_answer(struct agent *agent, struct tag_peer *peer,
 		  const struct tag_request *request, const struct fd *fd, size_t n_fds,
 		  char reply[static TAG_REPLY_MAX]);
-
-/* May @peer use @binding (NO_INDEX: the implicit default)? */
-bool tag_allowed(const struct model *model, const struct tag_peer *peer, uint32_t binding);

@@ -186,19 +186,20 @@ static size_t answer_default(struct agent *agent, const struct tag_request *requ
 				DEFAULT_BINDING);
 }
 
-static struct refusal find(const struct agent *agent, const struct tag_peer *peer,
+static struct refusal find(const struct agent *agent, struct tag_peer *peer,
 			   const struct tag_request *request, uint32_t *ret)
 {
 	const struct model *model = &agent->now->model;
 	uint32_t index = request->ip.len > 0 ? find_address(model, &request->ip)
 					    : model_find(model, request->name);
+	struct refusal refusal;
 
 	if (index == NO_INDEX)
 		return (struct refusal){ TAG_UNKNOWN, request->ip.len > 0
 			? "no binding has this address" : "no binding has this name" };
-	if (!tag_allowed(model, peer, index))
-		return (struct refusal){ TAG_DENIED,
-					 "you may not use this binding (its allow list)" };
+	refusal = tag_check_allowed(agent, peer, index);
+	if (refusal.code)
+		return refusal;
 	if (model->bindings.at[index].group) {
 		if (agent->now->plan.suspended[index])
 			return (struct refusal){ TAG_UNUSABLE, "suspended" };
@@ -210,7 +211,7 @@ static struct refusal find(const struct agent *agent, const struct tag_peer *pee
 	return (struct refusal){ NULL, NULL };
 }
 
-size_t tag_answer_second(struct agent *agent, const struct tag_peer *peer,
+size_t tag_answer_second(struct agent *agent, struct tag_peer *peer,
 			 const struct tag_request *request, const struct fd *fd, size_t n_fds,
 			 char reply[static TAG_REPLY_MAX])
 {

@@ -3,9 +3,9 @@
  * Who may in at the tag socket; tagger_client.c is what happens then. Anybody may connect, so all is
  * bounded: peers in total and by user, connections and requests by user in a second, lines in the log.
  *
- * Rights are those of connect(2) time. The cgroup of a peer is read by its pid right after accept;
- * where the kernel has SO_PEERPIDFD (6.5) a recycled pid is noticed, else a process that connects
- * and exits at once could be taken for the one that gets its number.
+ * Rights are those of connect(2) time. Of the cgroup of a peer what the kernel tells is noted then, and where
+ * that is in the tree is looked for when it matters (tag_allow.c): visitor.h has what is told, and by which
+ * kernel. Who is trusted is not asked for its cgroup.
  */
 #include "daemon/tagger.h"
 
@@ -13,15 +13,10 @@
 #include "daemon/log.h"
 #include "daemon/tagger_parts.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77				/* Linux 6.5 */
-#endif
 
 enum { ACCEPTS_AT_ONCE = 4, FULL_PAUSE_USEC = 200000 };
 
@@ -60,35 +55,6 @@ static int on_hold(sd_event_source *source, uint64_t usec, void *context)
 			tagger_client_release(client);
 	}
 	return 0;
-}
-
-/* True while the process that connected has not exited, or where that cannot be told. */
-static bool is_alive(const struct fd *pidfd)
-{
-	struct pollfd poll_one = { .fd = pidfd->n, .events = POLLIN };
-
-	return pidfd->n < 0 || poll(&poll_one, 1, 0) == 0;
-}
-
-static char *cgroup_of(const struct tagger *tagger, int fd, int pid)
-{
-	AUTO(fd_drop) struct fd pidfd = FD_NONE;
-	socklen_t size = sizeof pidfd.n;
-	char *path = NULL;
-
-	if (!tagger->agent->cgroups || pid <= 0)
-		return NULL;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd.n, &size) < 0) {
-		pidfd = FD_NONE;
-		if (errno != ENOPROTOOPT)
-			return NULL;		/* it exited: nothing is known of it any more */
-	}
-	if (cgroups_of_process(tagger->agent->cgroups, pid, &path) < 0)
-		return NULL;
-	if (is_alive(&pidfd))
-		return path;
-	free(path);
-	return NULL;
 }
 
 /* A free place for a peer like @peer, or TAGGER_CLIENTS_MAX. */
@@ -138,7 +104,9 @@ static void add_client(struct tagger *tagger, struct client_peer *client)
 		turn_away(client, full, sizeof full - 1);
 		return;
 	}
-	client->peer.cgroup = cgroup_of(tagger, client->fd.n, client->peer.credentials.pid);
+	if (!client->peer.trusted && tagger->agent->cgroups &&
+	    visitor_of_peer(client->fd.n, client->peer.credentials.pid, &client->peer.visitor) < 0)
+		client->peer.visitor = VISITOR_NONE;	/* no cgroup allows it anything */
 	if (tagger_client_serve(client) < 0) {
 		turn_away(client, no_gate, sizeof no_gate - 1);
 		return;
@@ -159,6 +127,8 @@ static int accept_one(struct tagger *tagger)
 	client = mem_zero(1, sizeof *client);
 	client->tagger = tagger;
 	client->fd = fd_take(&fd);
+	client->peer.visitor = VISITOR_NONE;
+	client->peer.searches = &tagger->searches;
 	if (peer_credentials(client->fd.n, &client->peer.credentials) < 0) {
 		tagger_client_free(client);
 		return 0;

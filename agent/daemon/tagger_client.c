@@ -35,6 +35,7 @@ void tagger_client_free(struct client_peer *client)
 		porter_leave(client->porter, client->id);
 	sd_event_source_disable_unref(client->on_io);
 	credentials_drop(&client->peer.credentials);
+	visitor_drop(&client->peer.visitor);
 	free(client->peer.cgroup);
 	releaser_close(client->tagger->releaser, &client->fd.n, 1, true);
 	free(client);

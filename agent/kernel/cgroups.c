@@ -360,6 +360,8 @@ void cgroups_close(struct cgroups *cgroups)
 	if (!cgroups)
 		return;
 	forget(cgroups);
+	for (size_t i = 0; i < KNOWN_MAX; i++)
+		free(cgroups->known[i].path);
 	free(cgroups->to_scan.at);
 	fd_drop(&cgroups->inotify);
 	tree_drop(&cgroups->tree);

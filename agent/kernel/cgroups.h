@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "kernel/visitor.h"
 #include "plan/plan.h"
 
 struct cgroups;
@@ -40,9 +41,19 @@ void cgroups_facts(const struct cgroups *cgroups, struct facts *facts);
 MUST_CHECK int cgroups_chain(const struct cgroups *cgroups, const char *path,
 			     uint64_t ret_ids[static 16]);
 
-/* Path below the root of the cgroup that process @pid is in (malloc'd), or -errno: -ESRCH, -EXDEV
- * (it is in none below the root), -ENOENT (that was removed). */
-MUST_CHECK int cgroups_of_process(const struct cgroups *cgroups, int pid, char **ret_path);
+/* @path as /proc/PID/cgroup has it, below our root (malloc'd), or -errno: -EXDEV (it is not below it),
+ * -ENOENT (it is of one that was removed). Whether it is there is not looked at. */
+MUST_CHECK int cgroups_below(const struct cgroups *cgroups, const char *path, char **ret_path);
+
+/*
+ * cgroups_find - where @visitor is, if it is in the cgroup at @top or in one below it
+ * @ret_looks: what the search took: 1 if it was at @top or is known; at most some more than 1024
+ * @ret_path:  below the root, malloc'd
+ * Returns 0; -ENOENT: it is not there, has exited, or nothing is known of it; -E2BIG: there are too many
+ * cgroups, or processes, to look at all; -EMFILE, -ENFILE.
+ */
+MUST_CHECK int cgroups_find(struct cgroups *cgroups, const char *top, const struct visitor *visitor,
+			    uint32_t *ret_looks, char **ret_path);
 
 /* Path below the root, "/a.slice/b.service", of a unit that the model names, or NULL if it is not
  * there now; valid until the next cgroups_read() or _follow(). */

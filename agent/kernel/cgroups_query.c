@@ -71,9 +71,70 @@ int cgroups_chain(const struct cgroups *cgroups, const char *path, uint64_t ret_
 	return tree_chain(&cgroups->tree, clean, ret_ids);
 }
 
-int cgroups_of_process(const struct cgroups *cgroups, int pid, char **ret_path)
+int cgroups_below(const struct cgroups *cgroups, const char *path, char **ret_path)
 {
-	return tree_of_process(&cgroups->tree, pid, ret_path);
+	return tree_below(&cgroups->tree, path, ret_path);
+}
+
+/* The path of a cgroup that was found before and is still there, or NULL. */
+static const char *known_path(const struct cgroups *cgroups, uint64_t id)
+{
+	const struct known *known = &cgroups->known[id % KNOWN_MAX];
+	uint64_t now;
+
+	return known->path && known->id == id &&
+	       tree_id_of(&cgroups->tree, known->path, &now) == 0 && now == id ? known->path : NULL;
+}
+
+static void note_known(struct cgroups *cgroups, uint64_t id, const char *path)
+{
+	struct known *known = &cgroups->known[id % KNOWN_MAX];
+
+	free(known->path);
+	*known = (struct known){ .id = id, .path = mem_text(path, strlen(path)) };
+}
+
+static int find_by_id(struct cgroups *cgroups, const char *top, const struct visitor *visitor,
+		      uint32_t *ret_looks, char **ret_path)
+{
+	const char *known = known_path(cgroups, visitor->cgroup);
+	char *AUTO(mem_drop) clean = tree_clean_path(top);
+	int r;
+
+	*ret_looks = 1;
+	if (known && !model_cgroup_below(known, clean))
+		return -ENOENT;
+	if (known) {
+		*ret_path = mem_text(known, strlen(known));
+		return 0;
+	}
+	r = tree_find(&cgroups->tree, top, visitor, ret_looks, ret_path);
+	if (r == 0)
+		note_known(cgroups, visitor->cgroup, *ret_path);
+	return r;
+}
+
+/* A number that was found may be another process's by now. */
+static int find_by_pid(const struct cgroups *cgroups, const char *top,
+		       const struct visitor *visitor, uint32_t *ret_looks, char **ret_path)
+{
+	char *AUTO(mem_drop) path = NULL;
+	int r = tree_find(&cgroups->tree, top, visitor, ret_looks, &path);
+
+	if (r < 0 || !visitor_is_there(visitor))
+		return r < 0 ? r : -ENOENT;
+	*ret_path = path;
+	path = NULL;
+	return 0;
+}
+
+int cgroups_find(struct cgroups *cgroups, const char *top, const struct visitor *visitor,
+		 uint32_t *ret_looks, char **ret_path)
+{
+	*ret_looks = 0;
+	if (visitor->cgroup)
+		return find_by_id(cgroups, top, visitor, ret_looks, ret_path);
+	return visitor->pid > 0 ? find_by_pid(cgroups, top, visitor, ret_looks, ret_path) : -ENOENT;
 }
 
 const char *cgroups_unit_path(const struct cgroups *cgroups, const char *unit)

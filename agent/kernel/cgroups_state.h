@@ -11,6 +11,11 @@ struct unit {
 	uint32_t client;			/* index into model->cgroups */
 };
 
+/* Found once: a cgroup is never moved, and the id of one that was removed is not used again. */
+struct known { uint64_t id; char *path; };
+
+enum { KNOWN_MAX = 256 };
+
 struct cgroups {
 	struct tree tree;
 	struct fd inotify;
@@ -21,6 +26,7 @@ struct cgroups {
 	uint32_t n_units;
 	struct place **client_places;		/* by index into model->cgroups; NULL: a unit */
 	struct { char **at; size_t n, room; } to_scan;	/* paths of directories just watched */
+	struct known known[KNOWN_MAX];		/* of visitors, by id modulo */
 	bool changed;
 	bool lost;				/* events were: look at everything again */
 };

@@ -114,12 +114,12 @@ bool tree_is_slices(const char *path)
 	return true;
 }
 
-static bool same_mount(const struct fd *fd, uint64_t mount)
+bool tree_is_inside(const struct tree *tree, const struct fd *fd)
 {
 	struct statx status;
 
 	return statx(fd->n, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0 &&
-	       status.stx_mnt_id == mount;
+	       status.stx_mnt_id == tree->mount;
 }
 
 static int open_error(void)
@@ -157,7 +157,7 @@ static int open_with(const struct tree *tree, const char *path, int flags, struc
 	}
 	if (at.n < 0)
 		return open_error();
-	if (!same_mount(&at, tree->mount))
+	if (!tree_is_inside(tree, &at))
 		return -ENOENT;
 	if (flags & O_PATH) {
 		*ret_fd = fd_take(&at);
@@ -250,51 +250,16 @@ int tree_chain(const struct tree *tree, const char *path, uint64_t ret_ids[stati
 	return 0;
 }
 
-/* The path of the line "0::/path", which is cgroup2's, in /proc/PID/cgroup. */
-static int read_process_path(FILE *file, char **ret_line, char **ret_path)
-{
-	size_t room = 0;
-
-	while (getline(ret_line, &room, file) > 0) {
-		char *line = *ret_line;
-
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "0::/", 4) == 0) {
-			*ret_path = line + 3;
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
-static void file_drop(FILE **file)
-{
-	if (*file)
-		(void)fclose(*file);
-}
-
-int tree_of_process(const struct tree *tree, int pid, char **ret_path)
+int tree_below(const struct tree *tree, const char *path, char **ret_path)
 {
 	static const char deleted[] = " (deleted)";
-	AUTO(file_drop) FILE *file = NULL;
-	char *AUTO(mem_drop) line = NULL;
-	char name[sizeof "/proc//cgroup" + 3 * sizeof pid];
-	size_t prefix = strlen(tree->mount_prefix), len;
-	char *path;
-	int r;
+	size_t prefix = strlen(tree->mount_prefix), len = strlen(path);
 
-	snprintf(name, sizeof name, "/proc/%d/cgroup", pid);
-	file = fopen(name, "re");
-	if (!file)
-		return errno == ENOENT ? -ESRCH : -errno;
-	r = read_process_path(file, &line, &path);
-	if (r < 0)
-		return r;
-	len = strlen(path);
 	if (len >= sizeof deleted && strcmp(path + len - (sizeof deleted - 1), deleted) == 0)
 		return -ENOENT;
 	/* "/../x" is outside our cgroup namespace, and anything else may be outside our root. */
-	if (strncmp(path, "/..", 3) == 0 || strncmp(path, tree->mount_prefix, prefix) != 0 ||
+	if (path[0] != '/' || strncmp(path, "/..", 3) == 0 ||
+	    strncmp(path, tree->mount_prefix, prefix) != 0 ||
 	    (path[prefix] != '/' && path[prefix] != '\0'))
 		return -EXDEV;
 	path += prefix;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "kernel/visitor.h"
 #include "model/model.h"
 
 #include <dirent.h>
@@ -33,6 +34,8 @@ bool tree_is_slices(const char *path);
  * directory, whatever the reason (one of these, a file, a name too long).
  */
 MUST_CHECK int tree_open(const struct tree *tree, const char *path, struct fd *ret_fd);
+/* Is it of the mount that the tree is of? */
+bool tree_is_inside(const struct tree *tree, const struct fd *fd);
 MUST_CHECK int tree_id(const struct fd *fd, uint64_t *ret_id);
 MUST_CHECK int tree_id_of(const struct tree *tree, const char *path, uint64_t *ret_id);
 
@@ -40,9 +43,18 @@ MUST_CHECK int tree_id_of(const struct tree *tree, const char *path, uint64_t *r
 MUST_CHECK int tree_open_directory(const struct tree *tree, const char *path, DIR **ret_directory);
 void tree_close_directory(DIR **directory);
 
-/* See cgroups_chain(), cgroups_of_process(). */
+/* See cgroups_chain(), cgroups_below(). */
 MUST_CHECK int tree_chain(const struct tree *tree, const char *path, uint64_t ret_ids[static 16]);
-MUST_CHECK int tree_of_process(const struct tree *tree, int pid, char **ret_path);
+MUST_CHECK int tree_below(const struct tree *tree, const char *path, char **ret_path);
+
+/*
+ * tree_find - the path of the cgroup that @visitor is in, if that is at @top or below it (tree_find.c)
+ * @ret_looks: what it took, in cgroups that were looked at; many processes in one count as more
+ * Returns 0, -ENOENT (it is not there), -E2BIG (not within TREE_LOOKS_MAX), -EMFILE or -ENFILE.
+ */
+enum { TREE_LOOKS_MAX = 1024 };
+MUST_CHECK int tree_find(const struct tree *tree, const char *top, const struct visitor *visitor,
+			 uint32_t *ret_looks, char **ret_path);
 
 /* Name of the exec cgroup, or exec slice, of @binding (malloc'd), and the binding of such a name, or
  * NO_INDEX. */

@@ -3,134 +3,19 @@
  * cgroups_*() against a real cgroup2 file system, below a directory of our own in it that is
  * removed at the end, also after a failure. Needs root and cgroup2 mounted somewhere.
  */
-#include "base/mem.h"
-#include "kernel/cgroups.h"
+#include "cgroups_lab.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
-#include <mntent.h>
 #include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
-
-static char root[512]; /* "" if there is no cgroup2 to work in */
-static char mount_point[256];
-
-/* One test's state, dropped by its teardown. */
-static struct cgroups *cgroups;
-static struct model model;
-static struct facts facts;
-static pid_t child;
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-	(void)status;
-	(void)ftw;
-	if (type == FTW_DP)
-		(void)rmdir(path);
-	return 0;
-}
-
-static const char *below_root(const char *path)
-{
-	static char full[PATH_MAX];
-
-	snprintf(full, sizeof full, "%s/%.1000s", root, path);
-	return full;
-}
-
-/* Also makes its parents. */
-static void make(const char *path)
-{
-	char full[PATH_MAX];
-	size_t start = strlen(root) + 1;
-
-	snprintf(full, sizeof full, "%s", below_root(path));
-	for (char *p = full + start; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		(void)mkdir(full, 0755);
-		*p = '/';
-	}
-	if (mkdir(full, 0755) < 0)
-		fail_msg("mkdir %s: %s", full, strerror(errno));
-}
-
-static void unmake(const char *path)
-{
-	if (rmdir(below_root(path)) < 0)
-		fail_msg("rmdir %s: %s", path, strerror(errno));
-}
-
-static uint64_t inode(const char *path)
-{
-	struct stat status;
-
-	return stat(below_root(path), &status) < 0 ? 0 : status.st_ino;
-}
-
-static int find_root(void **state)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	const struct mntent *mount;
-
-	(void)state;
-	while (mounts && (mount = getmntent(mounts)) && !mount_point[0])
-		if (strcmp(mount->mnt_type, "cgroup2") == 0)
-			snprintf(mount_point, sizeof mount_point, "%s", mount->mnt_dir);
-	if (mounts)
-		endmntent(mounts);
-	if (mount_point[0]) {
-		snprintf(root, sizeof root, "%s/ob-unit-%d", mount_point, (int)getpid());
-		if (mkdir(root, 0755) < 0)
-			root[0] = '\0';
-	}
-	if (!root[0])
-		print_message(
-			"no cgroup2 file system to write in (root needed): tests are skipped\n");
-	return 0;
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	if (root[0])
-		(void)rmdir(root);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	if (child > 0) {
-		(void)kill(child, SIGKILL);
-		(void)waitpid(child, NULL, 0);
-		child = 0;
-	}
-	cgroups_close(cgroups);
-	cgroups = NULL;
-	model_drop(&model);
-	facts_drop(&facts);
-	for (int i = 0; root[0] && i < 20; i++) { /* busy while a child is on its way out */
-		struct stat status;
-
-		(void)nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-		if (stat(root, &status) < 0)
-			break;
-		usleep(10 * 1000);
-	}
-	if (root[0])
-		(void)mkdir(root, 0755);
-	return 0;
-}
 
 /* Follow a model with these clients: those with a slash are paths, the others units. */
 static void follow(const char *const *names)
@@ -162,12 +47,6 @@ static bool take_in(void)
 	cgroups_facts(cgroups, &facts);
 	return any;
 }
-
-#define NEED_CGROUP2()                                                                             \
-	do {                                                                                       \
-		if (!root[0])                                                                      \
-			skip();                                                                    \
-	} while (0)
 
 static void test_open(void **state)
 {
@@ -504,8 +383,6 @@ static void test_exec_slices(void **state)
 static void test_questions(void **state)
 {
 	uint64_t ids[16];
-	char *AUTO(mem_drop) path = NULL;
-	FILE *file;
 
 	(void)state;
 	NEED_CGROUP2();
@@ -526,20 +403,6 @@ static void test_questions(void **state)
 	assert_int_equal(ids[0], inode("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15"));
 	assert_int_equal(ids[14], inode("1"));
 	assert_int_equal(ids[15], 0);
-
-	child = fork();
-	if (child == 0) {
-		pause();
-		_exit(0);
-	}
-	assert_int_equal(cgroups_of_process(cgroups, child, &path), -EXDEV);
-	file = fopen(below_root("a/b/cgroup.procs"), "we");
-	assert_non_null(file);
-	fprintf(file, "%d", (int)child);
-	assert_int_equal(fclose(file), 0);
-	assert_int_equal(cgroups_of_process(cgroups, child, &path), 0);
-	assert_string_equal(path, "/a/b");
-	assert_int_equal(cgroups_of_process(cgroups, INT_MAX, &path), -ESRCH);
 }
 
 /* Thousands of clients in few directories: as many watches as directories. */

@@ -60,11 +60,24 @@ static void test_more_users_than_buckets(void **state)
 	assert_int_equal(take_many(999999, 1, now), 0);
 }
 
+static void test_owes(void **state)
+{
+	uint64_t now = 1000000000;
+
+	(void)state;
+	assert_int_equal(take_many(1, 1, now), 1);
+	rate_owe(&rates, limit, 1, now, 14);		/* 15 of a burst of 5, 10 a second */
+	assert_int_equal(take_many(1, 1, now + 1000000), 0);
+	assert_int_equal(take_many(1, 100, now + 1100000), 1);
+	assert_int_equal(take_many(2, 100, now), 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_burst_then_rate, reset),
 		cmocka_unit_test_setup(test_users_apart, reset),
+		cmocka_unit_test_setup(test_owes, reset),
 		cmocka_unit_test_setup(test_more_users_than_buckets, reset),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tag requests: who may, which socket, which mark. Setting a mark needs CAP_NET_ADMIN. */
-#include "daemon/tag.h"
+#include "daemon/tag_parts.h"
 
 #include "agent_lab.h"
 #include "daemon/suspend.h"
@@ -40,7 +40,7 @@ static int teardown(void **state)
 }
 
 /* As of a peer that is read here. */
-static size_t answer(struct lab *lab, const struct tag_peer *peer, const char *text,
+static size_t answer(struct lab *lab, struct tag_peer *peer, const char *text,
 		     const struct fd *fd, size_t n_fds, char reply[static TAG_REPLY_MAX])
 {
 	struct tag_request request;
@@ -147,7 +147,7 @@ static bool may_mark(void)
 
 static void test_requests(void **state)
 {
-	const struct tag_peer root = { .trusted = true };
+	struct tag_peer root = { .trusted = true };
 	struct lab *lab = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
@@ -167,7 +167,7 @@ static void test_requests(void **state)
 
 static void test_two_descriptors(void **state)
 {
-	const struct tag_peer root = { .trusted = true };
+	struct tag_peer root = { .trusted = true };
 	AUTO(fd_drop) struct fd fd = make(TCP4);
 	char reply[TAG_REPLY_MAX];
 	struct lab *lab = *state;
@@ -179,7 +179,7 @@ static void test_two_descriptors(void **state)
 /* Bits of the mark that are not ours stay; ours are replaced. */
 static void test_mark_bits(void **state)
 {
-	const struct tag_peer root = { .trusted = true };
+	struct tag_peer root = { .trusted = true };
 	AUTO(fd_drop) struct fd fd = make(TCP4);
 	unsigned mark = 0xabcd1fff;
 	socklen_t size = sizeof mark;
@@ -196,7 +196,7 @@ static void test_mark_bits(void **state)
 static void test_allowed(void **state)
 {
 	gid_t groups[] = { 7, 55 };
-	const struct {
+	struct {
 		const char *what;
 		struct tag_peer peer;
 		bool want;
@@ -223,19 +223,20 @@ static void test_allowed(void **state)
 		  false },
 	};
 	struct lab *lab = *state;
-	const struct model *model = &lab->agent.now->model;
 
 	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
-		if (tag_allowed(model, &peers[i].peer, 0) != peers[i].want)
+		if ((tag_check_allowed(&lab->agent, &peers[i].peer, 0).code == NULL) !=
+		    peers[i].want)
 			fail_msg("%s: want %d", peers[i].what, peers[i].want);
-	assert_false(tag_allowed(model, &peers[1].peer, 1));
-	assert_false(tag_allowed(model, &peers[1].peer, NO_INDEX));
+	assert_string_equal(tag_check_allowed(&lab->agent, &peers[1].peer, 1).code, TAG_DENIED);
+	assert_string_equal(tag_check_allowed(&lab->agent, &peers[1].peer, NO_INDEX).code,
+			    TAG_DENIED);
 }
 
 /* The reply to an ASK of @whom with @hash, without what follows the name of the member. */
 static void ask_member(struct lab *lab, uint32_t hash, const char *whom, char *ret, size_t size)
 {
-	const struct tag_peer root = { .trusted = true };
+	struct tag_peer root = { .trusted = true };
 	char reply[TAG_REPLY_MAX], request[64];
 	const char *name;
 
@@ -282,7 +283,7 @@ static void test_members(void **state)
 
 static void test_denied(void **state)
 {
-	const struct tag_peer peer = { .credentials = { .uid = 1002, .gid = 1 } };
+	struct tag_peer peer = { .credentials = { .uid = 1002, .gid = 1 } };
 	AUTO(fd_drop) struct fd fd = make(TCP4);
 	char reply[TAG_REPLY_MAX];
 	struct lab *lab = *state;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See subject.h; proc(5), /proc/PID/status and cgroups(7), /proc/PID/cgroup. */
+#include "subject.h"
+
+#include "agent.h"
+#include "base/mem.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+struct subject {
+	uint32_t uid, gid;
+	char *cgroup;				/* NULL: it is in none of cgroup2 */
+};
+
+static void subject_drop(struct subject *subject)
+{
+	free(subject->cgroup);
+	subject->cgroup = NULL;
+}
+
+static FILE *open_of(long long pid, const char *name)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof path, "/proc/%lld/%s", pid, name);
+	return fopen(path, "re");
+}
+
+/* File system uid and gid, the fourth number each: what a socket of the process is made with. */
+static bool read_ids(FILE *file, struct subject *subject)
+{
+	AUTO(mem_drop) char *line = NULL;
+	bool has_uid = false, has_gid = false;
+	size_t room = 0;
+
+	while (getline(&line, &room, file) >= 0) {
+		has_uid |= sscanf(line, "Uid: %*u %*u %*u %u", &subject->uid) == 1;
+		has_gid |= sscanf(line, "Gid: %*u %*u %*u %u", &subject->gid) == 1;
+	}
+	return has_uid && has_gid;
+}
+
+/* The path of the line "0::/path", which is cgroup2's. */
+static void read_cgroup(FILE *file, struct subject *subject)
+{
+	AUTO(mem_drop) char *line = NULL;
+	size_t room = 0;
+
+	while (!subject->cgroup && getline(&line, &room, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "0::/", 4) == 0)
+			subject->cgroup = mem_text(line + 3, strlen(line + 3));
+	}
+}
+
+/* One that is there, but not in /proc, is hidden by its mount (hidepid, proc(5)). */
+static int complain(struct ctl *ctl, long long pid)
+{
+	bool there = pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+
+	if (!there) {
+		ctl_complain(ctl, "there is no process '%lld'", pid);
+		return CTL_REFUSED;
+	}
+	ctl_complain(ctl, "process '%lld' is another user's, and /proc hides it from you: ask as "
+		     "root, or name its user and its cgroup or unit", pid);
+	return CTL_DENIED;
+}
+
+static int read_subject(struct ctl *ctl, long long pid, struct subject *ret)
+{
+	FILE *status = open_of(pid, "status"), *cgroup = open_of(pid, "cgroup");
+	bool known = status && read_ids(status, ret);
+
+	if (known && cgroup)
+		read_cgroup(cgroup, ret);
+	if (status)
+		(void)fclose(status);
+	if (cgroup)
+		(void)fclose(cgroup);
+	return known ? CTL_DONE : complain(ctl, pid);
+}
+
+/* As text: so users and groups are named. */
+static int add_id(struct ctl *ctl, json_t *parameters, const char *key, uint32_t id)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof text, "%u", id);
+	return agent_add_text(ctl, parameters, key, text);
+}
+
+int subject_add(struct ctl *ctl, json_t *parameters, long long pid, bool user, bool group)
+{
+	AUTO(subject_drop) struct subject subject = { 0 };
+	int r = read_subject(ctl, pid, &subject);
+
+	if (r == CTL_DONE && subject.cgroup)
+		r = agent_add_text(ctl, parameters, "process_cgroup", subject.cgroup);
+	if (r == CTL_DONE && user)
+		r = add_id(ctl, parameters, "user", subject.uid);
+	if (r == CTL_DONE && group)
+		r = add_id(ctl, parameters, "group", subject.gid);
+	return r;
+}
