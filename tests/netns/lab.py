@@ -241,6 +241,7 @@ class Agent:
             os.unlink(path)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(path)
+            os.chmod(path, 0o666)               # an agent may be another user
             notify.settimeout(0.05)
             self.spawn(path)
             end = time.monotonic() + seconds * PATIENCE

@@ -137,6 +137,8 @@ def _(site):
         for path in ("/etc/outbind/x", "/sys/fs/cgroup/x", "/usr/x", "/run/x", "/srv/x"):
             there = machine.sh("nsenter -t %s -m setpriv --reuid outbindd --clear-groups mkdir %s" % (pid, path), ok=False)
             check("may make " + path, there.status != 0, True)
+        there = machine.sh("nsenter -t %s -m setpriv --reuid outbindd --clear-groups cat /proc/1/status" % pid, ok=False)
+        check("may see process 1", there.status == 0, False)
         check("gates", [gate["ready"] for gate in machine.json("status")["gates"]], [True, True])
         check("gates that ended", machine.out("journalctl -u outbindd --no-pager | grep -c gate.ended || true"), "0")
         check("denied system calls", machine.out("journalctl --no-pager | grep -c 'status=31/SY[S]' || true"), "0")
