@@ -304,7 +304,11 @@ def _():
 
 
 def exporter_of(agent):
-    """pid of the program that serves an agent's figures."""
+    """pid of the program that serves an agent's figures; it has its name a moment after it is started."""
+    return wait_for("the exporter", lambda: exporter_now(agent))
+
+
+def exporter_now(agent):
     with open("/proc/%d/task/%d/children" % (agent.pid, agent.pid)) as children:
         pids = [int(pid) for pid in children.read().split()]
     return next((pid for pid in pids if name_of(pid) == "outbind-exporte"), None)

@@ -4,6 +4,7 @@
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 
 from cases import test
@@ -19,6 +20,8 @@ def previous():
     if "OUTBIND_PREVIOUS" in os.environ:
         return os.environ["OUTBIND_PREVIOUS"]
     place = os.path.join(ROOT, "build/previous", PREVIOUS)
+    if not shutil.which("git"):
+        raise Skip("no git, to take the version before from this checkout's history")
     if subprocess.run(["git", "-C", ROOT, "cat-file", "-e", PREVIOUS + "^{commit}"], stderr=subprocess.DEVNULL).returncode:
         raise Skip("the history of this checkout does not reach back to the version before (%s)" % PREVIOUS)
     os.makedirs(place, exist_ok=True)

@@ -33,7 +33,7 @@ mount -o remount,bind,ro $top/proc/sys
 mount -t tmpfs -o mode=755 tmpfs $top/dev; mkdir $top/dev/pts $top/dev/shm
 node() { mknod -m $2 $top/dev/$1 c $3 $4; }
 node null 666 1 3; node zero 666 1 5; node full 666 1 7; node random 666 1 8; node urandom 666 1 9
-node tty 666 5 0; node console 600 1 3
+node tty 666 5 0; node console 600 1 3; mkdir $top/dev/net; node net/tun 666 10 200
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts $top/dev/pts; ln -s pts/ptmx $top/dev/ptmx
 ln -s /proc/self/fd $top/dev/fd; ln -s fd/0 $top/dev/stdin; ln -s fd/1 $top/dev/stdout; ln -s fd/2 $top/dev/stderr
 mount -t tmpfs tmpfs $top/dev/shm; mount -t tmpfs -o mode=755 tmpfs $top/run; mount -t tmpfs tmpfs $top/tmp
