@@ -9,7 +9,7 @@ import re
 import shlex
 
 from cases import test
-from lab import FAR, Agent, Lab, PORT, binding, check, pool, wait_for
+from lab import BUILD, FAR, Agent, Lab, PORT, binding, check, pool, wait_for
 from test_capture import Capturing
 from test_sockets import tagged
 
@@ -120,3 +120,33 @@ def outlived(runtime, cgroup):
     with socket.socket() as sock:
         socket.send_fds(peer, [b"TAG 1 low"], [sock.fileno()])
         return peer.recv(65536).decode()
+
+
+@test("a search for a cgroup is bounded, told of, and not for the asking: its user waits, and nobody else")
+def _():
+    with Lab() as lab:
+        for i in range(1100):
+            os.makedirs(lab.cgroup_root + "/tree/c%d" % i)
+        other = lab.cgroup("/other")
+        agent = lab.agent(CONF)
+        outside = {"uid": 4003, "gid": 1, "cgroup": other}
+        reply, source = tagged(lab, agent, "deep", **outside)
+        check("reply: " + reply, (reply.split()[:2], "1024" in reply, source), (["ERROR", "not-allowed"], True, None))
+        check("the log says why", "1024" in agent.wait_event("tag.denied")[0], True)
+        codes = [tagged(lab, agent, "deep", **outside)[0].split()[1] for _ in range(30)]
+        check("too often: %s" % codes, "too-many" in codes, True)
+        check("another user", tagged(lab, agent, "low", uid=4006, gid=1, cgroup=lab.cgroup("/app.slice"))[1], pool(11, 4))
+        check("by user", tagged(lab, agent, "low", uid=4005, gid=1, cgroup=other)[1], pool(11, 4))
+
+
+@test("a process that /proc hides from who asks is not taken for none")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(CONF)
+        pid = lab.spawn("sender", ["sleep", "60"], uid=4001, gid=4001)
+        for hidepid in ("noaccess", "invisible"):
+            for who, status, words in ((pid, 4, "hides it from you"), (2 ** 22 + 7, 5, "there is no process '%d'" % (2 ** 22 + 7))):
+                inner = "mount -t proc -o hidepid=%s proc /proc && exec setpriv --reuid 4002 --regid 4002 --clear-groups " \
+                    "%s/outbindctl --runtime-dir %s explain --pid %d --to %s" % (hidepid, BUILD, agent.runtime, who, FAR[4])
+                result = lab.run("sender", "unshare", "--mount", "--propagation", "private", "sh", "-c", inner, ok=False)
+                check("%s, %d: %s" % (hidepid, who, result.stderr), (result.returncode, words in result.stderr), (status, True))
