@@ -3,14 +3,14 @@
  * Who may use a binding. User and groups are known, and asked first. Where a peer's cgroup is, is looked
  * for only if nothing else allows it, below the cgroup that is allowed, and by what was known when it
  * connected: so a stranger could have the agent search, for nothing, as long as he likes. Each user has so
- * many cgroups a second to be looked at; who is denied often is told to wait.
+ * much of the agent's time for it; who has used that up is told to wait.
  */
 #include "daemon/tag_parts.h"
 
 #include "proto/tag.h"
 
-/* Cgroups looked at for one user: 3 to 20 microseconds each. */
-static const struct rate_limit looks = { .per_second = 4000, .burst = 8000 };
+/* Microseconds of searching for one user: a twentieth of a processor. */
+static const struct rate_limit usec = { .per_second = 50000, .burst = 100000 };
 
 static const struct refusal
 	none = { NULL, NULL },
@@ -38,15 +38,14 @@ static bool allow_matches(const struct allow *allow, const struct tag_peer *peer
 static struct refusal search(const struct agent *agent, struct tag_peer *peer, const char *top)
 {
 	uid_t uid = peer->credentials.uid;
-	uint64_t now = agent_clock();
-	uint32_t n;
+	uint64_t began = agent_clock(), now;
 	int r;
 
-	if (!rate_take(peer->searches, looks, uid, now))
+	if (!rate_take(peer->searches, usec, uid, began))
 		return too_often;
-	r = cgroups_find(agent->cgroups, top, &peer->visitor, &n, &peer->cgroup);
-	if (n > 1)
-		rate_owe(peer->searches, looks, uid, now, n - 1);
+	r = cgroups_find(agent->cgroups, top, &peer->visitor, &peer->cgroup);
+	now = agent_clock();
+	rate_owe(peer->searches, usec, uid, now, (uint32_t)(now - began));
 	return r == 0 ? none : r == -E2BIG ? unknown : r == -ENOENT ? denied : no_files;
 }
 

@@ -37,7 +37,7 @@ struct tagger {
 	bool has_relay;
 	uid_t relay;
 	struct log_budget log;
-	struct rates rates, searches;		/* requests; cgroups looked at (tag_allow.c) */
+	struct rates rates, searches;		/* requests; searches (tag_allow.c) */
 	char path[PATH_MAX];
 };
 

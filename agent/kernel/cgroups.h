@@ -47,13 +47,12 @@ MUST_CHECK int cgroups_below(const struct cgroups *cgroups, const char *path, ch
 
 /*
  * cgroups_find - where @visitor is, if it is in the cgroup at @top or in one below it
- * @ret_looks: what the search took: 1 if it was at @top or is known; at most some more than 1024
- * @ret_path:  below the root, malloc'd
+ * @ret_path: below the root, malloc'd
  * Returns 0; -ENOENT: it is not there, has exited, or nothing is known of it; -E2BIG: there are too many
  * cgroups, or processes, to look at all; -EMFILE, -ENFILE.
  */
 MUST_CHECK int cgroups_find(struct cgroups *cgroups, const char *top, const struct visitor *visitor,
-			    uint32_t *ret_looks, char **ret_path);
+			    char **ret_path);
 
 /* Path below the root, "/a.slice/b.service", of a unit that the model names, or NULL if it is not
  * there now; valid until the next cgroups_read() or _follow(). */

@@ -95,20 +95,19 @@ static void note_known(struct cgroups *cgroups, uint64_t id, const char *path)
 }
 
 static int find_by_id(struct cgroups *cgroups, const char *top, const struct visitor *visitor,
-		      uint32_t *ret_looks, char **ret_path)
+		      char **ret_path)
 {
 	const char *known = known_path(cgroups, visitor->cgroup);
 	char *AUTO(mem_drop) clean = tree_clean_path(top);
 	int r;
 
-	*ret_looks = 1;
 	if (known && !model_cgroup_below(known, clean))
 		return -ENOENT;
 	if (known) {
 		*ret_path = mem_text(known, strlen(known));
 		return 0;
 	}
-	r = tree_find(&cgroups->tree, top, visitor, ret_looks, ret_path);
+	r = tree_find(&cgroups->tree, top, visitor, ret_path);
 	if (r == 0)
 		note_known(cgroups, visitor->cgroup, *ret_path);
 	return r;
@@ -116,10 +115,10 @@ static int find_by_id(struct cgroups *cgroups, const char *top, const struct vis
 
 /* A number that was found may be another process's by now. */
 static int find_by_pid(const struct cgroups *cgroups, const char *top,
-		       const struct visitor *visitor, uint32_t *ret_looks, char **ret_path)
+		       const struct visitor *visitor, char **ret_path)
 {
 	char *AUTO(mem_drop) path = NULL;
-	int r = tree_find(&cgroups->tree, top, visitor, ret_looks, &path);
+	int r = tree_find(&cgroups->tree, top, visitor, &path);
 
 	if (r < 0 || !visitor_is_there(visitor))
 		return r < 0 ? r : -ENOENT;
@@ -129,12 +128,11 @@ static int find_by_pid(const struct cgroups *cgroups, const char *top,
 }
 
 int cgroups_find(struct cgroups *cgroups, const char *top, const struct visitor *visitor,
-		 uint32_t *ret_looks, char **ret_path)
+		 char **ret_path)
 {
-	*ret_looks = 0;
 	if (visitor->cgroup)
-		return find_by_id(cgroups, top, visitor, ret_looks, ret_path);
-	return visitor->pid > 0 ? find_by_pid(cgroups, top, visitor, ret_looks, ret_path) : -ENOENT;
+		return find_by_id(cgroups, top, visitor, ret_path);
+	return visitor->pid > 0 ? find_by_pid(cgroups, top, visitor, ret_path) : -ENOENT;
 }
 
 const char *cgroups_unit_path(const struct cgroups *cgroups, const char *unit)

@@ -49,12 +49,12 @@ MUST_CHECK int tree_below(const struct tree *tree, const char *path, char **ret_
 
 /*
  * tree_find - the path of the cgroup that @visitor is in, if that is at @top or below it (tree_find.c)
- * @ret_looks: what it took, in cgroups that were looked at; many processes in one count as more
- * Returns 0, -ENOENT (it is not there), -E2BIG (not within TREE_LOOKS_MAX), -EMFILE or -ENFILE.
+ * Returns 0, -ENOENT (it is not there), -EMFILE or -ENFILE; -E2BIG: not among the TREE_LOOKS_MAX cgroups
+ * that were looked at, of which one with very many processes counts as several.
  */
 enum { TREE_LOOKS_MAX = 1024 };
 MUST_CHECK int tree_find(const struct tree *tree, const char *top, const struct visitor *visitor,
-			 uint32_t *ret_looks, char **ret_path);
+			 char **ret_path);
 
 /* Name of the exec cgroup, or exec slice, of @binding (malloc'd), and the binding of such a name, or
  * NO_INDEX. */

@@ -178,7 +178,7 @@ static int look_at_top(struct search *search, const char *top)
 }
 
 int tree_find(const struct tree *tree, const char *top, const struct visitor *visitor,
-	      uint32_t *ret_looks, char **ret_path)
+	      char **ret_path)
 {
 	AUTO(search_drop) struct search search = { .tree = tree, .visitor = visitor, .looks = 1 };
 	int r;
@@ -187,7 +187,6 @@ int tree_find(const struct tree *tree, const char *top, const struct visitor *vi
 	r = look_at_top(&search, search.paths.at[0]);
 	for (size_t i = 0; r == 0 && i < search.paths.n; i++)
 		r = look_below(&search, search.paths.at[i]);
-	*ret_looks = search.looks;
 	if (r == 1) {
 		*ret_path = search.found;
 		search.found = NULL;

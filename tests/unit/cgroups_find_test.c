@@ -81,8 +81,7 @@ static void stop_child(void)
 static void check_find(const char *top, const struct visitor *visitor, const char *want)
 {
 	char *AUTO(mem_drop) path = NULL;
-	uint32_t looks = 0;
-	int r = cgroups_find(cgroups, top, visitor, &looks, &path);
+	int r = cgroups_find(cgroups, top, visitor, &path);
 
 	if (r != (want ? 0 : -ENOENT))
 		fail_msg("below %s: %s", top, strerror(-r));
@@ -163,35 +162,39 @@ static void test_find_threaded(void **state)
 	visitor_drop(&visitor);
 }
 
-/* What was found once costs nothing any more, and is not believed of a cgroup that was made anew. */
+static void make_many(const char *above, int n)
+{
+	char name[64];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "%s/%d", above, i);
+		make(name);
+	}
+}
+
+/* What was found once is not searched for again, and not believed of a cgroup that was made anew. */
 static void test_find_known(void **state)
 {
-	struct visitor visitor = VISITOR_NONE;
-	char *path = NULL, name[32];
-	uint32_t looks = 0;
+	struct visitor visitor = VISITOR_NONE, other = VISITOR_NONE;
+	char *path = NULL;
 
 	(void)state;
 	NEED_CGROUP2();
-	for (int i = 0; i < 20; i++) {
-		snprintf(name, sizeof name, "a/%d/x", i);
-		make(name);
-	}
+	make("a/b/c/x");
+	make("a/b/c/y");
 	assert_int_equal(cgroups_open(root, &cgroups), 0);
-	visitor.cgroup = inode("a/7/x");
-	assert_int_equal(cgroups_find(cgroups, "/a", &visitor, &looks, &path), 0);
-	assert_in_range(looks, 21, 41);
-	mem_drop(&path);
-	assert_int_equal(cgroups_find(cgroups, "/a/", &visitor, &looks, &path), 0);
-	assert_int_equal(looks, 1);
-	assert_string_equal(path, "/a/7/x");
-	mem_drop(&path);
-	assert_int_equal(cgroups_find(cgroups, "/a/8", &visitor, &looks, &path), -ENOENT);
-	assert_int_equal(looks, 1);
-	unmake("a/7/x");
-	make("a/7/x");
-	check_find("/a", &visitor, NULL);
-	visitor.cgroup = inode("a/7/x");
-	check_find("/a", &visitor, "/a/7/x");
+	visitor.cgroup = inode("a/b/c/x");
+	other.cgroup = inode("a/b/c/y");
+	check_find("/a", &visitor, "/a/b/c/x");
+	make_many("a", 1100);			/* too many to come to it */
+	assert_int_equal(cgroups_find(cgroups, "/a", &other, &path), -E2BIG);
+	check_find("/a/", &visitor, "/a/b/c/x");
+	check_find("/a/b/d", &visitor, NULL);
+	unmake("a/b/c/x");
+	make("a/b/c/x");
+	assert_int_equal(cgroups_find(cgroups, "/a", &visitor, &path), -E2BIG);
+	visitor.cgroup = inode("a/b/c/x");
+	check_find("/a/b", &visitor, "/a/b/c/x");
 }
 
 /* One among more processes than one page of numbers has room for. */
@@ -231,31 +234,25 @@ static void test_find_crowd(void **state)
 	free(crowd);
 }
 
-/* Not everything is looked at, and what was is told. */
+/* Not everything is looked at. */
 static void test_find_bounds(void **state)
 {
-	enum { MANY = 1100 };
 	struct visitor by_pid, by_id = VISITOR_NONE;
-	char *path = NULL, name[32];
-	uint32_t looks = 0;
+	char *path = NULL;
 
 	(void)state;
 	NEED_CGROUP2();
-	make("many/0/below");
+	make("many/below/one");
 	make("few");
-	for (int i = 1; i < MANY; i++) {
-		snprintf(name, sizeof name, "many/%d", i);
-		make(name);
-	}
+	make_many("many", 1100);
 	assert_int_equal(cgroups_open(root, &cgroups), 0);
 	by_pid = start_in("few");
 	by_id.cgroup = inode("few");
 	for (const struct visitor *visitor = &by_pid; visitor;
 	     visitor = visitor == &by_pid ? &by_id : NULL) {
-		assert_int_equal(cgroups_find(cgroups, "/many", visitor, &looks, &path), -E2BIG);
-		assert_in_range(looks, 1024, 1060);
-		assert_int_equal(cgroups_find(cgroups, "/few", visitor, &looks, &path), 0);
-		assert_in_range(looks, 1, 2);
+		assert_int_equal(cgroups_find(cgroups, "/many", visitor, &path), -E2BIG);
+		assert_int_equal(cgroups_find(cgroups, "/", visitor, &path), 0);
+		assert_string_equal(path, "/few");
 		mem_drop(&path);
 	}
 	visitor_drop(&by_pid);
