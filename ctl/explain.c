@@ -6,6 +6,7 @@
  */
 #include "agent.h"
 #include "answer.h"
+#include "number.h"
 #include "reply.h"
 #include "subject.h"
 #include "verbs.h"
@@ -39,20 +40,24 @@ static const long long highest[] = {
 	[ABOUT_PROTOCOL] = 0,
 };
 
-static int read_number(struct ctl *ctl, enum about about, const char *text, long long *ret)
+/* A mark, which may be in hexadecimal, as everybody writes them. */
+static bool mark_read(const char *text, long long high, long long *ret)
 {
-	long long value;
 	char *end;
 
 	errno = 0;
-	value = strtoll(text, &end, 0);
-	if (end == text || *end || errno != 0 || value < 0 || value > highest[about]) {
-		ctl_complain(ctl, "--%s: expected a number from 0 to %lld, got '%s'",
-			     options[about].name, highest[about], text);
-		return CTL_USAGE;
-	}
-	*ret = value;
-	return CTL_DONE;
+	*ret = strtoll(text, &end, 0);
+	return end != text && !*end && errno == 0 && *ret >= 0 && *ret <= high;
+}
+
+static int read_number(struct ctl *ctl, enum about about, const char *text, long long *ret)
+{
+	if (about == ABOUT_MARK ? mark_read(text, highest[about], ret)
+				: number_read(text, 0, highest[about], ret))
+		return CTL_DONE;
+	ctl_complain(ctl, "--%s: expected a number from 0 to %lld, got '%s'", options[about].name,
+		     highest[about], text);
+	return CTL_USAGE;
 }
 
 static int add_number(struct ctl *ctl, json_t *parameters, enum about about, const char *text)

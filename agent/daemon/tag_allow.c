@@ -39,12 +39,17 @@ static struct refusal search(const struct agent *agent, struct tag_peer *peer, c
 {
 	uid_t uid = peer->credentials.uid;
 	uint64_t began = agent_clock(), now;
+	char *path = NULL;
 	int r;
 
 	if (!rate_take(peer->searches, usec, uid, began))
 		return too_often;
-	r = cgroups_find(agent->cgroups, top, &peer->visitor, &peer->cgroup);
+	r = cgroups_find(agent->cgroups, top, &peer->visitor, &path);
 	now = agent_clock();
+	if (r == 0) {
+		free(peer->cgroup);
+		peer->cgroup = path;
+	}
 	rate_owe(peer->searches, usec, uid, now, (uint32_t)(now - began));
 	return r == 0 ? none : r == -E2BIG ? unknown : r == -ENOENT ? denied : no_files;
 }
@@ -81,7 +86,9 @@ struct refusal tag_check_allowed(const struct agent *agent, struct tag_peer *pee
 	for (uint32_t i = 0; i < binding->n_allows; i++)
 		if (allow_matches(&binding->allows[i], peer))
 			return none;
-	if (peer->cgroup || !agent->cgroups || (!peer->visitor.cgroup && !peer->visitor.pid))
+	/* Where it was found by its number it may, in a threaded cgroup, also be further down. */
+	if ((peer->cgroup && peer->visitor.cgroup) || !agent->cgroups ||
+	    (!peer->visitor.cgroup && !peer->visitor.pid))
 		return denied;			/* it is somewhere else, or nothing is known of it */
 	return search_all(agent, peer, binding);
 }

@@ -74,7 +74,8 @@ def ask_of_processes(lab, agent):
     whole = Capturing(lab, agent, "pid", str(other))
     check("sent meanwhile", lab.source(FAR[4], uid=4001), pool(11, 4))
     check("captured", {one["binding"] for one in whole.stop()}, {"low"})
-    check("with another user", explained(agent, "--pid", str(other), "--user", "4002").get("binding"), None)
+    told = explained(agent, "--pid", str(other), "--user", "4002")
+    check("with another user: %s" % told, (told.get("verdict"), told.get("binding")), ("unassigned", None))
 
 
 def of_owner(lab, agent):

@@ -48,7 +48,7 @@ static void test_refused(void **state)
 		{ "{\"group\":1}", "org.varlink.service.InvalidParameter" },
 		{ "{\"binding\":\"acme\"}", "org.varlink.service.InvalidParameter" },
 		{ "{\"group\":1,\"binding\":\"acme\",\"user\":\"7\"}", "org.varlink.service.InvalidParameter" },
-		{ "{\"group\":1,\"user\":\"7\",\"pid\":1}", "org.varlink.service.InvalidParameter" },
+		{ "{\"group\":1,\"user\":\"7\",\"source\":\"10.0.0.0/8\"}", "org.varlink.service.InvalidParameter" },
 		{ "{\"group\":1,\"process_cgroup\":\"/x\"}", "org.varlink.service.InvalidParameter" },
 		{ "{\"group\":1,\"process_cgroup\":\"/x\",\"user\":\"7\",\"unit\":\"a.service\"}",
 		  "org.varlink.service.InvalidParameter" },

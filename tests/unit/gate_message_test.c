@@ -147,13 +147,26 @@ static void test_every_method_fits(void **state)
 	assert_int_equal(gate_method_find("org.outbind.Nonsense"), GATE_METHODS);
 }
 
+/* Its place among the parameters of Explain. */
+static uint8_t place_of(const char *name)
+{
+	const char *spec = gate_forms[GATE_METHOD_explain].parameters;
+	struct gate_parameter parameter;
+
+	for (uint8_t i = 0; gate_method_parameter(&spec, &parameter); i++)
+		if (strcmp(parameter.name, name) == 0)
+			return i;
+	fail_msg("Explain has no %s", name);
+	return 0;
+}
+
 static size_t write_explain(void)
 {
 	struct gate_message message = { .word = GATE_CALL, .id = 1, .call = {
 		.method = GATE_METHOD_explain, .n = 3, .values = {
-			{ .index = 2, .type = 'i', .number = 7 },
-			{ .index = 7, .type = 's', .text = "192.0.2.1", .len = 9 },
-			{ .index = 9, .type = 's', .text = "tcp", .len = 3 } } } };
+			{ .index = place_of("mark"), .type = 'i', .number = 7 },
+			{ .index = place_of("to"), .type = 's', .text = "192.0.2.1", .len = 9 },
+			{ .index = place_of("protocol"), .type = 's', .text = "tcp", .len = 3 } } } };
 
 	return gate_message_write(&message, bytes);
 }
@@ -196,6 +209,7 @@ static void test_harm(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(harms); i++) {
 		size_t n = write_explain();
 
+		assert_int_equal(gate_message_read(bytes, n, &got), 0);
 		bytes[harms[i].at] = harms[i].byte;
 		if (gate_message_read(bytes, n, &got) != -EBADMSG)
 			fail_msg("%s: taken", harms[i].what);
