@@ -17,8 +17,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-SECONDS = 480
-CHOSEN = ["agent: foreign", "default:", "refusal:", "selectors:", "suspend:"]
+SECONDS = 600
+CHOSEN = ["agent: foreign", "default:", "hidden:", "refusal:", "selectors:", "suspend:"]
 MODULES_FIRST = "virtio_pci virtio_blk virtio_console overlay".split()
 KERNEL = "linux-image-cloud-amd64"
 
