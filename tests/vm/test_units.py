@@ -3,7 +3,7 @@
 
 import re
 
-from cases import ACME4, ACME6, BETA4, FAR4, HOST4, case, check, wait_for
+from cases import ACME4, ACME6, BETA4, BINDINGS, FAR4, HOST4, case, check, wait_for
 from place import Skip
 
 SETTLE = "ExecStartPre=+/usr/bin/outbindctl settle"
@@ -184,6 +184,33 @@ binding delta { address 203.0.113.2; uplink other; }
         machine.sh("outbindctl save && outbindctl status && outbindctl monitor --help >/dev/null")
         check("EPERM in the log", machine.out("journalctl -u outbindd --no-pager | grep -ci 'not permitted' || true"), "0")
         check("owned", machine.json("status")["owned"], True)
+
+
+@case("agent: what shows and records works in the sandbox: figures, flows, flow log, capture, verify, capacity, doctor, report")
+def _(site):
+    with site.machine() as machine:
+        machine.configure("policy { unit acme.service use acme; unit web.service use acme; }",
+                          "flow-log /var/log/outbind/flows;\n" + BINDINGS)
+        machine.sh("systemd-run -q --unit=acme -p '%s' python3 /io/send.py acme" % SETTLE)
+        wait_for("traffic", lambda: sum(machine.seen("acme").values()) > 5)
+        figures = "curl -s --unix-socket /run/outbind/metrics http://x/metrics | grep ^outbind_binding_connections_total"
+        check("figures", 'binding="acme"' in machine.out(figures), True)
+        check("flows", {flow["binding"] for flow in machine.json("flows")["flows"]} <= {"acme"}, True)
+        machine.sh("sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=1")
+        check("a connection that ends", machine.source(unit="web"), ACME4)
+        wait_for("the flow log", lambda: machine.out("grep -c '\"verdict\"' /var/log/outbind/flows || true") not in ("", "0"))
+        taken = machine.out("outbindctl capture acme --count 6 --seconds 20", timeout=40)
+        check("captured: " + taken, ACME4 in taken, True)
+        verified = machine.sh("outbindctl verify acme --to 198.51.100.25:7000", ok=False)
+        check("verify: %r" % verified, (verified.status, ACME4 in verified.out), (0, True))
+        check("capacity", "acme" in machine.out("outbindctl capacity"), True)
+        check("top", "acme" in machine.out("outbindctl top --batch"), True)
+        found = machine.sh("outbindctl doctor --json", ok=False)
+        check("doctor: %r" % found, found.status in (0, 1) and "findings" in found.out, True)
+        machine.sh("cd /run && outbindctl report -o /run/report.tar.gz && test -s /run/report.tar.gz")
+        check("gates or exporter that ended", machine.out("journalctl -u outbindd --no-pager | "
+              "grep -c 'gate.ended\\|metrics.failed\\|flow-log.fail' || true"), "0")
+        check("denied system calls", machine.out("journalctl --no-pager | grep -c 'status=31/SY[S]' || true"), "0")
 
 
 @case("outbind-dns: in its sandbox it asks, and the agent has what it found; its user reads, and changes nothing")
