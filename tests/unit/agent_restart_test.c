@@ -103,6 +103,7 @@ static void test_newer_state_refused(void **state)
 		{ "runtime.conf", "# outbind-runtime 2: changed at run time\n", true },
 		{ "addresses", "outbind-addresses 12\n", true },
 		{ "generation", "outbind-generation 2\nx\n", true },
+		{ "identities", "outbind-identities 2\n", true },
 		{ "warmup", "outbind-warmup 99999999999999999999999\n", true },
 		{ "generation", "outbind-generation 1\nx\n", false },
 		{ "generation", "outbind-generation\n", false },
