@@ -3,7 +3,6 @@
 #include "capture_parts.h"
 
 #include "base/own.h"
-#include "host_port.h"
 #include "say.h"
 
 #include <inttypes.h>
@@ -75,10 +74,9 @@ void capture_comment(const struct record *record, char out[static CAPTURE_COMMEN
 
 static void say_end(struct says *says, const struct ip *ip, uint16_t port, bool ports)
 {
-	char address[IP_TEXT], text[HOST_PORT_TEXT];
+	char text[IP_PORT_TEXT];
 
-	(void)ip_print(ip, address);
-	say(says, "%s", ports ? host_port_print(address, port, text) : address);
+	say(says, "%s", ports ? ip_print_port(ip, port, text) : ip_print(ip, text));
 }
 
 static const char *protocol_name(uint8_t protocol)

@@ -249,7 +249,7 @@ static bool listen_all(struct exporter *exporter)
 	struct fd *local = &exporter->listeners[LISTENER_UNIX];
 	struct fd *tcp = &exporter->listeners[LISTENER_TCP];
 	int of_local = 0, of_tcp = 0;
-	char place[IP_TEXT + 16];
+	char place[ENDPOINT_TEXT];
 
 	if (!settings->no_socket && local->n < 0)
 		of_local = listen_unix(exporter, local);
@@ -368,7 +368,7 @@ static void start(struct exporter *exporter)
 {
 	bool all = listen_all(exporter), any = exporter->listeners[LISTENER_UNIX].n >= 0 ||
 					       exporter->listeners[LISTENER_TCP].n >= 0;
-	char place[IP_TEXT + 16] = "-";
+	char place[ENDPOINT_TEXT] = "-";
 	int r = any ? run_program(exporter) : 0;
 
 	if (r < 0) {

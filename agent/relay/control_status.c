@@ -26,7 +26,7 @@ static json_t *listeners(const struct program *program)
 
 	for (size_t i = 0; i < program->now->n_fronts; i++) {
 		const struct front_kind *front = &program->now->fronts[i];
-		char address[200];
+		char address[ENDPOINT_TEXT];
 
 		conf_relay_endpoint(&front->conf->at, address, sizeof address);
 		json_array_append_new(

@@ -162,7 +162,7 @@ static struct listening *find(struct listen_set *set, const char *key)
 /* The socket of one listener; a new one is appended to the set. */
 static int get(struct listen_set *set, const struct relay_listener *conf, struct listening **ret)
 {
-	char key[200];
+	char key[ENDPOINT_TEXT];
 	struct listening *one;
 	int r;
 
