@@ -36,7 +36,7 @@ PKGS_CTL := ncursesw libpcap libcap-ng libarchive
 PKGS_DAEMON := libseccomp libcap-ng
 PKGS_RELAY := libsystemd jansson libxxhash libcares openssl
 LIBS_DNS = $(shell pkg-config --libs libcares) -lev
-PKGS_EXPORTER := libmicrohttpd libseccomp
+PKGS_EXPORTER := libmicrohttpd libseccomp libcap-ng
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wswitch-enum -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wcast-qual $(if $(findstring gcc,$(CC)),-Wnull-dereference) $(if $(CI),-Werror)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
@@ -65,6 +65,7 @@ PROTO    := $(wildcard agent/proto/*.c)
 DNS      := $(wildcard agent/dns/*.c)
 SMTP     := $(wildcard agent/smtp/*.c)
 RELAY    := $(filter-out agent/relay/main.c,$(wildcard agent/relay/*.c))
+CONFINE  := $(wildcard agent/confine/*.c)
 GATE     := $(wildcard agent/gate/*.c)
 DAEMON   := $(filter-out agent/daemon/main.c,$(wildcard agent/daemon/*.c))
 EXPORTER := $(wildcard agent/exporter/*.c)
@@ -75,7 +76,7 @@ objects   = $(patsubst %.c,$(OBJ)/%.o,$(1))
 CORE_OBJ   := $(call objects,$(BASE) $(MODEL) $(PLAN) $(PROTO)) $(GRAMMAR) \
 	$(OBJ)/agent/proto/description.o
 KERNEL_OBJ := $(call objects,$(KERNEL)) $(OBJ)/nft-templates/embed.o
-DAEMON_OBJ := $(call objects,$(DAEMON) $(GATE))
+DAEMON_OBJ := $(call objects,$(DAEMON) $(GATE) $(CONFINE))
 DNS_OBJ    := $(call objects,$(DNS))
 SMTP_OBJ   := $(call objects,$(SMTP))
 RELAY_OBJ  := $(call objects,$(RELAY))
@@ -97,7 +98,7 @@ $(BUILD)/outbind-relay: $(CORE_OBJ) $(SMTP_OBJ) $(DNS_OBJ) $(RELAY_OBJ) $(OBJ)/a
 	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $^ $(LIBS_RELAY)
 
 # Only what it needs: it parses what anybody sends.
-$(BUILD)/outbind-exporter: $(call objects,$(EXPORTER))
+$(BUILD)/outbind-exporter: $(call objects,$(EXPORTER) $(CONFINE))
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_EXPORTER)
 

@@ -10,6 +10,7 @@
 #include "daemon/porter.h"
 
 #include "base/mem.h"
+#include "confine/confine.h"
 #include "daemon/log.h"
 #include "gate/gate_run.h"
 #include "gate/gate_sandbox.h"
@@ -151,8 +152,8 @@ static int spawn(int link, pid_t *ret)
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
 	posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, link, GATE_LINK_FD);
-	posix_spawn_file_actions_addclosefrom_np(&actions, GATE_LINK_FD + 1);
+	posix_spawn_file_actions_adddup2(&actions, link, CONFINE_LINK);
+	posix_spawn_file_actions_addclosefrom_np(&actions, CONFINE_LINK + 1);
 	r = posix_spawn(ret, "/proc/self/exe", &actions, &attributes, arguments, nothing);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);

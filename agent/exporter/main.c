@@ -10,6 +10,7 @@
  * answer; one that does not come in time is a 503. Limits: CONNECTIONS on each socket, half of them of
  * one address, TIMEOUT_S of silence, 16 KiB for a request.
  */
+#include "confine/confine.h"
 #include "exporter/sandbox.h"
 
 #include <fcntl.h>
@@ -24,7 +25,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { CHANNEL = 3, LISTENERS_MAX = 2, FORMATS = 2, CONNECTIONS = 64, TIMEOUT_S = 10,
+enum { CHANNEL = CONFINE_LINK, LISTENERS_MAX = 2, FORMATS = 2, CONNECTIONS = 64, TIMEOUT_S = 10,
        REQUEST_ROOM = 16 * 1024, PATIENCE_MS = 5000 };
 
 static const char *const types[FORMATS] = {

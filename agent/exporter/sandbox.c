@@ -6,11 +6,9 @@
  */
 #include "exporter/sandbox.h"
 
-#include <linux/capability.h>
+#include "confine/confine.h"
+
 #include <seccomp.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 static const int allowed[] = {
 	/* connections */
@@ -31,42 +29,9 @@ static const int allowed[] = {
 	SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
-/* An older filter, of the service manager, may forbid to change capabilities: then there must be none. */
-static int drop_capabilities(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
-
-	if (syscall(SYS_capset, &head, sets) == 0)
-		return 0;
-	if (syscall(SYS_capget, &head, sets) < 0)
-		return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(sets); i++)
-		if (sets[i].permitted | sets[i].effective)
-			return -EPERM;
-	return 0;
-}
-
-static int filter(void)
-{
-	scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int r = context ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < ARRAY_LEN(allowed) && r == 0; i++)
-		r = seccomp_rule_add(context, SCMP_ACT_ALLOW, allowed[i], 0);
-	if (r == 0)
-		r = seccomp_load(context);
-	if (context)
-		seccomp_release(context);
-	return r;
-}
-
 int sandbox_enter(void)
 {
-	int r;
+	const struct confine keep = { .calls = allowed, .n_calls = ARRAY_LEN(allowed) };
 
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	r = drop_capabilities();
-	return r < 0 ? r : filter();
+	return confine_enter(&keep, NULL);
 }

@@ -15,6 +15,7 @@
 #include "gate/gate_run.h"
 
 #include "base/mem.h"
+#include "confine/confine.h"
 #include "gate/gate_message.h"
 #include "gate/gate_sandbox.h"
 #include "proto/varlink.h"
@@ -243,7 +244,7 @@ int gate_run(void)
 	int type, status;
 	socklen_t size = sizeof type;
 
-	gate->link = GATE_LINK_FD;
+	gate->link = CONFINE_LINK;
 	if (getsockopt(gate->link, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_SEQPACKET)
 		return GATE_EXIT_LINK;
 	gate->events = epoll_create1(EPOLL_CLOEXEC);

@@ -4,8 +4,7 @@
 
 #include "base/own.h"
 
-enum { GATE_LINK_FD = 3,			/* its socket to the agent, as it is started */
-       GATE_CONNECTIONS_MAX = 1024 };		/* a connection's place is its id modulo this */
+enum { GATE_CONNECTIONS_MAX = 1024 };		/* a connection's place is its id modulo this */
 
 #define GATE_OPTION "--gate"			/* the only argument; not for people */
 

@@ -26,10 +26,11 @@ LAYERS = {
     "smtp": ("base",),
     "dns": ("base", "agent/proto/identity.h"),
     "relay": ("base", "model", "proto", "smtp", "dns"),
-    "gate": ("base", "proto", "agent/daemon/methods.def"),
-    "daemon": ("base", "model", "plan", "kernel", "proto", "gate"),
+    "confine": ("agent/base/own.h",),
+    "gate": ("base", "proto", "confine", "agent/daemon/methods.def"),
+    "daemon": ("base", "model", "plan", "kernel", "proto", "confine", "gate"),
     "ctl": ("base", "model", "plan", "proto", "dns", "agent/kernel/kernel.h", "agent/kernel/packet_log.h"),
-    "exporter": ("agent/base/own.h",),  # parses what anybody sends, so it is next to nothing
+    "exporter": ("agent/base/own.h", "confine"),  # parses what anybody sends, so it is next to nothing
     "lib": ("agent/proto/tag.h",),      # the protocol's words; MIT like the library
 }
 
@@ -40,7 +41,7 @@ LIBRARIES = {
     "linux/netfilter": ("kernel",), "linux/if_addr": ("kernel",), "linux/fib_rules": ("kernel",),
     "sys/inotify": ("kernel",),
     "systemd/": ("daemon", "relay", "ctl"), "pcap/": ("ctl",), "archive": ("ctl",), "curses.h": ("ctl",),
-    "cap-ng": ("ctl", "daemon", "gate"), "seccomp": ("exporter", "gate"),
+    "cap-ng": ("ctl", "daemon", "confine"), "seccomp": ("confine", "exporter", "gate"),
     "jansson": ("proto", "gate", "daemon", "ctl", "relay"),
     "ev.h": ("dns", "relay"), "ares": ("dns", "relay"), "openssl/": ("relay",),
     "microhttpd": ("exporter",),

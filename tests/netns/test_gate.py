@@ -13,6 +13,7 @@ import threading
 import time
 
 from cases import test
+from figures import scrape
 from lab import BUILD, FAR, Lab, PORT, answer, binding, call, check, wait_for
 
 STRANGER, OTHER, READERS, RELAY, AGENT = 4001, 4002, 4900, 4901, 4902
@@ -109,7 +110,8 @@ def _():
         wait_for("the gate to end with the agent", lambda: not os.path.exists("/proc/%d" % pid), 5)
 
 
-@test("as its unit runs it, with that user's capabilities and system calls, the agent works and so do its gates")
+@test("as its unit runs it, with that user's capabilities and system calls, the agent works and so do its gates "
+      "and its exporter")
 def _():
     unit = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../systemd/outbindd.service")
     with Lab() as lab:
@@ -142,7 +144,9 @@ def _():
         agent.write(CONF + binding("third", 13))
         agent.ctl("reload")
         check("a binding more", agent.json("status")["bindings"], 3)
-        check("gates that ended: " + agent.read_log(), "gate.ended" in agent.read_log(), False)
+        check("figures", scrape(agent)("outbind_bindings"), 3)
+        check("what ended: " + agent.read_log(), [word for word in ("gate.ended", "metrics.failed") if word in agent.read_log()],
+              [])
 
 
 @test("without CAP_NET_ADMIN the agent does not start, and says what it lacks")
