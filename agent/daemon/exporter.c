@@ -14,41 +14,36 @@
 
 #include "base/mem.h"
 #include "base/sockaddr.h"
+#include "daemon/child.h"
 #include "daemon/collector.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
 #include "proto/pass_fd.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <systemd/sd-event.h>
 
 #define PROGRAM		"outbind-exporter"
 #define SOCKET_NAME	"metrics"
 
 enum { AGAIN_USEC = 200 * 1000, RETRY_FIRST = 1000 * 1000, RETRY_LAST = 60 * 1000 * 1000,
-       FIRST_FD = 3, BACKLOG = 64 };
+       BACKLOG = 64 };
 
 enum listener { LISTENER_UNIX, LISTENER_TCP, LISTENERS };
+_Static_assert((int)LISTENERS <= (int)CHILD_MORE_MAX, "a program can be given as many");
 
 struct exporter {
 	struct agent *agent;
-	sd_event *event;
 	struct collector *collector;		/* NULL: nobody has asked yet */
-	sd_event_source *on_text, *on_request, *on_end, *on_retry;
+	sd_event_source *on_text, *on_retry;
 	struct metrics_settings served;		/* what the program was started for */
 	bool serving;
 	struct fd listeners[LISTENERS];
-	pid_t pid;				/* 0: none */
-	struct fd channel;			/* to the program */
+	struct child program;
 	uint64_t retry;				/* usec to wait before the next start */
 	bool asked;				/* the collector is at work, for @format: */
 	enum openmetrics_format format;
@@ -65,7 +60,7 @@ static void send_text(struct exporter *exporter, int text)
 {
 	char octet = exporter->format == OPENMETRICS_1 ? '1' : '0';
 
-	(void)!pass_fd_send(exporter->channel.n, &octet, 1, text, MSG_DONTWAIT);
+	(void)!pass_fd_send(exporter->program.link.n, &octet, 1, text, MSG_DONTWAIT);
 }
 
 static int on_text(sd_event_source *source, int fd, uint32_t revents, void *context)
@@ -79,7 +74,7 @@ static int on_text(sd_event_source *source, int fd, uint32_t revents, void *cont
 	exporter->text = collector_take(exporter->collector);
 	exporter->text_made = agent_clock();
 	exporter->asked = false;
-	if (exporter->channel.n >= 0)
+	if (exporter->program.link.n >= 0)
 		send_text(exporter, exporter->text.n);
 	return 0;
 }
@@ -95,8 +90,8 @@ static int need_collector(struct exporter *exporter)
 	r = collector_open(exporter->agent->options->kernel.table, &collector);
 	if (r < 0)
 		return r;
-	r = sd_event_add_io(exporter->event, &exporter->on_text, collector_fd(collector), EPOLLIN,
-			    on_text, exporter);
+	r = sd_event_add_io(exporter->program.event, &exporter->on_text, collector_fd(collector),
+			    EPOLLIN, on_text, exporter);
 	if (r < 0)
 		collector_close(collector);
 	else
@@ -146,36 +141,13 @@ static int on_request(sd_event_source *source, int fd, uint32_t revents, void *c
 	return 0;
 }
 
-static void forget_program(struct exporter *exporter)
-{
-	exporter->pid = 0;
-	sd_event_source_disable_unref(exporter->on_request);
-	exporter->on_request = NULL;
-	sd_event_source_disable_unref(exporter->on_end);
-	exporter->on_end = NULL;
-	fd_drop(&exporter->channel);
-}
-
-/* End the program, and wait: it holds nothing that would keep it. */
-static void end_program(struct exporter *exporter)
-{
-	pid_t pid = exporter->pid;
-
-	if (!pid)
-		return;
-	forget_program(exporter);
-	(void)kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
 static int on_retry(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct exporter *exporter = context;
 
 	(void)source;
 	(void)usec;
-	end_program(exporter);			/* that serves one of two sockets */
+	child_end(&exporter->program);		/* that serves one of two sockets */
 	start(exporter);
 	return 0;
 }
@@ -189,16 +161,13 @@ static void retry_later(struct exporter *exporter)
 		(void)sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_ONESHOT);
 }
 
-static int on_end(sd_event_source *source, const siginfo_t *end, void *context)
+static void on_end(void *context, const siginfo_t *how)
 {
 	struct exporter *exporter = context;
 
-	(void)source;
 	log_event(EVENT_METRICS_FAILED, "text=\"%s ended: %s %d\" next=retry", PROGRAM,
-		  end->si_code == CLD_EXITED ? "exit status" : "signal", end->si_status);
-	forget_program(exporter);
+		  how->si_code == CLD_EXITED ? "exit status" : "signal", how->si_status);
 	retry_later(exporter);
-	return 0;
 }
 
 static int listen_tcp(const struct relay_endpoint *at, struct fd *ret)
@@ -288,80 +257,21 @@ static int program_path(char out[static PATH_MAX])
 	return 0;
 }
 
-/* Run it with @fds as descriptors from FIRST_FD on, and nothing else that is ours. */
-static int spawn(const char *path, const struct fd *fds, size_t n, pid_t *ret)
+/* Run it with what we listen on, and how many that are. */
+static int run_program(struct exporter *exporter)
 {
-	char name[] = PROGRAM, count[24], *argv[] = { name, count, NULL }, *envp[] = { NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	int r;
-
-	snprintf(count, sizeof count, "%zu", n - 1);
-	sigemptyset(&none);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	posix_spawn_file_actions_init(&actions);
-	for (size_t i = 0; i < n; i++)
-		posix_spawn_file_actions_adddup2(&actions, fds[i].n, FIRST_FD + (int)i);
-	r = -posix_spawn(ret, path, &actions, &attributes, argv, envp);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return r;
-}
-
-/* adddup2 of one descriptor must not overwrite another that is still needed, nor be onto itself,
- * which would leave close-on-exec set: so it is done with duplicates that are further up. */
-static int lift(int fd, struct fd *ret)
-{
-	ret->n = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD + LISTENERS + 1);
-	return ret->n < 0 ? -errno : 0;
-}
-
-/* Run it with @channel and what we listen on. */
-static int spawn_with(struct exporter *exporter, int channel)
-{
-	struct fd fds[1 + LISTENERS];
-	char path[PATH_MAX];
+	char name[] = PROGRAM, count[24], *arguments[] = { name, count, NULL }, path[PATH_MAX];
+	struct fd more[LISTENERS];		/* borrowed */
 	size_t n = 0;
 	int r = program_path(path);
 
-	if (r == 0)
-		r = lift(channel, &fds[n++]);
-	for (int i = 0; i < LISTENERS && r == 0; i++)
+	for (int i = 0; i < LISTENERS; i++)
 		if (exporter->listeners[i].n >= 0)
-			r = lift(exporter->listeners[i].n, &fds[n++]);
-	if (r == 0)
-		r = spawn(path, fds, n, &exporter->pid);
-	while (n > 0)
-		fd_drop(&fds[--n]);
-	return r;
-}
-
-static int follow_program(struct exporter *exporter)
-{
-	int r = sd_event_add_io(exporter->event, &exporter->on_request, exporter->channel.n,
-				EPOLLIN, on_request, exporter);
-
-	if (r >= 0)
-		r = sd_event_add_child(exporter->event, &exporter->on_end, exporter->pid, WEXITED,
-				       on_end, exporter);
-	return r;
-}
-
-static int run_program(struct exporter *exporter)
-{
-	int pair[2], r;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	exporter->channel.n = pair[0];
-	r = spawn_with(exporter, pair[1]);
-	(void)close(pair[1]);
-	if (r < 0)
-		fd_drop(&exporter->channel);
-	return r < 0 ? r : follow_program(exporter);
+			more[n++] = exporter->listeners[i];
+	(void)snprintf(count, sizeof count, "%zu", n);
+	return r < 0 ? r : child_start(&exporter->program, &(struct child_program){
+			.path = path, .arguments = arguments, .more = more, .n_more = n,
+			.speaks = true });
 }
 
 static void start(struct exporter *exporter)
@@ -371,11 +281,9 @@ static void start(struct exporter *exporter)
 	char place[ENDPOINT_TEXT] = "-";
 	int r = any ? run_program(exporter) : 0;
 
-	if (r < 0) {
+	if (r < 0)
 		log_event(EVENT_METRICS_FAILED, "text=\"cannot start %s: %s\" next=retry", PROGRAM,
 			  strerror(-r));
-		end_program(exporter);
-	}
 	if (r < 0 || !all) {
 		retry_later(exporter);
 		return;
@@ -405,7 +313,7 @@ void exporter_follow(struct exporter *exporter)
 	moved = !same_address(&wanted->listen, &exporter->served.listen);
 	if (exporter->serving && !moved && wanted->no_socket == exporter->served.no_socket)
 		return;
-	end_program(exporter);
+	child_end(&exporter->program);
 	if (wanted->no_socket)
 		drop_listener(exporter, LISTENER_UNIX);
 	if (moved)
@@ -423,8 +331,9 @@ int exporter_open(struct sd_event *event, struct agent *agent, struct exporter *
 	int r;
 
 	exporter->agent = agent;
-	exporter->event = sd_event_ref(event);
-	exporter->channel = exporter->text = FD_NONE;
+	exporter->program = (struct child){ .event = sd_event_ref(event), .hear = on_request,
+					    .ended = on_end, .owner = exporter, .link = FD_NONE };
+	exporter->text = FD_NONE;
 	for (int i = 0; i < LISTENERS; i++)
 		exporter->listeners[i] = FD_NONE;
 	r = sd_event_add_time_relative(event, &exporter->on_retry, CLOCK_MONOTONIC, 0, 1000,
@@ -444,13 +353,13 @@ void exporter_close(struct exporter *exporter)
 {
 	if (!exporter)
 		return;
-	end_program(exporter);
+	child_end(&exporter->program);
 	sd_event_source_disable_unref(exporter->on_text);
 	sd_event_source_disable_unref(exporter->on_retry);
 	collector_close(exporter->collector);
 	for (int i = 0; i < LISTENERS; i++)
 		drop_listener(exporter, (enum listener)i);
 	fd_drop(&exporter->text);
-	sd_event_unref(exporter->event);
+	sd_event_unref(exporter->program.event);
 	free(exporter);
 }

@@ -4,26 +4,20 @@
  * log and started again; soon after the fifth time within ten seconds only once a second. One that says
  * what no gate says, does not take its orders, or does not answer is ended.
  *
- * The gate is this program, executed anew: an address space that was never the agent's, no environment,
- * no descriptor but the link. It ends when the link does, so also if the agent is killed.
+ * The gate is this program, executed anew: an address space that was never the agent's (child.h).
  */
 #include "daemon/porter.h"
 
 #include "base/mem.h"
-#include "confine/confine.h"
+#include "daemon/child.h"
 #include "daemon/log.h"
 #include "gate/gate_run.h"
 #include "gate/gate_sandbox.h"
 #include "proto/pass_fd.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <systemd/sd-event.h>
 #include <time.h>
 
 enum { MESSAGES_AT_ONCE = 8, QUICK_STARTS = 5, STARTS_PERIOD_SEC = 10,
@@ -40,12 +34,10 @@ struct place {
 };
 
 struct porter {
-	sd_event *event;
 	const char *peers;
-	struct fd link;
-	int pid;				/* 0: not running */
+	struct child gate;
 	bool ready;
-	sd_event_source *on_link, *on_exit, *on_tick, *on_retry;
+	sd_event_source *on_tick, *on_retry;
 	struct place places[GATE_CONNECTIONS_MAX];
 	uint64_t serial, ended;
 	unsigned silent;			/* ticks since it was heard */
@@ -53,12 +45,6 @@ struct porter {
 	unsigned starts;
 	uint8_t bytes[GATE_MESSAGE_MAX];
 };
-
-static void end_gate(struct porter *porter)
-{
-	if (porter->pid > 0)
-		(void)kill(porter->pid, SIGKILL);
-}
 
 static struct place *find(struct porter *porter, uint64_t id)
 {
@@ -76,20 +62,20 @@ static int order(struct porter *porter, enum gate_word word, uint64_t id, int fd
 	struct gate_order what = { .word = word, .id = id };
 	int r;
 
-	if (porter->link.n < 0)
+	if (porter->gate.link.n < 0)
 		return -ESRCH;
-	r = pass_fd_send(porter->link.n, &what, sizeof what, fd, MSG_DONTWAIT);
+	r = pass_fd_send(porter->gate.link.n, &what, sizeof what, fd, MSG_DONTWAIT);
 	if (r == 0 || r == -ETOOMANYREFS)
 		return r;
-	end_gate(porter);
+	child_kill(&porter->gate);
 	return -ESRCH;
 }
 
 static void log_nonsense(struct porter *porter, const char *what)
 {
 	log_event(EVENT_GATE_NONSENSE, "peers=%s pid=%d text=\"%s\" next=ended", porter->peers,
-		  porter->pid, what);
-	end_gate(porter);
+		  porter->gate.pid, what);
+	child_kill(&porter->gate);
 }
 
 static void hear(struct porter *porter, const struct gate_message *message)
@@ -105,9 +91,10 @@ static void hear(struct porter *porter, const struct gate_message *message)
 /* What the gate has said by now, at most @most of it. */
 static void read_link(struct porter *porter, int most)
 {
-	for (int i = 0; i < most && porter->link.n >= 0; i++) {
+	for (int i = 0; i < most && porter->gate.link.n >= 0; i++) {
 		struct gate_message message;
-		ssize_t n = recv(porter->link.n, porter->bytes, sizeof porter->bytes, MSG_DONTWAIT);
+		ssize_t n = recv(porter->gate.link.n, porter->bytes, sizeof porter->bytes,
+				 MSG_DONTWAIT);
 
 		if (n <= 0)
 			return;			/* its end is heard of by its exit */
@@ -131,68 +118,19 @@ static int on_link(sd_event_source *source, int fd, uint32_t revents, void *cont
 	return 0;
 }
 
-static int spawn(int link, pid_t *ret)
-{
-	char *const arguments[] = { (char[]){ "outbindd" }, (char[]){ GATE_OPTION }, NULL };
-	char *const nothing[] = { NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t blocked;
-	int r;
-
-	/* It ends with the link, not by signals that are meant for the agent's terminal or unit. */
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGTERM);
-	sigaddset(&blocked, SIGINT);
-	sigaddset(&blocked, SIGHUP);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &blocked);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-	posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, link, CONFINE_LINK);
-	posix_spawn_file_actions_addclosefrom_np(&actions, CONFINE_LINK + 1);
-	r = posix_spawn(ret, "/proc/self/exe", &actions, &attributes, arguments, nothing);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return -r;
-}
-
-static int on_exit_of_gate(sd_event_source *source, const siginfo_t *how, void *context);
-
-static int watch_gate(struct porter *porter)
-{
-	int size = LINK_BUFFER, r;
-
-	(void)setsockopt(porter->link.n, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
-	r = sd_event_add_child(porter->event, &porter->on_exit, porter->pid, WEXITED,
-			       on_exit_of_gate, porter);
-	if (r >= 0)
-		r = sd_event_add_io(porter->event, &porter->on_link, porter->link.n, EPOLLIN,
-				    on_link, porter);
-	return r < 0 ? r : 0;
-}
-
 static int start(struct porter *porter)
 {
-	AUTO(fd_drop) struct fd theirs = FD_NONE;
-	int ends[2], r;
+	char *const arguments[] = { (char[]){ "outbindd" }, (char[]){ GATE_OPTION }, NULL };
+	const struct child_program self = { .path = "/proc/self/exe", .arguments = arguments };
+	int size = LINK_BUFFER, r;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	porter->link.n = ends[0];
-	theirs.n = ends[1];
-	r = spawn(theirs.n, &porter->pid);
-	if (r < 0) {
-		porter->pid = 0;
-		fd_drop(&porter->link);
-		return r;
-	}
 	porter->ready = false;
 	porter->silent = 0;
-	return watch_gate(porter);
+	r = child_start(&porter->gate, &self);
+	if (r == 0)
+		(void)setsockopt(porter->gate.link.n, SOL_SOCKET, SO_SNDBUFFORCE, &size,
+				 sizeof size);
+	return r;
 }
 
 static void start_soon(struct porter *porter)
@@ -223,29 +161,18 @@ static void close_all(struct porter *porter)
 	}
 }
 
-static void forget_gate(struct porter *porter)
-{
-	porter->pid = 0;
-	porter->ready = false;
-	porter->on_link = sd_event_source_disable_unref(porter->on_link);
-	porter->on_exit = sd_event_source_disable_unref(porter->on_exit);
-	fd_drop(&porter->link);
-}
-
-static int on_exit_of_gate(sd_event_source *source, const siginfo_t *how, void *context)
+static void on_end(void *context, const siginfo_t *how)
 {
 	struct porter *porter = context;
 	const char *reason = how->si_code == CLD_EXITED ? gate_sandbox_reason(how->si_status)
 							: strsignal(how->si_status);
 
-	(void)source;
 	log_event(EVENT_GATE_ENDED, "peers=%s pid=%d reason=\"%s\" next=restarted", porter->peers,
-		  porter->pid, reason ? reason : "it exited");
+		  how->si_pid, reason ? reason : "it exited");
+	porter->ready = false;
 	porter->ended++;
-	forget_gate(porter);
 	close_all(porter);
 	start_soon(porter);
-	return 0;
 }
 
 /* Once a second: is it there, and does it answer. */
@@ -255,7 +182,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
 
 	(void)usec;
 	read_link(porter, MESSAGES_AT_ONCE);	/* it may have answered, and we were busy */
-	if (porter->pid == 0) {
+	if (porter->gate.pid == 0) {
 		porter->starts = QUICK_STARTS - 1;
 		start_soon(porter);
 	} else if (porter->silent++ >= SILENT_TICKS) {
@@ -301,9 +228,9 @@ int porter_open(struct sd_event *event, const char *peers, struct porter **ret)
 	struct porter *porter = mem_zero(1, sizeof *porter);
 	int r;
 
-	porter->event = sd_event_ref(event);
 	porter->peers = peers;
-	porter->link = FD_NONE;
+	porter->gate = (struct child){ .event = sd_event_ref(event), .hear = on_link,
+				       .ended = on_end, .owner = porter, .link = FD_NONE };
 	r = sd_event_add_time_relative(event, &porter->on_tick, CLOCK_MONOTONIC, TICK_USEC, 0,
 				       on_tick, porter);
 	if (r >= 0)
@@ -324,7 +251,7 @@ int porter_admit(struct porter *porter, enum gate_word word, int fd, porter_hear
 {
 	int r;
 
-	if (porter->pid == 0)
+	if (porter->gate.pid == 0)
 		return -ESRCH;
 	for (size_t i = 0; i < GATE_CONNECTIONS_MAX; i++) {
 		uint64_t id = ++porter->serial;
@@ -361,22 +288,17 @@ void porter_leave(struct porter *porter, uint64_t id)
 
 struct porter_state porter_state(const struct porter *porter)
 {
-	return porter ? (struct porter_state){ porter->pid, porter->ended, porter->ready }
+	return porter ? (struct porter_state){ porter->gate.pid, porter->ended, porter->ready }
 		      : (struct porter_state){ 0 };
 }
 
 void porter_close(struct porter *porter)
 {
-	int pid;
-
 	if (!porter)
 		return;
-	pid = porter->pid;
-	forget_gate(porter);
-	if (pid > 0)
-		(void)kill(pid, SIGKILL);	/* the process ends before it, or after: nobody waits */
+	child_drop(&porter->gate);		/* what it was passed may keep it: nobody waits */
 	sd_event_source_disable_unref(porter->on_tick);
 	sd_event_source_disable_unref(porter->on_retry);
-	sd_event_unref(porter->event);
+	sd_event_unref(porter->gate.event);
 	free(porter);
 }
