@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import subprocess
 
 from cases import ACME4, BETA4, HOST4, case, check, wait_for
 from place import Skip
@@ -28,6 +29,14 @@ def _(site):
         check("manuals", machine.out("ls /usr/share/man/man?/outbind{.7,.conf.5,ctl.1,d.8}.gz | wc -l"), "4")
         check("completion", machine.out("bash -ic 'source /usr/share/bash-completion/completions/outbindctl;"
                                         " complete -p outbindctl' 2>/dev/null"), "complete -o default -F _outbindctl outbindctl")
+
+
+@case("package: lintian finds no error and no warning")
+def _(site):
+    if not shutil.which("lintian"):
+        raise Skip("no lintian")
+    found = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", *site.debs], capture_output=True, text=True)
+    check("lintian: " + found.stdout, (found.returncode, found.stdout), (0, ""))
 
 
 def quick_start():
