@@ -31,7 +31,7 @@
 #define SOCKET_NAME	"metrics"
 
 enum { AGAIN_USEC = 200 * 1000, RETRY_FIRST = 1000 * 1000, RETRY_LAST = 60 * 1000 * 1000,
-       BACKLOG = 64 };
+       UNSENT_USEC = 10 * 1000, BACKLOG = 64 };
 
 enum listener { LISTENER_UNIX, LISTENER_TCP, LISTENERS };
 _Static_assert((int)LISTENERS <= (int)CHILD_MORE_MAX, "a program can be given as many");
@@ -39,7 +39,7 @@ _Static_assert((int)LISTENERS <= (int)CHILD_MORE_MAX, "a program can be given as
 struct exporter {
 	struct agent *agent;
 	struct collector *collector;		/* NULL: nobody has asked yet */
-	sd_event_source *on_text, *on_retry;
+	sd_event_source *on_text, *on_retry, *on_unsent;
 	struct metrics_settings served;		/* what the program was started for */
 	bool serving;
 	struct fd listeners[LISTENERS];
@@ -55,12 +55,25 @@ struct exporter {
 
 static void start(struct exporter *exporter);
 
-/* One octet to the program, and @text if it is there. A program that does not read loses answers. */
+static void log_failed(struct exporter *exporter, const char *what, int r)
+{
+	if (log_allowed(&exporter->agent->doors.log))
+		log_event(EVENT_METRICS_FAILED, "text=\"%s: %s\" next=retry", what, strerror(-r));
+}
+
+/* One octet to the program, and @text if it is there. A program that does not read loses answers; while our
+ * user has too many descriptors on their way (unix(7), ETOOMANYREFS), which is not its fault, it waits. */
 static void send_text(struct exporter *exporter, int text)
 {
 	char octet = exporter->format == OPENMETRICS_1 ? '1' : '0';
+	int r = pass_fd_send(exporter->program.link.n, &octet, 1, text, MSG_DONTWAIT);
 
-	(void)!pass_fd_send(exporter->program.link.n, &octet, 1, text, MSG_DONTWAIT);
+	if (r < 0)
+		log_failed(exporter, "cannot hand over figures", r);
+	if (r != -ETOOMANYREFS)
+		return;
+	if (sd_event_source_set_time_relative(exporter->on_unsent, UNSENT_USEC) >= 0)
+		(void)sd_event_source_set_enabled(exporter->on_unsent, SD_EVENT_ONESHOT);
 }
 
 static int on_text(sd_event_source *source, int fd, uint32_t revents, void *context)
@@ -114,9 +127,7 @@ static void ask(struct exporter *exporter, enum openmetrics_format format)
 	exporter->format = format;
 	r = need_collector(exporter);
 	if (r < 0) {
-		if (log_allowed(&exporter->agent->doors.log))
-			log_event(EVENT_METRICS_FAILED,
-				  "text=\"cannot read figures: %s\" next=retry", strerror(-r));
+		log_failed(exporter, "cannot read figures", r);
 		send_text(exporter, -1);
 		return;
 	}
@@ -126,6 +137,28 @@ static void ask(struct exporter *exporter, enum openmetrics_format format)
 	exporter->rows = exporter->agent->changes;
 }
 
+static int on_unsent(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct exporter *exporter = context;
+
+	(void)source;
+	(void)usec;
+	if (exporter->program.link.n >= 0 && exporter->text.n >= 0)
+		send_text(exporter, exporter->text.n);
+	else if (exporter->program.link.n >= 0)
+		ask(exporter, exporter->format);	/* what was to be sent is of what was in force before */
+	return 0;
+}
+
+/* All that is said is listened on. */
+static bool has_all(const struct exporter *exporter)
+{
+	const struct metrics_settings *settings = &exporter->served;
+
+	return (settings->no_socket || exporter->listeners[LISTENER_UNIX].n >= 0) &&
+	       (!settings->listen.port || exporter->listeners[LISTENER_TCP].n >= 0);
+}
+
 static int on_request(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
 	struct exporter *exporter = context;
@@ -133,22 +166,12 @@ static int on_request(sd_event_source *source, int fd, uint32_t revents, void *c
 	ssize_t n = recv(fd, &octet, 1, MSG_DONTWAIT);
 
 	(void)revents;
-	exporter->retry = RETRY_FIRST;		/* it works */
+	if (has_all(exporter))
+		exporter->retry = RETRY_FIRST;	/* it works */
 	if (n == 1)
 		ask(exporter, octet == '1' ? OPENMETRICS_1 : OPENMETRICS_PROMETHEUS);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);	/* its end is told */
-	return 0;
-}
-
-static int on_retry(sd_event_source *source, uint64_t usec, void *context)
-{
-	struct exporter *exporter = context;
-
-	(void)source;
-	(void)usec;
-	child_end(&exporter->program);		/* that serves one of two sockets */
-	start(exporter);
 	return 0;
 }
 
@@ -231,6 +254,32 @@ static bool listen_all(struct exporter *exporter)
 	return of_local == 0 && of_tcp == 0;
 }
 
+static size_t n_listening(const struct exporter *exporter)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < LISTENERS; i++)
+		n += exporter->listeners[i].n >= 0;
+	return n;
+}
+
+/* Its sockets are given to a program when it starts, so that it has to end for a new one; for none it need not. */
+static int on_retry(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct exporter *exporter = context;
+	size_t before = n_listening(exporter);
+
+	(void)source;
+	(void)usec;
+	if (exporter->program.pid && !listen_all(exporter) && n_listening(exporter) == before) {
+		retry_later(exporter);
+		return 0;
+	}
+	child_end(&exporter->program);
+	start(exporter);
+	return 0;
+}
+
 static void drop_listener(struct exporter *exporter, enum listener which)
 {
 	fd_drop(&exporter->listeners[which]);
@@ -276,8 +325,7 @@ static int run_program(struct exporter *exporter)
 
 static void start(struct exporter *exporter)
 {
-	bool all = listen_all(exporter), any = exporter->listeners[LISTENER_UNIX].n >= 0 ||
-					       exporter->listeners[LISTENER_TCP].n >= 0;
+	bool all = listen_all(exporter), any = n_listening(exporter) > 0;
 	char place[ENDPOINT_TEXT] = "-";
 	int r = any ? run_program(exporter) : 0;
 
@@ -340,6 +388,11 @@ int exporter_open(struct sd_event *event, struct agent *agent, struct exporter *
 				       on_retry, exporter);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &exporter->on_unsent, CLOCK_MONOTONIC, 0, 1000,
+					       on_unsent, exporter);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(exporter->on_unsent, SD_EVENT_OFF);
 	if (r < 0) {
 		exporter_close(exporter);
 		return r;
@@ -356,6 +409,7 @@ void exporter_close(struct exporter *exporter)
 	child_end(&exporter->program);
 	sd_event_source_disable_unref(exporter->on_text);
 	sd_event_source_disable_unref(exporter->on_retry);
+	sd_event_source_disable_unref(exporter->on_unsent);
 	collector_close(exporter->collector);
 	for (int i = 0; i < LISTENERS; i++)
 		drop_listener(exporter, (enum listener)i);

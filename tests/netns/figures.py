@@ -98,7 +98,7 @@ def scrape(agent):
     """The figures of an agent, by its Unix socket."""
     status, _, text = get(agent.runtime + "/metrics")
     if status != 200:
-        raise AssertionError("status %d: %s" % (status, text))
+        raise AssertionError("status %d: %s%s" % (status, text, agent.read_log()[-1500:]))
     return parse(text)
 
 

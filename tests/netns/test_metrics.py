@@ -4,8 +4,10 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
+import threading
 import time
 
 import traffic
@@ -382,6 +384,42 @@ HOSTILE = {
     "a path": b"GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     "a version": b"GET /metrics HTTP/9.9\r\n\r\n",
 }
+
+
+@test("one of two sockets cannot be made: the program that serves the other one is left alone, and tried is the one")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(binding("a", 11) + "metrics { listen 198.51.100.77:9199; }\n")
+        pid = exporter_of(agent)
+        wait_for("two tries more", lambda: len(agent.events("metrics.failed")) >= 3, 15)
+        check("the same program", exporter_of(agent), pid)
+        check("served", scrape(agent)("outbind_bindings"), 1)
+        lab.ip("sender", "addr add 198.51.100.77/32 dev eth0")
+        with lab.inside("sender"):
+            wait_for("the other one", lambda: served(("198.51.100.77", 9199)), 40)
+        check("served", scrape(agent)("outbind_bindings"), 1)
+
+
+@test("figures that cannot be handed over yet, because too many descriptors are on their way, come later")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(binding("a", 11))
+        resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (64, 64))
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with open(os.devnull) as some:
+            socket.send_fds(near, [b"x"], [some.fileno()] * 100)
+
+        def free():
+            near.close()
+            far.close()
+        timer = threading.Timer(1, free)
+        timer.start()
+        began = time.monotonic()
+        check("bindings", scrape(agent)("outbind_bindings"), 1)
+        took = time.monotonic() - began
+        timer.join()
+        check("it waited: %.2f s" % took, 0.9 < took < 4, True)
+        check("said", "on their way" in agent.read_log() or "Too many references" in agent.read_log(), True)
 
 
 @test("hostile requests and slow clients: the agent answers, others are served, no more than so many wait", 120)
