@@ -114,7 +114,9 @@ def lose_entries(lab, who):
 def invalid(what, who):
     with Lab() as lab:
         agent = lab.agent(CONF + 'policy { cgroup "/c.slice" use both; }')
-        for sources in lose_entries(lab, who(lab, agent)):
+        client = who(lab, agent)
+        agent.ctl("settle")                     # a cgroup that was just made
+        for sources in lose_entries(lab, client):
             check(what, sources - {pool(11, 4), pool(11, 6)}, set())
 
 
