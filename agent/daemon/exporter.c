@@ -39,7 +39,7 @@ _Static_assert((int)LISTENERS <= (int)CHILD_MORE_MAX, "a program can be given as
 struct exporter {
 	struct agent *agent;
 	struct collector *collector;		/* NULL: nobody has asked yet */
-	sd_event_source *on_text, *on_retry, *on_unsent;
+	sd_event_source *on_text, *on_retry, *on_unsent;	/* the last: @text is to be sent again */
 	struct metrics_settings served;		/* what the program was started for */
 	bool serving;
 	struct fd listeners[LISTENERS];
@@ -263,7 +263,7 @@ static size_t n_listening(const struct exporter *exporter)
 	return n;
 }
 
-/* Its sockets are given to a program when it starts, so that it has to end for a new one; for none it need not. */
+/* Its sockets are given to a program when it starts, so it has to end for a new one; for none it need not. */
 static int on_retry(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct exporter *exporter = context;
@@ -389,8 +389,8 @@ int exporter_open(struct sd_event *event, struct agent *agent, struct exporter *
 	if (r >= 0)
 		r = sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_OFF);
 	if (r >= 0)
-		r = sd_event_add_time_relative(event, &exporter->on_unsent, CLOCK_MONOTONIC, 0, 1000,
-					       on_unsent, exporter);
+		r = sd_event_add_time_relative(event, &exporter->on_unsent, CLOCK_MONOTONIC, 0,
+					       1000, on_unsent, exporter);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(exporter->on_unsent, SD_EVENT_OFF);
 	if (r < 0) {
