@@ -24,6 +24,7 @@ struct reading {
 	const char *own;
 	struct foreign *foreign;
 	uint32_t table;				/* whose rules are being read */
+	bool last;				/* try: what was changed meanwhile is taken as it is */
 };
 
 static void reading_drop(struct reading *reading)
@@ -240,6 +241,17 @@ static struct nlmsghdr *dump_request(char *buffer, uint16_t type, uint8_t family
 	return request;
 }
 
+/* The kernel calls a dump interrupted when any table was changed meanwhile, ours too. */
+static int ask(struct reading *reading, struct nlmsghdr *request, channel_visit *visit)
+{
+	int r = channel_ask(&reading->channel, request, visit, reading);
+
+	if (r != -EINTR || !reading->last)
+		return r;
+	reading->foreign->changed = true;
+	return 0;
+}
+
 static int read_rules(struct reading *reading)
 {
 	char buffer[CHANNEL_REQUEST_ROOM];
@@ -252,7 +264,7 @@ static int read_rules(struct reading *reading)
 							family_number(table->family));
 
 		mnl_attr_put_strz(request, NFTA_RULE_TABLE, table->name);
-		r = channel_ask(&reading->channel, request, take_rule, reading);
+		r = ask(reading, request, take_rule);
 	}
 	return r == -E2BIG ? 0 : r;
 }
@@ -263,12 +275,10 @@ static int read_all(struct reading *reading)
 	char buffer[CHANNEL_REQUEST_ROOM];
 	int r;
 
-	r = channel_ask(&reading->channel, dump_request(buffer, NFT_MSG_GETTABLE, NFPROTO_UNSPEC),
-			take_table, reading);
+	r = ask(reading, dump_request(buffer, NFT_MSG_GETTABLE, NFPROTO_UNSPEC), take_table);
 	if (r == 0)
-		r = channel_ask(&reading->channel,
-				dump_request(buffer, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC), take_chain,
-				reading);
+		r = ask(reading, dump_request(buffer, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC),
+			take_chain);
 	if (r == 0 && foreign->chains.n > 0)
 		qsort(foreign->chains.at, foreign->chains.n, sizeof *foreign->chains.at, by_name);
 	return r == 0 ? read_rules(reading) : r;
@@ -282,7 +292,8 @@ void ruleset_read(const char *own, struct foreign *ret)
 
 	*ret = (struct foreign){ 0 };
 	for (int i = 0; i < READ_TRIES && r == -EINTR; i++) {
-		AUTO(reading_drop) struct reading reading = { .own = own, .foreign = ret };
+		AUTO(reading_drop) struct reading reading = { .own = own, .foreign = ret,
+							      .last = i == READ_TRIES - 1 };
 
 		foreign_drop(ret);
 		r = channel_open(&reading.channel);

@@ -362,6 +362,10 @@ void doctor_foreign(const struct doctor *doctor, struct findings *findings)
 		finding_add(findings, SEVERITY_WARNING, "unread",
 			    "tables of iptables-legacy were not looked at: %s",
 			    strerror(-foreign->error_legacy));
+	if (foreign->changed)
+		finding_add(findings, SEVERITY_NOTE, "unread",
+			    "rules were changed all the time while other tables were looked at: "
+			    "some may be missing here");
 	if (foreign->cut)
 		finding_add(findings, SEVERITY_NOTE, "unread",
 			    "only the first %zu rules of other tables were looked at",

@@ -57,6 +57,7 @@ struct foreign {
 	size_t rules;				/* that were looked at */
 	bool cut;				/* there are more than FOREIGN_RULES_MAX */
 	int error;				/* nf_tables could not be read: -errno; 0: it was */
+	bool changed;				/* somebody changed them while they were read, each time */
 	int error_legacy;			/* the same of x_tables */
 };
 

@@ -201,6 +201,7 @@ static void guarding(struct sick *s)
 static void wrong(struct sick *s)		{ s->wrong = 3; }
 static void no_rights(struct sick *s)		{ s->host.foreign.error = -EPERM; }
 static void broken(struct sick *s)		{ s->host.foreign.error = -EINTR; }
+static void changing(struct sick *s)		{ s->host.foreign.changed = true; }
 static void too_many(struct sick *s)		{ s->host.foreign.cut = true; }
 static void source4(struct sick *s)
 {
@@ -335,6 +336,7 @@ static const struct {
 	  "outbindctl flows" },
 	{ "no right to look", no_rights, "note unread", "CAP_NET_ADMIN", NULL, NULL },
 	{ "no way to look", broken, "warning unread", "Interrupted", NULL, NULL },
+	{ "changed all the time", changing, "note unread", "some may be missing", NULL, NULL },
 	{ "too much to look at", too_many, "note unread", "only the first", NULL, NULL },
 	{ "no forwarding", source4, "error forwarding", "1 rule is for IPv4", "ip_forward: 0",
 	  "sysctl -w net.ipv4.ip_forward=1" },
