@@ -4,6 +4,7 @@
 
 #include "agent.h"
 #include "base/mem.h"
+#include "base/process.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -21,14 +22,6 @@ static void subject_drop(struct subject *subject)
 	subject->cgroup = NULL;
 }
 
-static FILE *open_of(long long pid, const char *name)
-{
-	char path[64];
-
-	(void)snprintf(path, sizeof path, "/proc/%lld/%s", pid, name);
-	return fopen(path, "re");
-}
-
 /* File system uid and gid, the fourth number each: what a socket of the process is made with. */
 static bool read_ids(FILE *file, struct subject *subject)
 {
@@ -41,19 +34,6 @@ static bool read_ids(FILE *file, struct subject *subject)
 		has_gid |= sscanf(line, "Gid: %*u %*u %*u %u", &subject->gid) == 1;
 	}
 	return has_uid && has_gid;
-}
-
-/* The path of the line "0::/path", which is cgroup2's. */
-static void read_cgroup(FILE *file, struct subject *subject)
-{
-	AUTO(mem_drop) char *line = NULL;
-	size_t room = 0;
-
-	while (!subject->cgroup && getline(&line, &room, file) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "0::/", 4) == 0)
-			subject->cgroup = mem_text(line + 3, strlen(line + 3));
-	}
 }
 
 /* One that is there, but not in /proc, is hidden by its mount (hidepid, proc(5)). */
@@ -72,15 +52,17 @@ static int complain(struct ctl *ctl, long long pid)
 
 static int read_subject(struct ctl *ctl, long long pid, struct subject *ret)
 {
-	FILE *status = open_of(pid, "status"), *cgroup = open_of(pid, "cgroup");
-	bool known = status && read_ids(status, ret);
+	char path[64];
+	FILE *status;
+	bool known;
 
-	if (known && cgroup)
-		read_cgroup(cgroup, ret);
+	(void)snprintf(path, sizeof path, "/proc/%lld/status", pid);
+	status = fopen(path, "re");
+	known = status && read_ids(status, ret);
 	if (status)
 		(void)fclose(status);
-	if (cgroup)
-		(void)fclose(cgroup);
+	if (known)
+		ret->cgroup = process_cgroup((int)pid);
 	return known ? CTL_DONE : complain(ctl, pid);
 }
 

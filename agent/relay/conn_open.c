@@ -6,37 +6,15 @@
  */
 #include "relay/conn.h"
 
-#include "base/mem.h"
+#include "base/process.h"
 #include "base/sockaddr.h"
 
 #include <netinet/in.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #ifndef SO_ORIGINAL_DST
 #define SO_ORIGINAL_DST 80			/* linux/netfilter_ipv4.h; IP6T_SO_ORIGINAL_DST is the same */
 #endif
-
-/* The cgroup2 path of a process: the line "0::/path" of cgroups(7). */
-static char *cgroup_of(pid_t pid)
-{
-	char path[64], line[4200];
-	char *found = NULL;
-	FILE *file;
-
-	(void)snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return NULL;
-	while (!found && fgets(line, sizeof line, file)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "0::", 3) == 0)
-			found = mem_text(line + 3, strlen(line + 3));
-	}
-	(void)fclose(file);
-	return found;
-}
 
 static void take_peer(struct conn *conn)
 {
@@ -47,7 +25,7 @@ static void take_peer(struct conn *conn)
 		return;
 	conn->has_peer = true;
 	conn->uid = peer.uid;
-	conn->cgroup = cgroup_of(peer.pid);
+	conn->cgroup = process_cgroup(peer.pid);
 }
 
 /* False if it was not redirected: somebody called our own port, and we would call ourselves. */
