@@ -39,12 +39,13 @@ _Static_assert((int)LISTENERS <= (int)CHILD_MORE_MAX, "a program can be given as
 struct exporter {
 	struct agent *agent;
 	struct collector *collector;		/* NULL: nobody has asked yet */
-	sd_event_source *on_text, *on_retry, *on_unsent;	/* the last: @text is to be sent again */
+	sd_event_source *on_text, *on_retry, *on_unsent;
 	struct metrics_settings served;		/* what the program was started for */
 	bool serving;
 	struct fd listeners[LISTENERS];
 	struct child program;
 	uint64_t retry;				/* usec to wait before the next start */
+	bool unsent;				/* @text is to be sent again, and that was said */
 	bool asked;				/* the collector is at work, for @format: */
 	enum openmetrics_format format;
 	uint64_t rows;				/* agent->changes when rows were sent */
@@ -68,9 +69,10 @@ static void send_text(struct exporter *exporter, int text)
 	char octet = exporter->format == OPENMETRICS_1 ? '1' : '0';
 	int r = pass_fd_send(exporter->program.link.n, &octet, 1, text, MSG_DONTWAIT);
 
-	if (r < 0)
+	if (r < 0 && !exporter->unsent)
 		log_failed(exporter, "cannot hand over figures", r);
-	if (r != -ETOOMANYREFS)
+	exporter->unsent = r == -ETOOMANYREFS;
+	if (!exporter->unsent)
 		return;
 	if (sd_event_source_set_time_relative(exporter->on_unsent, UNSENT_USEC) >= 0)
 		(void)sd_event_source_set_enabled(exporter->on_unsent, SD_EVENT_ONESHOT);
