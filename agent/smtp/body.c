@@ -47,24 +47,31 @@ static void count_nul(struct body_decoder *decoder, const char *at, size_t n)
 	}
 }
 
-/* Whole lines and the beginning of one, from within a line: up to what needs a look at its neighbours. */
+/*
+ * Whole lines and the beginning of one, from within a line: up to what needs a look at its neighbours.
+ * LOOK is more than a line may have (RFC 5321 section 4.5.3.1.6), and bounds what each of many bare CRs
+ * costs when no LF is near.
+ */
 static size_t run_length(const char *at, size_t n)
 {
+	enum { LOOK = 1024 };
 	size_t done = 0;
 
-	for (;;) {
-		const char *lf = memchr(at + done, '\n', n - done);
-		size_t line = lf ? (size_t)(lf - at) : n;
+	while (done < n) {
+		size_t look = n - done < LOOK ? n - done : LOOK;
+		const char *lf = memchr(at + done, '\n', look);
+		size_t line = lf ? (size_t)(lf - at) : done + look;
 		const char *cr = memchr(at + done, '\r', line - done);
 
-		if (!lf)
-			return cr ? (size_t)(cr - at) : n;
-		if (!cr || cr + 1 != lf)
-			return cr ? (size_t)(cr - at) : line;	/* a bare one */
-		done = line + 1;
-		if (done == n || at[done] == '.')
-			return done;
+		if (cr && cr + 1 != lf)
+			return (size_t)(cr - at);	/* bare, or it is not known yet */
+		if (lf && !cr)
+			return line;			/* bare */
+		done = line + (lf ? 1 : 0);
+		if (lf && done < n && at[done] == '.')
+			break;
 	}
+	return done;
 }
 
 static enum body_event take_run(struct body_decoder *decoder, const char *at, size_t *taken,

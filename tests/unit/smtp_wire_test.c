@@ -212,6 +212,35 @@ static void test_bodies_mended(void **state)
 			     read_body);
 }
 
+/* What ends a line of any length is seen wherever it stands: at once, as octet by octet. */
+static void test_bodies_long(void **state)
+{
+	static const char *const tails[] = {
+		"\r\n.\r\n", "\r\n..a\r\n.\r\n", "\n.\r\n.\r\n", "\r.\r\n.\r\n", "\r\r\n.\r\n", ".\r\n.\r\n",
+	};
+
+	(void)state;
+	normalise = false;
+	for (size_t len = 1; len < 2100; len += len % 1024 > 8 && len % 1024 < 1012 ? 97 : 1)
+		for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
+			AUTO(buffer_drop) struct buffer in = { 0 }, whole = { 0 }, single = { 0 };
+
+			for (size_t k = 0; k < len; k++)
+				buffer_text(&in, "x");
+			buffer_text(&in, tails[i]);
+
+			const char *input = (const char *)buffer_bytes(&in);
+			size_t n = buffer_len(&in);
+
+			read_body(input, n, n, false, &whole);
+			read_body(input, n, 0, true, &single);
+			assert_int_equal(buffer_len(&whole), buffer_len(&single));
+			assert_memory_equal(buffer_bytes(&whole), buffer_bytes(&single),
+					    buffer_len(&whole));
+			assert_non_null(memmem(buffer_bytes(&whole), buffer_len(&whole), "|end", 4));
+		}
+}
+
 static void test_nul_counts(void **state)
 {
 	struct body_decoder decoder = { 0 };
@@ -322,7 +351,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),	      cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_reply_bounds),  cmocka_unit_test(test_bodies),
-		cmocka_unit_test(test_bodies_mended), cmocka_unit_test(test_nul_counts),
+		cmocka_unit_test(test_bodies_mended),
+		cmocka_unit_test(test_bodies_long), cmocka_unit_test(test_nul_counts),
 		cmocka_unit_test(test_encoding),      cmocka_unit_test(test_headers),
 	};
 
