@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BUFFER_FIRST = 512 };
+enum { BUFFER_FIRST = 512, PRINT_GUESS = 64 };
 
 void buffer_drop(struct buffer *buffer)
 {
@@ -53,17 +53,24 @@ void buffer_text(struct buffer *buffer, const char *text)
 
 void buffer_print(struct buffer *buffer, const char *format, ...)
 {
-	va_list arguments;
-	char *text = NULL;
-	int n;
+	for (size_t need = PRINT_GUESS;;) {
+		va_list arguments;
+		size_t room;
+		int n;
 
-	va_start(arguments, format);
-	n = vasprintf(&text, format, arguments);
-	va_end(arguments);
-	if (n < 0)
-		abort();		/* no memory: formats are ours */
-	buffer_put(buffer, text, (size_t)n);
-	free(text);
+		reserve(buffer, need);
+		room = buffer->room - buffer->end;
+		va_start(arguments, format);
+		n = vsnprintf((char *)buffer->at + buffer->end, room, format, arguments);
+		va_end(arguments);
+		if (n < 0)
+			abort();		/* formats are ours */
+		if ((size_t)n < room) {
+			buffer->end += (size_t)n;
+			return;
+		}
+		need = (size_t)n + 1;
+	}
 }
 
 void buffer_take(struct buffer *buffer, size_t n)
