@@ -118,6 +118,13 @@ class Haraka(Peer):
         self.spawn("node", program, "-c", where)
 
 
+def scheduling():
+    """The scheduling policy that the unit gives the relay."""
+    with open(os.path.join(os.path.dirname(os.path.dirname(HERE)), "systemd", "outbind-relay.service")) as unit:
+        words = [line.strip().split("=")[1] for line in unit if line.startswith("CPUSchedulingPolicy=")]
+    return {"batch": os.SCHED_BATCH}[words[0]] if words else os.SCHED_OTHER
+
+
 class Outbind(Peer):
     def start(self):
         conf = mail_binding("acme", 11) + relay_block(
@@ -125,6 +132,8 @@ class Outbind(Peer):
             access_log='"RUN/access.log"')
         self.relay = self.lab.relay(conf, start=False)
         self.relay.start()
+        for thread in os.listdir("/proc/%d/task" % self.relay.pid):
+            os.sched_setscheduler(int(thread), scheduling(), os.sched_param(0))
         os.makedirs(self.cgroup, exist_ok=True)
         with open(self.cgroup + "/cgroup.procs", "w") as procs:
             procs.write(str(self.relay.pid))
