@@ -7,6 +7,8 @@
  * serves this table, 5 table or state are of a newer version.
  */
 #include "daemon/agent.h"
+
+#include "base/mem.h"
 #include "daemon/control.h"
 #include "daemon/flow_log.h"
 #include "daemon/keep.h"
@@ -23,6 +25,7 @@
 #include "daemon/porter.h"
 #include "daemon/privilege.h"
 #include "daemon/probe.h"
+#include "daemon/service.h"
 #include "daemon/survey.h"
 #include "daemon/tagger.h"
 #include "daemon/warmup.h"
@@ -30,14 +33,11 @@
 #include "gate/gate_run.h"
 #include "kernel/meter.h"
 
-#include <inttypes.h>
-#include <limits.h>
-#include <signal.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 enum { EXIT_INVALID = 2, EXIT_TAKEN = 4, EXIT_NEWER = 5 };
@@ -46,7 +46,6 @@ struct daemon {
 	struct options options;
 	struct state state;
 	struct fd lock, runtime_lock;
-	char cgroup_root[PATH_MAX];
 	struct agent agent;
 	sd_event *event;
 	struct watch *watch;
@@ -55,7 +54,6 @@ struct daemon {
 	struct control *control;
 	struct tagger *tagger;
 	struct probes *probes;
-	bool running;
 };
 
 static void daemon_drop(struct daemon *d)
@@ -97,76 +95,40 @@ static int fail(const char *what, int r)
 	return EXIT_FAILURE;
 }
 
-/* Places as compilers print them, so that editors find the line. */
-static void print_problems(const struct problems *problems)
-{
-	for (size_t i = 0; i < problems->n; i++)
-		fprintf(stderr, "%s: %s%s\n", problems->at[i].place,
-			problems->at[i].level == DIAG_WARNING ? "warning: " : "",
-			problems->at[i].text);
-	if (problems->left_out)
-		fprintf(stderr, "outbindd: %zu more problems\n", problems->left_out);
-}
-
 static int check(const struct options *options)
 {
 	AUTO(outcome_drop) struct outcome out = { 0 };
 	int r = generation_check(options->config, &conf_system, NULL, 0, &out);
 
-	print_problems(&out.problems);
+	problems_print(&out.problems);
 	return r < 0 ? EXIT_INVALID : EXIT_SUCCESS;
 }
 
-/* Undo the octal escapes of proc(5) mountinfo, in place. */
-static void unescape(char *text)
+/* The first cgroup2 mount. */
+static int find_cgroup_root(char **ret)
 {
-	char *out = text;
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *mount;
 
-	for (; *text; text++) {
-		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
-			*out++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 +
-					(text[3] - '0'));
-			text += 3;
-		} else {
-			*out++ = *text;
-		}
-	}
-	*out = '\0';
-}
-
-/* First cgroup2 mount of /proc/self/mountinfo. */
-static int find_cgroup_root(char out[static PATH_MAX])
-{
-	AUTO(mem_drop) char *line = NULL;
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	size_t room = 0;
-	int r = -ENOENT;
-
-	if (!file)
+	if (!mounts)
 		return -errno;
-	while (r < 0 && getline(&line, &room, file) >= 0) {
-		char place[PATH_MAX], *type = strstr(line, " - ");
-
-		if (!type || strncmp(type, " - cgroup2 ", 11) != 0)
-			continue;
-		if (sscanf(line, "%*s %*s %*s %*s %4095s", place) == 1) {
-			unescape(place);
-			memcpy(out, place, PATH_MAX);
-			r = 0;
-		}
-	}
-	fclose(file);
-	return r;
+	while ((mount = getmntent(mounts)) && strcmp(mount->mnt_type, "cgroup2") != 0)
+		;
+	if (mount)
+		*ret = mem_text(mount->mnt_dir, strlen(mount->mnt_dir));
+	endmntent(mounts);
+	return mount ? 0 : -ENOENT;
 }
 
 static void open_cgroups(struct daemon *d)
 {
+	AUTO(mem_drop) char *found = NULL;
 	const char *root = d->options.cgroup_root;
 	int r = 0;
 
 	if (!root) {
-		r = find_cgroup_root(d->cgroup_root);
-		root = d->cgroup_root;
+		r = find_cgroup_root(&found);
+		root = found;
 	}
 	if (r == 0)
 		r = cgroups_open(root, &d->agent.cgroups);
@@ -174,7 +136,7 @@ static void open_cgroups(struct daemon *d)
 		log_event(EVENT_CGROUPS_UNAVAILABLE,
 			  "root=%s error=\"%s\" next=\"rules for units and "
 			  "cgroups match nothing\"",
-			  *root ? root : "-", strerror(-r));
+			  root ? root : "-", strerror(-r));
 }
 
 static int take_locks(struct daemon *d)
@@ -234,7 +196,7 @@ static int start_agent(struct daemon *d)
 	char quoted[LOG_TEXT];
 	int r = agent_start(&d->agent, &out);
 
-	print_problems(&out.problems);
+	problems_print(&out.problems);
 	if (r == 0)
 		return 0;
 	if (!out.text[0])
@@ -255,39 +217,6 @@ static int start_agent(struct daemon *d)
 	}
 }
 
-static int on_stop(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
-{
-	struct daemon *d = context;
-
-	(void)signal;
-	return sd_event_exit(sd_event_source_get_event(source), d->running ? 0 : 1);
-}
-
-static void say_status(const struct daemon *d)
-{
-	(void)sd_notifyf(false, "STATUS=%zu bindings, %zu rules, reload: %s",
-			 model_count_bindings(&d->agent.now->model), d->agent.now->model.rules.n,
-			 d->agent.last_reload);
-}
-
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
-{
-	AUTO(outcome_drop) struct outcome out = { 0 };
-	struct daemon *d = context;
-	struct timespec now;
-
-	(void)source;
-	(void)signal;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	(void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-			 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
-	if (agent_reload(&d->agent, &out) < 0)
-		print_problems(&out.problems);	/* the log has the rest */
-	(void)sd_notify(false, "READY=1");
-	say_status(d);
-	return 0;
-}
-
 static int on_lock(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
 	(void)source;
@@ -302,11 +231,7 @@ static int open_events(struct daemon *d)
 	int r = sd_event_default(&d->event);
 
 	if (r >= 0)
-		r = sd_event_add_signal(d->event, NULL, SIGTERM, on_stop, d);
-	if (r >= 0)
-		r = sd_event_add_signal(d->event, NULL, SIGINT, on_stop, d);
-	if (r >= 0)
-		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
+		r = service_listen(d->event, &d->agent);
 	if (r >= 0 && d->lock.n >= 0)
 		r = sd_event_add_io(d->event, NULL, d->lock.n, EPOLLIN, on_lock, NULL);
 	if (r >= 0)
@@ -385,14 +310,9 @@ static int run(struct daemon *d)
 {
 	int r;
 
-	d->running = true;
-	(void)sd_event_set_watchdog(d->event, true);
 	if (agent_owns_table(&d->agent))
 		keep_store(d->agent.kernel->table_fd);
-	(void)sd_notify(false, "READY=1");
-	say_status(d);
-	r = sd_event_loop(d->event);
-	(void)sd_notify(false, "STOPPING=1");
+	r = service_run(d->event, &d->agent);
 	warmup_keep(&d->agent);
 	if (d->options.remove_on_stop) {
 		int removed = d->agent.kernel->remove_table(d->agent.kernel);
@@ -404,20 +324,6 @@ static int run(struct daemon *d)
 	}
 	log_event(EVENT_AGENT_STOPPED, "table=%s", d->options.remove_on_stop ? "removed" : "kept");
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-static void block_signals(void)
-{
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
 /* Every peer is a descriptor; and nobody whose user has more of them on their way between processes than
@@ -454,7 +360,7 @@ static int serve(int argc, char **argv)
 		return status;
 	if (d.options.check)
 		return check(&d.options);
-	block_signals();
+	service_block_signals();
 	raise_limits();
 	status = check_privilege();
 	if (status == 0)

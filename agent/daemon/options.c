@@ -33,7 +33,7 @@ static const char help[] =
 	"  --config FILE        configuration (/etc/outbind/outbind.conf)\n"
 	"  --runtime-dir DIR    sockets (/run/outbind)\n"
 	"  --state-dir DIR      what outlives the agent (/var/lib/outbind)\n"
-	"  --cgroup-root DIR    cgroup2 file system (found in /proc/self/mountinfo)\n"
+	"  --cgroup-root DIR    cgroup2 file system (found in /proc/self/mounts)\n"
 	"  --table NAME         nftables table of family inet (outbind)\n"
 	"  --template FILE      other rules than the ones inside the program\n"
 	"  --on-stop keep|remove  what a stopped agent does with its table (keep)\n"

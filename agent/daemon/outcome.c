@@ -34,6 +34,16 @@ void problems_take(struct problems *problems, const struct model *model, struct 
 	diag_drop(diag);
 }
 
+void problems_print(const struct problems *problems)
+{
+	for (size_t i = 0; i < problems->n; i++)
+		fprintf(stderr, "%s: %s%s\n", problems->at[i].place,
+			problems->at[i].level == DIAG_WARNING ? "warning: " : "",
+			problems->at[i].text);
+	if (problems->left_out)
+		fprintf(stderr, "outbindd: %zu more problems\n", problems->left_out);
+}
+
 void problems_drop(struct problems *problems)
 {
 	for (size_t i = 0; i < problems->n; i++) {

@@ -29,4 +29,6 @@ void outcome_say(struct outcome *outcome, const char *format, ...) PRINTF(2, 3);
 
 /* Move all of @diag to the end of @problems, in order of place. */
 void problems_take(struct problems *problems, const struct model *model, struct diag *diag);
+/* To stderr, with places as compilers print them, so that editors find the line. */
+void problems_print(const struct problems *problems);
 void problems_drop(struct problems *problems);
