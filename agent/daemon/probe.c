@@ -16,11 +16,10 @@
 
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <systemd/sd-event.h>
 
 enum { PROBES_AT_ONCE = 2048, TIMEOUT_MAX_USEC = 5000000, FOLLOW_USEC = 20000, GATHER_USEC = 1000,
-       CROWDED_USEC = 20000, DESCRIPTORS = 8192 };
+       CROWDED_USEC = 20000 };
 
 struct target {
 	struct probes *probes;
@@ -420,16 +419,6 @@ static int on_change(sd_event_source *source, void *context)
 	return 0;
 }
 
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
-		return;
-	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int add_timer(struct probes *probes, sd_event_time_handler_t run, sd_event_source **ret)
 {
 	int r = sd_event_add_time(probes->event, ret, CLOCK_MONOTONIC, 0, 1000, run, probes);
@@ -442,7 +431,6 @@ int probe_open(struct sd_event *event, struct agent *agent, struct probes **ret)
 	struct probes *probes = mem_zero(1, sizeof *probes);
 	int r;
 
-	raise_descriptors();
 	probes->agent = agent;
 	probes->event = sd_event_ref(event);
 	r = add_timer(probes, on_follow, &probes->on_follow);
