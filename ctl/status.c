@@ -38,10 +38,11 @@ static void add_counters(struct table *block, const json_t *reply)
 			 reply_number(counters, "delayed_limit"));
 	table_add(block, "dropped", TINT_DIM);
 	table_add_format(block, "%lld that no flow could be found for, %lld by the guard, "
-			 "%lld that would have missed their uplink",
+			 "%lld that would have missed their uplink, %lld while the rules were changed",
 			 reply_number(counters, "dropped_stray"),
 			 reply_number(counters, "dropped_guard"),
-			 reply_number(counters, "dropped_uplink"));
+			 reply_number(counters, "dropped_uplink"),
+			 reply_number(counters, "delayed_change"));
 }
 
 static void add_sources(struct table *block, const json_t *reply)

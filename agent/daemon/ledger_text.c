@@ -36,6 +36,9 @@ static void put_counters(const struct kernel_counters *counters, struct openmetr
 	openmetrics_one(text, "outbind_delayed", OPENMETRICS_COUNTER,
 			"First packets dropped to be sent again, as a limit was found reached.",
 			counters->delayed_limit);
+	openmetrics_one(text, "outbind_delayed_change", OPENMETRICS_COUNTER,
+			"First packets dropped to be sent again, as the rules were just being changed.",
+			counters->delayed_change);
 }
 
 static void put_conntrack(const struct meter_conntrack *conntrack, struct openmetrics *text)

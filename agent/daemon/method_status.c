@@ -55,6 +55,7 @@ json_t *method_json_counters(struct agent *agent)
 	set_number(object, "refused_limit", read.refused_limit);
 	set_number(object, "overflowed", read.overflowed);
 	set_number(object, "delayed_limit", read.delayed_limit);
+	set_number(object, "delayed_change", read.delayed_change);
 	set_number(object, "dropped_stray", read.dropped_stray);
 	set_number(object, "dropped_guard", read.dropped_guard);
 	set_number(object, "dropped_uplink", read.dropped_uplink);

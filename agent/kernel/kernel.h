@@ -47,7 +47,7 @@ struct table_about {
 
 struct kernel_counters {			/* packets, since the table was made */
 	uint64_t refused_rule, refused_unusable, refused_reused, refused_limit;
-	uint64_t overflowed, delayed_limit;
+	uint64_t overflowed, delayed_limit, delayed_change;
 	uint64_t dropped_stray, dropped_guard;
 	uint64_t dropped_uplink;
 };

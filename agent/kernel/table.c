@@ -246,6 +246,7 @@ static int visit_counter(const struct nlmsghdr *message, void *context)
 		{ "refused_limit", &counters->refused_limit },
 		{ "overflowed", &counters->overflowed },
 		{ "delayed_limit", &counters->delayed_limit },
+		{ "delayed_change", &counters->delayed_change },
 		{ "dropped_stray", &counters->dropped_stray },
 		{ "dropped_guard", &counters->dropped_guard },
 		{ "dropped_uplink", &counters->dropped_uplink },

@@ -70,6 +70,10 @@ enum set_id {
 	SET_TURNED_SOURCE4, SET_INTERCEPT_SOURCE4,
 	SET_TURNED_SOURCE6, SET_INTERCEPT_SOURCE6,
 	SET_UNOWNED,				/* protocols whose socketless packets must not leave */
+	/* Last, as the kernel takes over ranges of several fields in the order of a transaction: */
+	SET_TOKEN,				/* family (nfproto) -> token of what asks for classes */
+	SET_TURNABLE,				/* family . port: SET_INTERCEPT_PORTS once more */
+	SET_SETTLED,				/* token . family */
 	SETS
 };
 

@@ -4,5 +4,6 @@
 
 #include "plan/plan.h"
 
-/* Fill SET_QUALIFIED, SET_BY_CGROUP_ASKED, SET_ASKED, SET_ZONE and SET_UNOWNED; all others are there. */
+/* Fill SET_QUALIFIED, SET_BY_CGROUP_ASKED, SET_ASKED, SET_ZONE, SET_UNOWNED,
+ * SET_TOKEN, SET_TURNABLE and SET_SETTLED; all others are there. */
 void plan_gates_build(const struct model *model, const struct facts *facts, struct plan *plan);
