@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Connections that do not begin as others do: both ends open one, the kernel adds a subflow of MPTCP to it,
+datagrams carry other software's mark."""
+
+import ctypes
+import os
+import socket
+import struct
+import time
+
+import traffic
+from cases import test
+from lab import FAR, HOST, Lab, PORT, Skip, binding, check, pool, wait_for
+from test_reuse import CONF, SOCKET_FAMILY, Talker, ask, in_sender, name_of, port_socket
+
+THEIRS, OURS = 7300, 5800
+SO_ATTACH_FILTER, IPPROTO_MPTCP, IP_FREEBIND = 26, 262, 15
+FOREIGN = 0x100000
+OPTION = {4: (socket.IPPROTO_IP, IP_FREEBIND), 6: (socket.IPPROTO_IPV6, traffic.IPV6_FREEBIND)}
+
+
+def deaf_listener(family, port, ready):
+    """A listener that drops what comes, so that a SYN has an entry and no answer; for a while."""
+    nothing = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0))        # return 0
+    with port_socket({}, family, socket.SOCK_STREAM, port) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", 1, ctypes.addressof(nothing)))
+        sock.listen(5)
+        os.write(ready, b"x")
+        time.sleep(0.2)
+
+
+def call(family, to, port):
+    """The other end opens the connection too, and keeps trying."""
+    with socket.socket(SOCKET_FAMILY[family], socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(*OPTION[family], 1)
+        sock.settimeout(1.2)
+        sock.bind((FAR[family], THEIRS))
+        try:
+            sock.connect((to, port))
+            time.sleep(0.2)
+        except OSError:
+            pass
+
+
+def open_too(who, family, source, port):
+    with traffic.open_socket(who, SOCKET_FAMILY[family], socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((source, port))
+        sock.settimeout(0.5)
+        try:
+            sock.connect((FAR[family], THEIRS))
+            return "connected"
+        except OSError as error:
+            return "!" + name_of(error)
+
+
+def both_open(lab, family, to, port, **who):
+    """Theirs comes first. What ours said, and sources of what left but for resets."""
+    ready, child = os.pipe()
+    deaf = lab.fork("sender", deaf_listener, family, port, child)
+    os.close(child)
+    os.read(ready, 1)
+    os.close(ready)
+    other = lab.fork("receiver", call, family, to, port)
+    lab.reap(deaf)
+    capture = lab.capture()
+    said = in_sender(lab, open_too, who, family, to, port)
+    left = {packet.source for packet in capture.select(proto="tcp", dport=THEIRS) if packet.count > packet.resets}
+    lab.reap(other)
+    return said, left
+
+
+@test("a connection that both ends open leaves from an address of its client, or is refused")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(CONF)
+        for family in (4, 6):
+            host, own = HOST[family], pool(11, family)
+            for n, (to, who, want) in enumerate((
+                    (host, {}, ("connected", {host})), (own, {"uid": 4001}, ("connected", {own})),
+                    (host, {"uid": 4001}, ("!ECONNREFUSED", set())), (own, {"uid": 4002}, ("!ECONNREFUSED", set())),
+                    (host, {"mark": agent.mark("b")}, ("!ECONNREFUSED", set())),
+                    (host, {"uid": 4001, "mark": FOREIGN}, ("!ECONNREFUSED", set())))):
+                check("v%d %s to %s" % (family, who, to), both_open(lab, family, to, OURS + n, **who), want)
