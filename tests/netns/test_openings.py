@@ -83,3 +83,53 @@ def _():
                     (host, {"mark": agent.mark("b")}, ("!ECONNREFUSED", set())),
                     (host, {"uid": 4001, "mark": FOREIGN}, ("!ECONNREFUSED", set())))):
                 check("v%d %s to %s" % (family, who, to), both_open(lab, family, to, OURS + n, **who), want)
+
+
+def serve_mptcp(ready):
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM, IPPROTO_MPTCP) as listener:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(("::", PORT))
+        listener.listen(16)
+        os.write(ready, b"x")
+        while True:
+            sock, address = listener.accept()
+            sock.sendall(traffic.say(address))
+            sock.recv(100)
+            sock.close()
+
+
+def talk_mptcp(who, family):
+    traffic.enter(who)
+    with traffic.open_socket(who, SOCKET_FAMILY[family], socket.SOCK_STREAM, IPPROTO_MPTCP) as sock:
+        sock.settimeout(2)
+        sock.connect((FAR[family], PORT))
+        said = sock.recv(100).split()[0].decode()
+        time.sleep(0.3)                         # for what the kernel adds
+        sock.send(b"x")
+        return said
+
+
+@test("what the kernel adds to an MPTCP connection leaves from its client's binding, or not at all")
+def _():
+    with Lab(serve=False) as lab:
+        try:
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP).close()
+        except OSError as error:
+            raise Skip("no MPTCP: %s" % error) from error
+        ready, child = os.pipe()
+        lab.fork("receiver", serve_mptcp, child)
+        os.read(ready, 1)
+        for end in ("sender", "receiver"):
+            lab.run(end, "ip", "mptcp", "limits", "set", "subflow", "4", "add_addr_accepted", "4")
+        for family in (4, 6):
+            lab.run("sender", "ip", "mptcp", "endpoint", "add", pool(20, family), "dev", "eth0", "subflow")
+        unit = lab.cgroup("/mp.slice")
+        lab.agent(binding("a", 11) + binding("b", 12) + 'policy { user 4001 use a; cgroup "/mp.slice" use b; }')
+        for family in (4, 6):
+            for n, who, subflows in ((11, {"uid": 4001}, 1), (12, {"cgroup": unit}, 2)):
+                capture = lab.capture()
+                check("v%d %s" % (family, who), lab.told("sender", talk_mptcp, who, family), pool(n, family))
+                seen = capture.select(proto="tcp", dport=PORT, to=FAR[family])
+                check("v%d %s: sources" % (family, who), {packet.source for packet in seen}, {pool(n, family)})
+                check("v%d %s: subflows" % (family, who), len({packet.sport for packet in seen}), subflows)
+                time.sleep(0.3)                 # the end of this one
