@@ -133,3 +133,22 @@ def _():
                 check("v%d %s: sources" % (family, who), {packet.source for packet in seen}, {pool(n, family)})
                 check("v%d %s: subflows" % (family, who), len({packet.sport for packet in seen}), subflows)
                 time.sleep(0.3)                 # the end of this one
+
+
+@test("datagrams that carry other software's mark leave each from its sender's binding, on one port too, and keep it")
+def _():
+    with Lab() as lab:
+        lab.nft("-f", "-", text="table inet others {\n chain late {\n type filter hook output priority 200;\n"
+                " udp dport %d meta mark != %d counter\n }\n}\n" % (PORT, FOREIGN))
+        agent = lab.agent(binding("a", 11) + binding("b", 12) + "policy { user 4002 use b; }")
+        talkers = {family: Talker(lab, family, 5950, uid=4001, mark=FOREIGN) for family in (4, 6)}
+        for family, talker in talkers.items():
+            check("before the rule", talker.say(), HOST[family])
+        agent.write(CONF)
+        agent.ctl("reload")
+        for family, talker in talkers.items():
+            wait_for("v%d to leave from the binding" % family, lambda: talker.say() == pool(11, family), 1)
+            for uid, want in ((None, HOST[family]), (4001, pool(11, family)), (4002, pool(12, family)),
+                              (None, HOST[family])):
+                check("v%d user %s" % (family, uid), ask(lab, 5951, family, uid=uid, mark=FOREIGN), want)
+        check("others' mark", "packets 0 bytes 0" in lab.nft("list", "table", "inet", "others"), True)
