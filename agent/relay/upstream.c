@@ -76,6 +76,7 @@ void upstream_flush(struct upstream *upstream)
 			break;
 		}
 		buffer_take(out, (size_t)n);
+		back_written(&upstream->back, worker_now(upstream->worker));
 	}
 	ev_io_stop(upstream->worker->loop, &upstream->write);
 	arm(upstream);

@@ -315,9 +315,11 @@ void back_tick(struct back *back, uint64_t now)
 		return;
 	if (back->phase == PHASE_HANDSHAKE)
 		go_down_tls(back, NULL, "the TLS handshake took too long");
-	else
+	else if (back->pending.n > 0)
 		go_down(back, NULL, "no answer to %s in %u s", verbs[waiting_for(back)].name,
-			back->pending.n > 0 ? verbs[waiting_for(back)].seconds : BACK_WAIT_BLOCK);
+			verbs[waiting_for(back)].seconds);
+	else
+		go_down(back, NULL, "it took nothing of the text for %u s", BACK_WAIT_BLOCK);
 	back->news.at[back->news.n - 1].timed_out = true;
 }
 
@@ -376,6 +378,13 @@ void back_body(struct back *back, struct text piece, bool run, uint64_t now)
 		body_encode_run(&back->encoder, piece, &back->out);
 	else
 		body_encode(&back->encoder, piece, &back->out);
+}
+
+void back_written(struct back *back, uint64_t now)
+{
+	back->now = now;
+	if (back->in_body || (back->pending.n > 0 && back->pending.at[0].verb == BACK_END))
+		back->since = now;
 }
 
 void back_end(struct back *back, uint64_t now)

@@ -103,3 +103,5 @@ void back_command(struct back *back, enum back_verb verb, const char *line, uint
 /* The text, after 354. Content, not stuffed; @run: see body_encode_run(). */
 void back_body(struct back *back, struct text piece, bool run, uint64_t now);
 void back_end(struct back *back, uint64_t now);
+/* Some of @out was written: a destination that takes a text slowly does take it. */
+void back_written(struct back *back, uint64_t now);

@@ -168,8 +168,11 @@ size_t header_feed(struct header_scan *scan, struct text content, struct buffer 
 
 	while (used < content.len && !scan->over)
 		used += feed_line(scan, content.at + used, content.len - used, out);
-	if (buffer_len(out) > HEADER_MAX_BYTES && !scan->over)
-		scan->too_long = true;
+	if (buffer_len(out) > HEADER_MAX_BYTES && !scan->over) {
+		scan->too_long = true;		/* the caller feeds no more: what is held passes as it is */
+		buffer_put(out, buffer_bytes(&scan->line), buffer_len(&scan->line));
+		buffer_drop(&scan->line);
+	}
 	return used;
 }
 

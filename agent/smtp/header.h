@@ -28,6 +28,7 @@ void header_scan_drop(struct header_scan *scan);
  * header_feed - take content in, up to the end of the block; what passes is appended to @out
  * The block ends with an empty line, with a line that is no field and continues none, or at the end of
  * the text: header_finish. Returns how many octets were taken: all of them unless it is `over` now.
+ * Once it is `over` or `too_long` nothing is held any more, and it must not be called again.
  */
 size_t header_feed(struct header_scan *scan, struct text content, struct buffer *out);
 void header_finish(struct header_scan *scan, struct buffer *out);

@@ -62,6 +62,9 @@ static void verb_bdat(struct session *session, const struct command *command)
 	session_say(session, 502, "5.5.1 CHUNKING is not offered");
 }
 
+/* Unanswered commands, and answers behind them: all recipients that may be, and some that may not. */
+enum { SLOTS_MAX = SESSION_RCPT_MAX + 24 };
+
 static const struct {
 	unsigned allowed;
 	bool may_overtake;			/* taken while earlier ones are unanswered */
@@ -104,7 +107,8 @@ bool session_command(struct session *session, struct text line, bool bare)
 	}
 	refusal = bare ? (struct refusal_text){ 500, "5.5.2 a bare CR, LF or NUL in a command" }
 		       : command_parse(line, session->is_lmtp, &command);
-	if (session_waits(session) && !(refusal.code == 0 && verbs[command.verb].may_overtake))
+	if (session_waits(session) && !(refusal.code == 0 && verbs[command.verb].may_overtake &&
+					session->slots.n < SLOTS_MAX))
 		return false;
 	if (refusal.code != 0)
 		refuse(session, refusal.code, refusal.text);
