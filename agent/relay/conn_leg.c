@@ -157,23 +157,6 @@ static enum relay_tls tls_of(const struct conn *conn, const char *name, bool cli
 	return level;
 }
 
-/*
- * The hash chooses a member of a group, an address of several, and among MX hosts of one preference. It is
- * reduced to as few values as that needs: each has upstreams of its own, and others shall use them again.
- */
-static uint32_t coarse_hash(const struct model *model, const struct policy_verdict *verdict,
-			    bool mx)
-{
-	enum { OF_GROUP = 256, OF_ADDRESSES = 64, OF_MX = 16 };
-	uint32_t index = model_find(model, verdict->binding), values = mx ? OF_MX : 1;
-
-	if (index == NO_INDEX || model->bindings.at[index].group)
-		values = OF_GROUP;		/* one that files do not have may be a group */
-	else if (model->bindings.at[index].n_addresses > FAMILIES)
-		values = OF_ADDRESSES;
-	return verdict->hash % values;
-}
-
 /* The route for a verdict, or NULL with why there is none. */
 static struct route *make_route(struct conn *conn, const struct policy_verdict *verdict,
 				const struct session_facts *facts, struct reply *ret_refusal)
@@ -181,7 +164,7 @@ static struct route *make_route(struct conn *conn, const struct policy_verdict *
 	char domain[DOMAIN_MAX_BYTES + 1], ip[IP_TEXT];
 	struct route_how how = { .binding = verdict->binding,
 				 .host = verdict->hop.host, .mx = verdict->hop.mx,
-				 .port = verdict->hop.port,
+				 .port = verdict->hop.port, .hash = verdict->hash,
 				 .model = &conn->generation->model };
 
 	if (verdict->rule)
@@ -203,7 +186,6 @@ static struct route *make_route(struct conn *conn, const struct policy_verdict *
 	}
 	if (how.host)
 		how.tls = tls_of(conn, how.host, facts->is_tls);
-	how.hash = coarse_hash(&conn->generation->model, verdict, how.mx);
 	return route_get(conn->worker, &how);
 }
 
@@ -212,6 +194,20 @@ static void refuse(struct conn *conn, struct reply *reply)
 	METRIC_ADD(&conn->worker->metrics.no_rule, 1);
 	session_unrouted(conn->session, reply, worker_now(conn->worker));
 	reply_drop(reply);
+}
+
+/* What the rules may look at; texts are the session's. */
+static struct policy_facts known_facts(const struct conn *conn, const struct session_facts *facts,
+				       const char *map)
+{
+	return (struct policy_facts){
+		.listener = conn->front->conf, .client = conn->client,
+		.destination = conn->destination, .has_peer = conn->has_peer,
+		.peer_uid = conn->uid, .peer_cgroup = conn->cgroup, .helo = facts->helo,
+		.user = facts->user, .sender = facts->sender, .rcpt = facts->rcpt,
+		.parameter = facts->parameter,
+		.header = facts->header && facts->header[0] ? facts->header : NULL, .map = map,
+	};
 }
 
 static void decide(struct conn *conn, const char *map)
@@ -223,14 +219,7 @@ static void decide(struct conn *conn, const char *map)
 	struct route *route;
 
 	session_facts(conn->session, &facts);
-	known = (struct policy_facts){
-		.listener = conn->front->conf, .client = conn->client,
-		.destination = conn->destination, .has_peer = conn->has_peer,
-		.peer_uid = conn->uid, .peer_cgroup = conn->cgroup, .helo = facts.helo,
-		.user = facts.user, .sender = facts.sender, .rcpt = facts.rcpt,
-		.parameter = facts.parameter,
-		.header = facts.header && facts.header[0] ? facts.header : NULL, .map = map,
-	};
+	known = known_facts(conn, &facts, map);
 	policy_decide(conn->generation->policy, &known, &verdict);
 	if (!verdict.binding) {
 		refusal = reply_make(verdict.permanent ? 550 : 451, "%s %s",
@@ -262,47 +251,19 @@ static void on_map(void *context, enum socketmap_result result, const char *text
 	conn_work(conn);
 }
 
-/* " NAME=VALUE", octets that would blur it percent-encoded. */
-static void put_field(struct buffer *out, const char *name, const char *value)
-{
-	if (!value)
-		return;
-	buffer_print(out, "%s%s=", buffer_len(out) > 0 ? " " : "", name);
-	for (; *value; value++) {
-		unsigned char c = (unsigned char)*value;
-
-		if (c <= ' ' || c == '%' || c == 0x7f)
-			buffer_print(out, "%%%02X", c);
-		else
-			buffer_put(out, value, 1);
-	}
-}
-
-static void ask_map(struct conn *conn, const struct session_facts *facts)
-{
-	AUTO(buffer_drop) struct buffer key = { 0 };
-	char client[IP_TEXT] = "unix";
-
-	if (conn->client.len > 0)
-		ip_print(&conn->client, client);
-	put_field(&key, "client", client);
-	put_field(&key, "listener", conn->front->conf->name);
-	put_field(&key, "helo", facts->helo);
-	put_field(&key, "user", facts->user);
-	put_field(&key, "sender", facts->sender);
-	put_field(&key, "recipient", facts->rcpt);
-	buffer_put(&key, "", 1);
-	conn->map = socketmap_ask(conn->worker->policy_map, (const char *)buffer_bytes(&key),
-				  on_map, conn);
-}
-
 void conn_route(struct conn *conn)
 {
+	AUTO(buffer_drop) struct buffer key = { 0 };
 	struct session_facts facts;
+	struct policy_facts known;
 
 	session_facts(conn->session, &facts);
-	if (conn->worker->policy_map && !facts.parameter && !(facts.header && facts.header[0]))
-		ask_map(conn, &facts);
-	else
+	known = known_facts(conn, &facts, NULL);
+	if (!policy_asks_map(conn->generation->policy, &known)) {
 		decide(conn, NULL);
+		return;
+	}
+	policy_map_key(&known, &key);
+	conn->map = socketmap_ask(conn->worker->policy_map, (const char *)buffer_bytes(&key),
+				  on_map, conn);
 }

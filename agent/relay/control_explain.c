@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "dns/dns_resolver.h"
 #include "model/conf.h"
+#include "relay/socketmap.h"
 #include "smtp/address.h"
 
 #include <limits.h>
@@ -21,6 +22,8 @@ struct explain {
 	json_t *in;				/* the call, whose texts are borrowed */
 	const struct front_kind *front;
 	struct policy_verdict verdict;
+	struct socketmap_query *map;
+	char *mapped;				/* what policy-map answered, or NULL */
 	char domain[DOMAIN_MAX_BYTES + 1];
 	struct ip destination;
 	struct tagging_query *tag;
@@ -32,6 +35,8 @@ struct explain {
 
 static void explain_free(struct explain *explain)
 {
+	if (explain->map)
+		socketmap_cancel(explain->map);
 	if (explain->tag)
 		tagging_cancel(explain->tag);
 	if (explain->query)
@@ -42,6 +47,7 @@ static void explain_free(struct explain *explain)
 	json_decref(explain->destinations);
 	free(explain->member);
 	free(explain->ehlo);
+	free(explain->mapped);
 	generation_unref(explain->generation);
 	free(explain);
 }
@@ -79,12 +85,23 @@ static const char *hop_name(const struct explain *explain)
 	return explain->verdict.hop.host ? explain->verdict.hop.host : explain->domain;
 }
 
+static bool goes_to_address(const struct explain *explain)
+{
+	return !explain->verdict.hop.host && explain->destination.len > 0;
+}
+
+/* What rules about TLS go by; in @ip if that is an address. */
+static const char *next_hop(const struct explain *explain, char ip[static IP_TEXT])
+{
+	return goes_to_address(explain) ? ip_print(&explain->destination, ip) : hop_name(explain);
+}
+
 /* All is known: the answer. */
 static void finish(struct explain *explain)
 {
 	AUTO(mem_drop) char *rule = rule_text(explain);
 	struct control_peer *peer = explain->peer;
-	char place[4200] = "";
+	char place[4200] = "", ip[IP_TEXT];
 	json_t *out;
 
 	if (explain->verdict.rule)
@@ -97,7 +114,7 @@ static void finish(struct explain *explain)
 			"connect_point", policy_point_name(explain->front->session.point), "rule",
 			text_or_null(rule), "place", text_or_null(place), "tls",
 			conf_relay_tls_name(policy_tls(explain->generation->policy,
-						       hop_name(explain))),
+						       next_hop(explain, ip))),
 			"refused", text_or_null(explain->refused));
 	explain_free(explain);
 	control_reply(peer, out);
@@ -136,7 +153,7 @@ static void resolve(struct explain *explain, const bool usable[static FAMILIES])
 				   .own_name = explain->generation->hostname,
 				   .hash = explain->verdict.hash };
 
-	if (!explain->verdict.hop.host && explain->destination.len > 0) {
+	if (goes_to_address(explain)) {
 		char ip[IP_TEXT];
 		struct resolved_address at = { .ip = explain->destination,
 					       .host = ip_print(&explain->destination, ip) };
@@ -224,6 +241,12 @@ static void read_facts(struct explain *explain, struct policy_facts *facts)
 		explain->domain[0] = '\0';
 }
 
+static void refuse(struct explain *explain, const char *code, const char *reason)
+{
+	(void)snprintf(explain->refused, sizeof explain->refused, "%s %s", code, reason);
+	finish(explain);
+}
+
 static void decide(struct explain *explain)
 {
 	struct control *control = explain->peer->control;
@@ -231,17 +254,71 @@ static void decide(struct explain *explain)
 	char whom[160];
 
 	read_facts(explain, &facts);
+	facts.map = explain->mapped;
 	policy_decide(explain->generation->policy, &facts, &explain->verdict);
 	if (!explain->verdict.binding) {
-		(void)snprintf(explain->refused, sizeof explain->refused, "%s %s",
-			       explain->verdict.permanent ? "550 5.7.1" : "451 4.7.1",
-			       explain->verdict.reason);
-		finish(explain);
+		refuse(explain, explain->verdict.permanent ? "550 5.7.1" : "451 4.7.1",
+		       explain->verdict.reason);
 		return;
 	}
 	(void)snprintf(whom, sizeof whom, "name:%s", explain->verdict.binding);
 	explain->tag = tagging_ask(control->tagging, explain->verdict.hash, whom, -1, on_tag,
 				   explain);
+}
+
+static void on_map(void *context, enum socketmap_result result, const char *text)
+{
+	struct explain *explain = context;
+	char reason[300];
+
+	explain->map = NULL;
+	if (result == SOCKETMAP_OK)
+		explain->mapped = copy(text);
+	if (result == SOCKETMAP_OK || result == SOCKETMAP_NOTFOUND) {
+		decide(explain);
+		return;
+	}
+	(void)snprintf(reason, sizeof reason, "the policy map cannot say: %s", text);
+	refuse(explain, "451 4.3.0", reason);
+}
+
+/* The map first, as a worker does. */
+static void begin(struct explain *explain)
+{
+	AUTO(buffer_drop) struct buffer key = { 0 };
+	struct policy_facts facts;
+
+	read_facts(explain, &facts);
+	if (!policy_asks_map(explain->generation->policy, &facts)) {
+		decide(explain);
+		return;
+	}
+	policy_map_key(&facts, &key);
+	explain->map = socketmap_ask(explain->peer->control->policy_map,
+				     (const char *)buffer_bytes(&key), on_map, explain);
+}
+
+static void close_sources(struct control *control)
+{
+	dns_resolver_free(control->resolver);
+	socketmap_free(control->policy_map);
+	control->resolver = NULL;
+	control->policy_map = NULL;
+}
+
+/* Whom explanations ask, as the configuration of now says; those that are open have had theirs. */
+static void open_sources(struct control *control, const struct generation *generation)
+{
+	const struct relay *relay = &generation->model.relay;
+
+	if (control->sources_of == generation->number)
+		return;
+	close_sources(control);
+	if (resolve_open(control->program->loop, relay, &control->resolver) < 0)
+		abort();
+	if (relay->policy_map.name)
+		control->policy_map = socketmap_new(control->program->loop, &relay->policy_map);
+	control->sources_of = generation->number;
 }
 
 void control_explain(struct control_peer *peer, json_t *in)
@@ -257,14 +334,7 @@ void control_explain(struct control_peer *peer, json_t *in)
 					text_of(in, "listener") ? text_of(in, "listener") : ""));
 		return;
 	}
-	if (control->resolver_of != generation->number) {
-		dns_resolver_free(control->resolver);
-		control->resolver = NULL;
-		if (resolve_open(control->program->loop, &generation->model.relay,
-				 &control->resolver) < 0)
-			abort();
-		control->resolver_of = generation->number;
-	}
+	open_sources(control, generation);
 	explain = mem_zero(1, sizeof *explain);
 	explain->peer = peer;
 	explain->generation = generation_ref(generation);
@@ -273,7 +343,7 @@ void control_explain(struct control_peer *peer, json_t *in)
 	explain->addresses = json_array();
 	explain->destinations = json_array();
 	peer->explain = explain;
-	decide(explain);
+	begin(explain);
 }
 
 static void on_changed(void *context)
@@ -292,5 +362,5 @@ void control_explain_start(struct control *control)
 void control_explain_stop(struct control *control)
 {
 	tagging_free(control->tagging);
-	dns_resolver_free(control->resolver);
+	close_sources(control);
 }

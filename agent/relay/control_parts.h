@@ -27,7 +27,8 @@ struct control {
 	unsigned n_peers;
 	struct tagging *tagging;		/* for Explain */
 	struct dns_resolver *resolver;
-	uint64_t resolver_of;			/* number of the generation */
+	struct socketmap *policy_map;		/* or NULL */
+	uint64_t sources_of;			/* number of the generation that both are of */
 };
 
 /* Both take @parameters. */

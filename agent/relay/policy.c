@@ -257,6 +257,24 @@ static uint32_t hash_facts(const struct policy_facts *facts, const struct relay_
 	return index_hash(text, n);
 }
 
+/*
+ * The hash chooses a member of a group, an address of several, and among MX hosts of one preference. It is
+ * reduced to as few values as that needs: each has upstreams of its own, and others shall use them again.
+ */
+static uint32_t coarse_hash(const struct model *model, const struct policy_facts *facts,
+			    const struct policy_verdict *verdict)
+{
+	enum { OF_GROUP = 256, OF_ADDRESSES = 64, OF_MX = 16 };
+	bool mx = verdict->hop.host ? verdict->hop.mx : facts->destination.len == 0;
+	uint32_t index = model_find(model, verdict->binding), values = mx ? OF_MX : 1;
+
+	if (index == NO_INDEX || model->bindings.at[index].group)
+		values = OF_GROUP;		/* one that files do not have may be a group */
+	else if (model->bindings.at[index].n_addresses > FAMILIES)
+		values = OF_ADDRESSES;
+	return hash_facts(facts, &verdict->hop) % values;
+}
+
 static void refuse(struct policy_verdict *verdict, const char *reason)
 {
 	verdict->binding = NULL;
@@ -322,7 +340,7 @@ void policy_decide(const struct policy *policy, const struct policy_facts *facts
 	if (!ret->binding)
 		return;
 	ret->hop = hop_of(policy, facts, ret);
-	ret->hash = hash_facts(facts, &ret->hop);
+	ret->hash = coarse_hash(policy->model, facts, ret);
 }
 
 enum relay_tls policy_tls(const struct policy *policy, const char *domain)

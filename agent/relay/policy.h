@@ -31,7 +31,7 @@ struct policy_verdict {
 	enum relay_key key;			/* by which it was decided */
 	bool permanent;				/* a refusal by `reject`: 550 5.7.1; else 451, try again */
 	struct relay_host hop;			/* host NULL: by MX, or where the client was going */
-	uint32_t hash;				/* for groups: the same whenever the message is tried again */
+	uint32_t hash;				/* to choose by: the same whenever the message is tried again */
 	unsigned lookups;			/* how often the index was asked */
 };
 
@@ -49,6 +49,11 @@ size_t policy_memory(const struct policy *policy);	/* octets, beside the model *
  */
 enum point policy_point(const struct policy *policy, const struct relay_listener *listener);
 const char *policy_point_name(enum point point);
+
+/* Is policy-map to be asked first, with policy_map_key()? Not if the client names a binding itself. */
+bool policy_asks_map(const struct policy *policy, const struct policy_facts *facts);
+/* The key of that question, with its NUL: outbind.conf(5), policy-map. */
+void policy_map_key(const struct policy_facts *facts, struct buffer *out);
 
 void policy_decide(const struct policy *policy, const struct policy_facts *facts,
 		   struct policy_verdict *ret);

@@ -5,8 +5,9 @@ import json
 
 from cases import test
 from lab import FAR, check, pool, wait_for
-from relay_lab import DESTINATION, RelayLab, mail_binding, relay_block, smarthost
+from relay_lab import DESTINATION, RELAY_UID, RelayLab, mail_binding, relay_block, smarthost
 from smtp_peer import Manner
+from socketmap import SocketMap
 
 ZONE = {"far.example MX": ["10 mx.far.example."], "mx.far.example A": ["203.0.113.9"]}
 CONF = mail_binding("acme", 11) + mail_binding("beta", 12) + mail_binding("gone", 13) + relay_block("""
@@ -17,6 +18,9 @@ CONF = mail_binding("acme", 11) + mail_binding("beta", 12) + mail_binding("gone"
     sender beta.example use beta;
     sender gone.example use gone;
 """ % smarthost(4))
+
+GROUP = "".join(mail_binding(name, number, families=(4,)) for name, number in (("acme", 11), ("beta", 12), ("gone", 13), ("last", 14))) + \
+    "group g { member acme; member beta; member gone; member last; allow user %d; }\n" % RELAY_UID
 
 
 def relay_ctl(relay, *words, ok=True):
@@ -60,3 +64,29 @@ def _():
         check("unusable", told["refused"][:9], "451 4.4.4")
         told = explain(relay, "--sender", "x@nobody.example", "--rcpt", "b@far.example")
         check("no rule", told["refused"][:9], "451 4.7.1")
+
+
+@test("explain names the member of a group that the message then leaves from, and asks policy-map as a worker does", seconds=60)
+def _():
+    with RelayLab() as lab:
+        lab.closing.append(SocketMap(lab.dir + "/map", lambda asked: "OK beta" if "sender=mapped@" in asked else "NOTFOUND "))
+        receiver = lab.receiver({DESTINATION: Manner()})
+        lab.relay(GROUP + relay_block("listen 127.0.0.1:2500 { name apps; }\notherwise use g;", smarthost=smarthost(),
+                                      policy_map='"socketmap:unix:%s/map:bindings"' % lab.dir))
+        relay, sources = lab.relays[0], set()
+        for n in range(12):
+            sender = "s%d@acme.example" % n
+            with lab.client(2500) as client:
+                outcome = client.transaction(sender, ["b@far.example"], b"\r\nhi\r\n")
+            check("delivered: %s" % outcome, outcome.code, 250)
+            told, source = explain(relay, "--sender", sender, "--rcpt", "b@far.example"), receiver.messages[-1].source
+            check("of " + sender, told["addresses"], [source])
+            sources.add(source)
+        check("members used", len(sources) > 2, True)
+        told = explain(relay, "--sender", "mapped@acme.example", "--rcpt", "b@far.example")
+        check("by the map", (told["binding"], told["refused"]), ("beta", None))
+    with RelayLab() as lab:
+        relay = lab.relay(GROUP + relay_block("listen 127.0.0.1:2500 { name apps; }\notherwise use g;", smarthost=smarthost(),
+                                              policy_map='"socketmap:unix:%s/map:bindings"' % lab.dir))
+        told = explain(relay, "--sender", "a@acme.example", "--rcpt", "b@far.example")
+        check("the map is away", told["refused"][:9], "451 4.3.0")
