@@ -33,7 +33,8 @@ struct conn {
 	char *cgroup;
 	char id[24];
 	struct conn_leg *legs;
-	struct { struct route **at; size_t n, room; } routes;	/* counted, until the end */
+	struct { struct route **at; size_t n, room; } routes;	/* counted: all that the session has */
+	size_t routes_high;			/* at so many, it is time to look which it has no more */
 	struct socketmap_query *map;
 	struct auth_query *auth;
 	struct conn *newer, *older;

@@ -210,6 +210,27 @@ static struct policy_facts known_facts(const struct conn *conn, const struct ses
 	};
 }
 
+/*
+ * Count a route for the session, which compares those of its legs. Those that it has no more go when
+ * they may have become as many again: a client that never ends its session costs no more than its legs.
+ */
+static void keep_route(struct conn *conn, struct route *route)
+{
+	if (conn->routes.n >= conn->routes_high) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < conn->routes.n; i++) {
+			if (session_has_route(conn->session, conn->routes.at[i]))
+				conn->routes.at[n++] = conn->routes.at[i];
+			else
+				route_unref(conn->worker, conn->routes.at[i]);
+		}
+		conn->routes.n = n;
+		conn->routes_high = 2 * n + 8;
+	}
+	PUSH(&conn->routes, route);
+}
+
 static void decide(struct conn *conn, const char *map)
 {
 	struct session_facts facts;
@@ -232,7 +253,7 @@ static void decide(struct conn *conn, const char *map)
 		refuse(conn, &refusal);
 		return;
 	}
-	PUSH(&conn->routes, route);		/* the session compares them until its end */
+	keep_route(conn, route);
 	session_routed(conn->session, route, worker_now(conn->worker));
 }
 

@@ -153,6 +153,7 @@ void session_facts(const struct session *session, struct session_facts *ret);
 void session_routed(struct session *session, const struct route *route, uint64_t now);
 void session_unrouted(struct session *session, const struct reply *reply, uint64_t now);
 const struct route *session_leg_route(const struct session *session, int leg);
+bool session_has_route(const struct session *session, const struct route *route);	/* one of its legs */
 /* @back is idle and stays the driver's; @reused: it has served before, so that one that dies before
  * MAIL is answered is released and dialled again, once, with ask.reusable false. */
 void session_leg_up(struct session *session, int leg, struct back *back, bool reused, uint64_t now);

@@ -48,6 +48,14 @@ const struct route *session_leg_route(const struct session *session, int leg)
 	return session->legs.at[leg].route;
 }
 
+bool session_has_route(const struct session *session, const struct route *route)
+{
+	for (size_t i = 0; i < session->legs.n; i++)
+		if (session->legs.at[i].route == route)
+			return true;
+	return false;
+}
+
 /* Which leg a recipient has, now that its route is known; or why it can have none. */
 static void route_rcpt(struct session *session, const struct route *route)
 {

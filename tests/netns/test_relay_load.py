@@ -114,6 +114,30 @@ def _():
             client.sock.close()
 
 
+def name_domains(client, first, count):
+    """A transaction that names so many new domains, of which one destination can have the first."""
+    lines = ["MAIL FROM:<a@b.example>"] + ["RCPT TO:<c@d%d.example>" % n for n in range(first, first + count)] + ["RSET"]
+    client.send("\r\n".join(lines + [""]).encode())
+    return [client.reply()[0] for _ in lines]
+
+
+@test("a session that names ever new domains does not grow", seconds=60)
+def _():
+    with RelayLab() as lab:
+        lab.receiver({25: Manner()})
+        lab.resolver({"%s %s" % (name, kind): data for n in range(0, 20000, 500) for name, kind, data in (
+            ("d%d.example" % n, "MX", ["10 mx.example."]), ("mx.example", "A", ["203.0.113.9"]))})
+        relay = lab.relay(BINDINGS + relay_block("listen 127.0.0.1:2500;\notherwise use acme;"))
+        with lab.client(2500) as client:
+            for first in range(0, 2000, 500):
+                check("of 500 domains", name_domains(client, first, 500), [250, 250] + [452] * 499 + [250])
+            before = relay.memory()
+            for first in range(2000, 20000, 500):
+                name_domains(client, first, 500)
+            grown = relay.memory() - before
+            check("memory, which grew by %d KB" % (grown >> 10), grown < 1 << 20, True)
+
+
 def try_banner(lab):
     with lab.inside("sender"), Client(tcp("127.0.0.1", 2500)) as client:
         return client.banner[0]
