@@ -74,6 +74,7 @@ enum set_id {
 	SET_TOKEN,				/* family (nfproto) -> token of what asks for classes */
 	SET_TURNABLE,				/* family . port: SET_INTERCEPT_PORTS once more */
 	SET_SETTLED,				/* token . family */
+	SET_WHOLE,				/* all families, always */
 	SETS
 };
 

@@ -112,5 +112,6 @@ void plan_gates_build(const struct model *model, const struct facts *facts, stru
 	build_asked(plan, SET_ASKED, SET_BY_CGROUP, SET_OTHERWISE);
 	build_token(plan);
 	build_turnable(plan);
+	plan_rows_add(plan, SET_WHOLE)[plan_shapes[SET_WHOLE].key_len] = UINT8_MAX;	/* from 0 */
 	plan_rows_zone(plan, plan->reject);
 }

@@ -142,4 +142,5 @@ const struct set_shape plan_shapes[SETS] = {
 				   FIELD_PROTOCOL, FIELD_PORT),
 	[SET_SETTLED] = RANGES_OF("settled", ORIGIN_NONE, 8, 0, FIELD_NONE,
 				  FIELD_HOST32, FIELD_PROTOCOL),
+	[SET_WHOLE] = RANGES_OF("whole", ORIGIN_NONE, 1, 0, FIELD_NONE, FIELD_PROTOCOL),
 };

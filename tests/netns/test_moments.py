@@ -15,12 +15,21 @@ from test_intercept import intercept
 DNS, MAIL, MANY = 53, 25, 20000
 
 
+def others(turn):
+    return "\n".join("user %d use %s;" % (100000 + i, "ab"[(i + turn) % 2]) for i in range(MANY)) + "\n}\n"
+
+
 def conf(turn, classes, more=""):
     """User 4001 has b, but a for questions, whatever `turn` is; all others change, and if asked so do classes."""
     return ("mark-mask 0xfffff;\n" + binding("a", 11) + binding("b", 12) + more + "policy {\n" +
             ("user 5000 port %d use b; user 5001 port 443 use b;\n" % MAIL if classes and turn else "") +
-            "user 4001 port %d use a; user 4001 use b;\n" % DNS +
-            "\n".join("user %d use %s;" % (100000 + i, "ab"[(i + turn) % 2]) for i in range(MANY)) + "\n}\n")
+            "user 4001 port %d use a; user 4001 use b;\n" % DNS + others(turn))
+
+
+def ranges(turn):
+    """Who is a has it by a range."""
+    return ("mark-mask 0xfffff;\n" + binding("a", 11) + binding("b", 12) +
+            "policy { user 4000-4099 use a; source 10.88.7.0/30 use a;\n" + others(turn))
 
 
 def blast(out, kind, port, stop):
@@ -51,14 +60,14 @@ def blast(out, kind, port, stop):
 class Blast:
     """New flows of user 4001 all the while; what of them was on the wire, by source."""
 
-    def __init__(self, lab, kind, port):
+    def __init__(self, lab, kind, port, namespace="sender"):
         self.lab, self.port = lab, port
-        lab.nft("-f", "-", text="table inet quiet {\n chain raw {\n type filter hook prerouting priority -300;\n"
-                " meta l4proto { tcp, udp } th dport %d drop\n }\n}\n" % port, namespace="receiver")
+        lab.nft("-f", "-", text="table inet quiet%d {\n chain raw {\n type filter hook prerouting priority -300;\n"
+                " meta l4proto { tcp, udp } th dport %d drop\n }\n}\n" % (port, port), namespace="receiver")
         self.capture = lab.capture()
         self.out, out = os.pipe()
         self.stop, stop = socket.socketpair()
-        self.pid = lab.fork("sender", blast, out, kind, port, stop)
+        self.pid = lab.fork(namespace, blast, out, kind, port, stop)
         os.close(out)
         time.sleep(0.2)
 
@@ -117,3 +126,16 @@ def _():
             agent.start()
         tried, _, sources = blast_.end()
         check("on the wire, of %d" % tried, sources, {})
+
+
+@test("while a large table is replaced, who is known by a range, a user or a forwarded source, is not passed over", 90)
+def _():
+    with Lab(guest=True, serve=False) as lab:
+        agent = lab.agent(ranges(0))
+        blasts = [Blast(lab, socket.SOCK_DGRAM, DNS), Blast(lab, socket.SOCK_DGRAM, MAIL, "guest")]
+        for turn in range(1, 9):
+            agent.kill()
+            agent.write(ranges(turn % 2))
+            agent.start()
+        for who, blast_ in zip(("user", "guest"), blasts):
+            check_asked(who, blast_.end())
