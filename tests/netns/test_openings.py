@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Connections that do not begin as others do: both ends open one, the kernel adds a subflow of MPTCP to it,
-datagrams carry other software's mark."""
+datagrams carry other software's mark, a helper of conntrack expects one."""
 
 import ctypes
 import os
@@ -152,3 +152,49 @@ def _():
                               (None, HOST[family])):
                 check("v%d user %s" % (family, uid), ask(lab, 5951, family, uid=uid, mark=FOREIGN), want)
         check("others' mark", "packets 0 bytes 0" in lab.nft("list", "table", "inet", "others"), True)
+
+
+HELPER = """
+table inet helper {
+	ct helper ftp {
+		type "ftp" protocol tcp
+		l3proto inet
+	}
+	chain out {
+		type filter hook output priority 0
+		tcp dport %d ct helper set "ftp"
+	}
+}
+""" % PORT
+DATA = 7001
+
+
+def control(who, ready):
+    """A control connection that expects another one, for a second."""
+    with traffic.open_socket(who, socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.connect((FAR[4], PORT))
+        sock.recv(100)
+        sock.send(b"PASV\r\n")
+        sock.recv(100)
+        sock.send(b"227 Entering Passive Mode (%s,%d,%d)\r\n" %       # the receiver says it back
+                  (FAR[4].replace(".", ",").encode(), DATA >> 8, DATA & 255))
+        sock.recv(100)
+        os.write(ready, b"x")
+        time.sleep(1)
+
+
+@test("a connection that a helper expects leaves from its client's address, or as the one it belongs to")
+def _():
+    with Lab() as lab:
+        if lab.run("sender", "nft", "-f", "-", text=HELPER, ok=False).returncode:
+            raise Skip("no conntrack helper for FTP")
+        lab.agent(CONF)
+        for first, second, want in (({}, {"uid": 4001}, pool(11, 4)), ({"uid": 4001}, {"uid": 4001}, pool(11, 4)),
+                                    ({"uid": 4001}, {"uid": 4002}, "!ECONNREFUSED"), ({}, {}, HOST[4])):
+            ready, child = os.pipe()
+            pid = lab.fork("sender", control, first, child)
+            os.close(child)
+            os.read(ready, 1)
+            os.close(ready)
+            check("expected by %s, of %s" % (first, second), lab.source(FAR[4], port=DATA, **second), want)
+            lab.reap(pid)
