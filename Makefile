@@ -188,7 +188,7 @@ FUZZ_FLAGS   := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_SOURCES := $(BASE) $(MODEL) $(PLAN) $(PROTO) $(SMTP) $(DNS) $(OBJ)/agent/model/conf_parse.c \
 	$(OBJ)/agent/model/conf_scan.c tests/unit/smtp_pair.c \
 	$(addprefix agent/gate/,gate_message.c gate_methods.c) \
-	$(addprefix agent/relay/,proxy_parse.c socks_parse.c sts.c socketmap.c)
+	$(addprefix agent/relay/,proxy_parse.c socks_parse.c sts.c socketmap.c pending.c)
 FUZZ_OBJ     := $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
 build/fuzz/obj/%.o: %.c | $(OBJ)/agent/model/conf_parse.h
 	@mkdir -p $(@D); echo "  CC    $@"

@@ -3,12 +3,14 @@
  * Postfix's socketmap client: "NAME KEY" as a netstring, and a netstring "OK value", "NOTFOUND ",
  * "TEMP reason", "TIMEOUT reason" or "PERM reason" (socketmap_table(5)). Requests are pipelined
  * on one connection; whatever goes wrong with it is a temporary answer to all of them, and the
- * next request makes a new one.
+ * next request makes a new one. What waits for an answer was put on the connection that there is, so
+ * no answer can be taken for that of another request.
  */
 #include "relay/socketmap.h"
 
 #include "base/mem.h"
 #include "base/sockaddr.h"
+#include "relay/pending.h"
 #include "smtp/buffer.h"
 
 #include <ev.h>
@@ -17,11 +19,9 @@
 #include <sys/socket.h>
 
 struct socketmap_query {
-	struct socketmap *map;
-	struct socketmap_query *next;
+	struct pending_item item;		/* the first member */
 	socketmap_done *done;			/* NULL: cancelled */
 	void *context;
-	ev_tstamp asked;
 };
 
 struct socketmap {
@@ -30,10 +30,8 @@ struct socketmap {
 	char *name, *path;
 	struct fd fd;
 	ev_io read, write;
-	ev_timer timer, later;
 	struct buffer in, out;
-	struct socketmap_query *first, **last;
-	size_t n;
+	struct pending pending;
 };
 
 static void answer(struct socketmap_query *query, enum socketmap_result result, const char *text)
@@ -43,38 +41,24 @@ static void answer(struct socketmap_query *query, enum socketmap_result result, 
 	free(query);
 }
 
+static void fail(struct pending_item *item)
+{
+	answer((struct socketmap_query *)item, SOCKETMAP_TEMPORARY, item->why);
+}
+
 static void disconnect(struct socketmap *map)
 {
 	ev_io_stop(map->loop, &map->read);
 	ev_io_stop(map->loop, &map->write);
-	ev_timer_stop(map->loop, &map->timer);
 	fd_drop(&map->fd);
 	buffer_drop(&map->in);
 	buffer_drop(&map->out);
 }
 
-static void fail_all(struct socketmap *map, const char *why)
+static void lose(struct socketmap *map, const char *why)
 {
-	struct socketmap_query *query = map->first, *next;
-
 	disconnect(map);
-	map->first = NULL;
-	map->last = &map->first;
-	map->n = 0;
-	for (; query; query = next) {
-		next = query->next;
-		answer(query, SOCKETMAP_TEMPORARY, why);
-	}
-}
-
-static void arm(struct socketmap *map)
-{
-	if (!map->first) {
-		ev_timer_stop(map->loop, &map->timer);
-	} else if (!ev_is_active(&map->timer)) {
-		ev_timer_set(&map->timer, SOCKETMAP_WAIT_MS / 1000.0, 0);
-		ev_timer_start(map->loop, &map->timer);
-	}
+	pending_lose(&map->pending, -EAGAIN, why);
 }
 
 /* "OK value" and its kin; @reply is NUL-terminated. */
@@ -124,26 +108,21 @@ static void take_replies(struct socketmap *map)
 	ssize_t len;
 
 	while ((len = whole_netstring(&map->in, &begin)) > 0) {
-		struct socketmap_query *query = map->first;
 		enum socketmap_result result;
 		const char *text;
 		char *reply;
 
-		if (!query)
+		if (map->pending.n == 0)
 			break;
 		reply = mem_text((const char *)buffer_bytes(&map->in) + begin,
 				 (size_t)len - begin - 1);
 		buffer_take(&map->in, (size_t)len);
-		map->first = query->next;
-		if (!map->first)
-			map->last = &map->first;
-		map->n--;
 		result = read_reply(reply, &text);
-		answer(query, result, text);
+		answer((struct socketmap_query *)pending_take(&map->pending), result, text);
 		free(reply);
 	}
-	if (len < 0 || (len > 0 && !map->first))
-		fail_all(map, "the table answered what is no answer");
+	if (len != 0)
+		lose(map, "the table answered what is no answer");
 }
 
 static void on_read(struct ev_loop *loop, ev_io *io, int revents)
@@ -157,12 +136,11 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		fail_all(map, "the table closed the connection");
+		lose(map, "the table closed the connection");
 		return;
 	}
 	buffer_put(&map->in, bytes, (size_t)n);
 	take_replies(map);
-	arm(map);
 }
 
 static void flush(struct socketmap *map)
@@ -191,31 +169,9 @@ static void on_write(struct ev_loop *loop, ev_io *io, int revents)
 	flush(io->data);
 }
 
-static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+static void on_late(void *context)
 {
-	struct socketmap *map = timer->data;
-	ev_tstamp left;
-
-	(void)revents;
-	if (!map->first)
-		return;
-	left = map->first->asked + SOCKETMAP_WAIT_MS / 1000.0 - ev_now(loop);
-	if (left <= 0.001) {
-		fail_all(map, "the table does not answer in time");
-		return;
-	}
-	ev_timer_set(timer, left, 0);
-	ev_timer_start(loop, timer);
-}
-
-static void on_later(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	struct socketmap *map = timer->data;
-
-	(void)loop;
-	(void)revents;
-	if (map->fd.n < 0)
-		fail_all(map, "the table cannot be reached");
+	lose(context, "the table does not answer in time");
 }
 
 static void try_connect(struct socketmap *map)
@@ -245,12 +201,10 @@ struct socketmap *socketmap_new(struct ev_loop *loop, const struct relay_map *co
 	map->path = conf->at.path ? mem_text(conf->at.path, strlen(conf->at.path)) : NULL;
 	map->name = mem_text(conf->name, strlen(conf->name));
 	map->fd = FD_NONE;
-	map->last = &map->first;
 	ev_io_init(&map->read, on_read, -1, EV_READ);
 	ev_io_init(&map->write, on_write, -1, EV_WRITE);
-	ev_timer_init(&map->timer, on_timer, 0, 0);
-	ev_timer_init(&map->later, on_later, 0, 0);
-	map->read.data = map->write.data = map->timer.data = map->later.data = map;
+	map->read.data = map->write.data = map;
+	pending_init(&map->pending, loop, SOCKETMAP_WAIT_MS / 1000.0, on_late, fail, map);
 	return map;
 }
 
@@ -258,10 +212,8 @@ void socketmap_free(struct socketmap *map)
 {
 	if (!map)
 		return;
-	for (struct socketmap_query *query = map->first; query; query = query->next)
-		query->done = NULL;
-	fail_all(map, "");
-	ev_timer_stop(map->loop, &map->later);
+	disconnect(map);
+	pending_end(&map->pending, -EAGAIN, "the table is no longer asked");
 	free(map->name);
 	free(map->path);
 	free(map);
@@ -272,21 +224,21 @@ struct socketmap_query *socketmap_ask(struct socketmap *map, const char *key, so
 {
 	struct socketmap_query *query = mem_zero(1, sizeof *query);
 
-	*query = (struct socketmap_query){ .map = map, .done = done, .context = context,
-					   .asked = ev_now(map->loop) };
-	*map->last = query;
-	map->last = &query->next;
-	map->n++;
-	if (map->fd.n < 0 && map->n <= SOCKETMAP_QUEUE_MAX)
+	query->done = done;
+	query->context = context;
+	if (map->fd.n < 0)
 		try_connect(map);
 	if (map->fd.n < 0) {
-		ev_timer_set(&map->later, 0.001, 0);
-		ev_timer_start(map->loop, &map->later);
-		return query;
+		pending_refuse(&map->pending, &query->item, -EAGAIN, "the table cannot be reached");
+	} else if (map->pending.n >= SOCKETMAP_QUEUE_MAX) {
+		pending_refuse(&map->pending, &query->item, -EAGAIN,
+			       "too much waits for the table already");
+	} else {
+		pending_add(&map->pending, &query->item);
+		buffer_print(&map->out, "%zu:%s %s,", strlen(map->name) + 1 + strlen(key),
+			     map->name, key);
+		flush(map);
 	}
-	buffer_print(&map->out, "%zu:%s %s,", strlen(map->name) + 1 + strlen(key), map->name, key);
-	flush(map);
-	arm(map);
 	return query;
 }
 

@@ -23,8 +23,12 @@ typedef void socketmap_done(void *context, enum socketmap_result result, const c
 struct socketmap_query;
 
 struct socketmap *socketmap_new(struct ev_loop *loop, const struct relay_map *map);
-void socketmap_free(struct socketmap *map);	/* open queries end without a callback */
-/* @done is called once, later, never from within this call; SOCKETMAP_TEMPORARY for whatever goes wrong. */
+/* Open queries are told SOCKETMAP_TEMPORARY from within; what that leads to must not ask @map again. */
+void socketmap_free(struct socketmap *map);
+/*
+ * @done is called once, later, never from within this call; SOCKETMAP_TEMPORARY for whatever goes wrong, also
+ * if SOCKETMAP_QUEUE_MAX wait already.
+ */
 struct socketmap_query *socketmap_ask(struct socketmap *map, const char *key, socketmap_done *done,
 				      void *context);
 void socketmap_cancel(struct socketmap_query *query);
