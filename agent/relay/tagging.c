@@ -3,7 +3,8 @@
  * The tag socket, asynchronously: proto/tag.h. Requests are answered in order, so what is open is
  * a queue. A lost connection, or an answer that takes too long, fails all of them: what was asked
  * of an agent that went is not known to hold for the next one. Then a new connection is tried
- * with each request, ten times a second at most.
+ * with each request, ten times a second at most. Nobody is told of it from within tagging_ask(): a
+ * failure is found there as well, when sending, and who asks is not ready for an answer yet.
  */
 #include "relay/tagging.h"
 
@@ -11,70 +12,45 @@
 #include "base/sockaddr.h"
 #include "proto/pass_fd.h"
 #include "proto/tag.h"
+#include "relay/pending.h"
 
-#include <ev.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 struct tagging_query {
-	struct tagging *tagging;
-	struct tagging_query *next;
+	struct pending_item item;		/* the first member */
 	char request[TAG_REQUEST_MAX + 1];
 	int fd;					/* the caller's; -1: none */
-	bool sent, failed, watch;
+	bool sent;
 	tagging_done *done;			/* NULL: cancelled */
 	void *context;
-	ev_tstamp asked;
 };
 
 struct tagging {
 	struct ev_loop *loop;
 	struct fd fd;
 	ev_io read, write;
-	ev_timer timer, again;
-	struct tagging_query *first, **last;
+	struct pending pending;			/* empty while there is no connection */
 	void (*changed)(void *context);
 	void *context;
 	ev_tstamp tried;
 	char path[PATH_MAX];
 };
 
-static void query_free(struct tagging_query *query)
-{
-	free(query);
-}
-
-static struct tagging_query *pop(struct tagging *tagging)
-{
-	struct tagging_query *query = tagging->first;
-
-	tagging->first = query->next;
-	if (!tagging->first)
-		tagging->last = &tagging->first;
-	return query;
-}
-
 static void answer(struct tagging_query *query, const struct tagging_answer *answer)
 {
 	if (query->done)
 		query->done(query->context, answer);
-	query_free(query);
+	free(query);
 }
 
-/* All open queries get @error; those that they lead to are not among them. */
-static void fail_all(struct tagging *tagging, int error, const char *why)
+static void fail(struct pending_item *item)
 {
-	struct tagging_answer no = { .error = error, .why = why };
-	struct tagging_query *query = tagging->first, *next;
+	struct tagging_answer no = { .error = item->error, .why = item->why };
 
-	tagging->first = NULL;
-	tagging->last = &tagging->first;
-	for (; query; query = next) {
-		next = query->next;
-		answer(query, &no);
-	}
+	answer((struct tagging_query *)item, &no);
 }
 
 static void disconnect(struct tagging *tagging, int error, const char *why)
@@ -83,11 +59,15 @@ static void disconnect(struct tagging *tagging, int error, const char *why)
 
 	ev_io_stop(tagging->loop, &tagging->read);
 	ev_io_stop(tagging->loop, &tagging->write);
-	ev_timer_stop(tagging->loop, &tagging->timer);
 	fd_drop(&tagging->fd);
+	pending_lose(&tagging->pending, error, why);
 	if (was)
 		tagging->changed(tagging->context);
-	fail_all(tagging, error, why);
+}
+
+static struct tagging_query *oldest(const struct tagging *tagging)
+{
+	return (struct tagging_query *)tagging->pending.first;
 }
 
 static int send_one(struct tagging *tagging, struct tagging_query *query)
@@ -98,7 +78,8 @@ static int send_one(struct tagging *tagging, struct tagging_query *query)
 
 static void send_all(struct tagging *tagging)
 {
-	for (struct tagging_query *query = tagging->first; query; query = query->next) {
+	for (struct pending_item *item = tagging->pending.first; item; item = item->next) {
+		struct tagging_query *query = (struct tagging_query *)item;
 		int r = query->sent ? 0 : send_one(tagging, query);
 
 		if (r == -EAGAIN) {
@@ -193,16 +174,6 @@ static void read_answer(char *reply, struct tagging_answer *ret)
 	}
 }
 
-static void arm(struct tagging *tagging)
-{
-	if (!tagging->first) {
-		ev_timer_stop(tagging->loop, &tagging->timer);
-	} else if (!ev_is_active(&tagging->timer)) {
-		ev_timer_set(&tagging->timer, TAGGING_WAIT_MS / 1000.0, 0);
-		ev_timer_start(tagging->loop, &tagging->timer);
-	}
-}
-
 static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct tagging *tagging = io->data;
@@ -225,14 +196,13 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 			tagging->changed(tagging->context);
 			continue;
 		}
-		if (!tagging->first || !tagging->first->sent) {
+		if (!oldest(tagging) || !oldest(tagging)->sent) {
 			disconnect(tagging, -EPROTO, "the agent answered what was not asked");
 			return;
 		}
 		read_answer(reply, &read);
-		answer(pop(tagging), &read);
+		answer((struct tagging_query *)pending_take(&tagging->pending), &read);
 	}
-	arm(tagging);
 }
 
 static void on_write(struct ev_loop *loop, ev_io *io, int revents)
@@ -242,45 +212,20 @@ static void on_write(struct ev_loop *loop, ev_io *io, int revents)
 	send_all(io->data);
 }
 
-/* The oldest query has waited too long; one that came later gets the rest of its time. */
-static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+static void on_late(void *context)
 {
-	struct tagging *tagging = timer->data;
-	ev_tstamp left;
-
-	(void)revents;
-	if (!tagging->first)
-		return;
-	left = tagging->first->asked + TAGGING_WAIT_MS / 1000.0 - ev_now(loop);
-	if (left <= 0.001) {
-		disconnect(tagging, -ETIMEDOUT, "the outbind agent does not answer in time");
-		return;
-	}
-	ev_timer_set(timer, left, 0);
-	ev_timer_start(loop, timer);
+	disconnect(context, -ETIMEDOUT, "the outbind agent does not answer in time");
 }
 
-/* Why it could not be connected, as an answer a moment later: never from within the call. */
-static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	struct tagging *tagging = timer->data;
-
-	(void)loop;
-	(void)revents;
-	if (tagging->fd.n < 0)
-		fail_all(tagging, -EHOSTDOWN, "the outbind agent is not there");
-}
-
-static struct tagging_query *push(struct tagging *tagging, const char *request, int fd,
-				  tagging_done *done, void *context)
+static struct tagging_query *query_new(const char *request, int fd, tagging_done *done,
+				       void *context)
 {
 	struct tagging_query *query = mem_zero(1, sizeof *query);
 
-	*query = (struct tagging_query){ .tagging = tagging, .fd = fd, .done = done,
-					 .context = context, .asked = ev_now(tagging->loop) };
+	query->fd = fd;
+	query->done = done;
+	query->context = context;
 	(void)snprintf(query->request, sizeof query->request, "%s", request);
-	*tagging->last = query;
-	tagging->last = &query->next;
 	return query;
 }
 
@@ -288,7 +233,6 @@ static void try_connect(struct tagging *tagging)
 {
 	struct sockaddr_storage address;
 	socklen_t size = sockaddr_of_path(tagging->path, &address);
-	struct tagging_query *watch, *others = tagging->first;
 
 	if (tagging->tried > 0 && ev_now(tagging->loop) - tagging->tried < 0.1)
 		return;
@@ -304,15 +248,7 @@ static void try_connect(struct tagging *tagging)
 	ev_io_set(&tagging->write, tagging->fd.n, EV_WRITE);
 	ev_io_start(tagging->loop, &tagging->read);
 	/* First of all, so that no change is missed that an answer is older than. */
-	tagging->first = NULL;
-	tagging->last = &tagging->first;
-	watch = push(tagging, TAG_WATCH, -1, NULL, NULL);
-	watch->next = others;
-	if (others) {
-		while (others->next)
-			others = others->next;
-		tagging->last = &others->next;
-	}
+	pending_add(&tagging->pending, &query_new(TAG_WATCH, -1, NULL, NULL)->item);
 	tagging->changed(tagging->context);
 }
 
@@ -323,16 +259,13 @@ struct tagging *tagging_new(struct ev_loop *loop, const char *path, void (*chang
 
 	tagging->loop = loop;
 	tagging->fd = FD_NONE;
-	tagging->last = &tagging->first;
 	tagging->changed = changed;
 	tagging->context = context;
 	(void)snprintf(tagging->path, sizeof tagging->path, "%s", path);
 	ev_io_init(&tagging->read, on_read, -1, EV_READ);
 	ev_io_init(&tagging->write, on_write, -1, EV_WRITE);
-	ev_timer_init(&tagging->timer, on_timer, 0, 0);
-	ev_timer_init(&tagging->again, on_again, 0, 0);
-	tagging->read.data = tagging->write.data = tagging->timer.data = tagging->again.data =
-		tagging;
+	tagging->read.data = tagging->write.data = tagging;
+	pending_init(&tagging->pending, loop, TAGGING_WAIT_MS / 1000.0, on_late, fail, tagging);
 	return tagging;
 }
 
@@ -340,10 +273,8 @@ void tagging_free(struct tagging *tagging)
 {
 	if (!tagging)
 		return;
-	for (struct tagging_query *query = tagging->first; query; query = query->next)
-		query->done = NULL;
-	disconnect(tagging, -EHOSTDOWN, "");
-	ev_timer_stop(tagging->loop, &tagging->again);
+	disconnect(tagging, -EHOSTDOWN, "the outbind agent is no longer asked");
+	pending_end(&tagging->pending, -EHOSTDOWN, "the outbind agent is no longer asked");
 	free(tagging);
 }
 
@@ -368,16 +299,16 @@ struct tagging_query *tagging_ask(struct tagging *tagging, uint32_t hash, const 
 
 	(void)snprintf(request, sizeof request, "%s%u %s",
 		       fd >= 0 ? TAG_REQUEST2_PREFIX : TAG_ASK_PREFIX, hash, whom);
-	query = push(tagging, request, fd, done, context);
+	query = query_new(request, fd, done, context);
 	if (tagging->fd.n < 0)
 		try_connect(tagging);
 	if (tagging->fd.n < 0) {
-		ev_timer_set(&tagging->again, 0.001, 0);
-		ev_timer_start(tagging->loop, &tagging->again);
-		return query;
+		pending_refuse(&tagging->pending, &query->item, -EHOSTDOWN,
+			       "the outbind agent is not there");
+	} else {
+		pending_add(&tagging->pending, &query->item);
+		send_all(tagging);
 	}
-	send_all(tagging);
-	arm(tagging);
 	return query;
 }
 

@@ -33,10 +33,11 @@ typedef void tagging_done(void *context, const struct tagging_answer *answer);
 /* @path of the tag socket. @changed: answers may be true no longer; also when the agent went or came. */
 struct tagging *tagging_new(struct ev_loop *loop, const char *path, void (*changed)(void *context),
 			    void *context);
-void tagging_free(struct tagging *tagging);
+void tagging_free(struct tagging *tagging);	/* open queries are told so, from within */
 bool tagging_connected(const struct tagging *tagging);
 void tagging_try(struct tagging *tagging);	/* connect, if it is not */
-/* @whom: "name:NAME" or "address:IP"; @fd: to be marked, or -1: only ask. @done once, later. */
+/* @whom: "name:NAME" or "address:IP"; @fd: to be marked, or -1: only ask. @done once, later, never from
+ * within this call. */
 struct tagging_query *tagging_ask(struct tagging *tagging, uint32_t hash, const char *whom, int fd,
 				  tagging_done *done, void *context);
 void tagging_cancel(struct tagging_query *query);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where a message must not leave, it does not: 451 with the reason, and no connection at the destination."""
 
+import signal
+
 from cases import test
 from lab import FAR, check, pool
 from place import wait_for
@@ -99,6 +101,26 @@ def _():
         relay.agent.start()
         wait_for("service", lambda: by_mail(lab, relay, "smtp", params="XOUTBIND=acme")[0] == 250, 10)
         served(lab, relay, receiver)
+
+
+@test("the agent ends while the relay does not look: who calls then is told so, and the relay serves when it is back", seconds=60)
+def _():
+    conf = mail_binding("acme", 11) + relay_block("listen *:2500;\notherwise use acme;", smarthost=smarthost())
+    with RelayLab() as lab:
+        lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(conf)
+        check("before", by_mail(lab, relay, "smtp")[0], 250)
+        relay.signal(signal.SIGSTOP)
+        relay.agent.kill()
+        socks = [lab.connect() for _ in range(5)]   # called at accept: asked on a connection that is no more
+        relay.signal(signal.SIGCONT)
+        for sock in socks:
+            with Client(sock) as client:
+                check("banner or refusal", client.banner[0] in (220, 421, 451), True)
+        wait_for("a refusal", lambda: by_mail(lab, relay, "smtp")[0] == 451, 5)
+        relay.agent.start()
+        wait_for("service", lambda: by_mail(lab, relay, "smtp")[0] == 250, 10)
+        check("the end", relay.stop(), 0)
 
 
 @test("a binding that is suspended: 451 with that reason, at once, also where a session to the destination idles", seconds=90)

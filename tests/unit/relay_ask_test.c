@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the relay asks of other programs, a table by socketmap, when it comes and goes: each question
- * gets its own answer or none, and never from within the call that asks.
+ * What the relay asks of other programs, a table by socketmap and the agent by its tag socket, when those
+ * come and go: each question gets its own answer or none, and never from within the call that asks.
  */
 #include "base/own.h"
 #include "base/sockaddr.h"
 #include "relay/socketmap.h"
+#include "relay/tagging.h"
 
 #include <ev.h>
 #include <setjmp.h>
@@ -42,10 +43,22 @@ static void answer_table(const char *bytes, size_t n)
 	}
 }
 
+static void answer_tag(const char *bytes)
+{
+	const char *name = strstr(bytes, "name:");
+	char reply[300] = "OK ";
+
+	if (name)
+		(void)snprintf(reply, sizeof reply, "OK mark=7 binding=%s address=192.0.2.1", name + 5);
+	(void)!send(server.fd.n, reply, strlen(reply), MSG_NOSIGNAL);
+}
+
 static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 {
 	char bytes[65536];
 	ssize_t n = recv(io->fd, bytes, sizeof bytes - 1, 0);
+	int type;
+	socklen_t size = sizeof type;
 
 	(void)revents;
 	if (n <= 0) {
@@ -53,8 +66,13 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 		return;
 	}
 	bytes[n] = '\0';
-	if (!server.silent)
+	if (server.silent)
+		return;
+	assert_int_equal(getsockopt(io->fd, SOL_SOCKET, SO_TYPE, &type, &size), 0);
+	if (type == SOCK_STREAM)
 		answer_table(bytes, (size_t)n);
+	else
+		answer_tag(bytes);
 }
 
 static void hang_up(void)
@@ -240,6 +258,82 @@ static void test_the_end_of_a_table_is_told_to_who_waits(void **state)
 	assert_int_equal(cancelled.told, 0);
 }
 
+static void on_tag(void *context, const struct tagging_answer *answer)
+{
+	struct asked *asked = context;
+
+	assert_false(asked->asking);
+	asked->told++;
+	asked->result = answer->error;
+	(void)snprintf(asked->text, sizeof asked->text, "%s",
+		       answer->error ? answer->why : answer->binding);
+}
+
+static struct tagging_query *ask_agent(struct tagging *tagging, const char *whom,
+				       struct asked *asked)
+{
+	struct tagging_query *query;
+
+	*asked = (struct asked){ .asking = true };
+	query = tagging_ask(tagging, 1, whom, -1, on_tag, asked);
+	assert_non_null(query);
+	asked->asking = false;
+	return query;
+}
+
+static void on_changed(void *context)
+{
+	++*(int *)context;
+}
+
+static void test_an_agent_that_has_hung_up_unseen(void **state)
+{
+	struct asked one, two, three, four;
+	int changes = 0;
+	struct tagging *tagging = tagging_new(server.loop, server.path, on_changed, &changes);
+
+	(void)state;
+	serve(SOCK_SEQPACKET);
+	ask_agent(tagging, "name:one", &one);
+	run_for(0.2);
+	check("while it is there", &one, 0, "one");
+	server.silent = true;
+	ask_agent(tagging, "name:two", &two);
+	run_for(0.01);
+	server.silent = false;
+	hang_up();				/* the loop does not know */
+	changes = 0;
+	ask_agent(tagging, "name:three", &three);
+	assert_int_equal(changes, 1);
+	ask_agent(tagging, "name:four", &four);	/* of the next one, on another connection */
+	run_for(0.1);
+	check("open when it hung up", &two, -EHOSTDOWN, NULL);
+	check("asked behind that", &three, -EHOSTDOWN, NULL);
+	check("asked anew", &four, 0, "four");
+	tagging_free(tagging);
+}
+
+static void test_an_agent_that_goes_away(void **state)
+{
+	struct asked one, two, cancelled;
+	int changes = 0;
+	struct tagging *tagging = tagging_new(server.loop, server.path, on_changed, &changes);
+
+	(void)state;
+	serve(SOCK_SEQPACKET);
+	server.silent = true;
+	ask_agent(tagging, "name:one", &one);
+	tagging_cancel(ask_agent(tagging, "name:none", &cancelled));
+	run_for(0.01);
+	go_away();
+	ask_agent(tagging, "name:two", &two);
+	run_for(0.05);
+	check("open", &one, -EHOSTDOWN, NULL);
+	check("too late", &two, -EHOSTDOWN, NULL);
+	assert_int_equal(cancelled.told, 0);
+	tagging_free(tagging);
+}
+
 #define TEST(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -249,6 +343,8 @@ int main(void)
 		TEST(test_a_table_that_hangs_up),
 		TEST(test_a_table_that_says_nothing_is_asked_so_much_and_no_more),
 		TEST(test_the_end_of_a_table_is_told_to_who_waits),
+		TEST(test_an_agent_that_has_hung_up_unseen),
+		TEST(test_an_agent_that_goes_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
