@@ -284,6 +284,13 @@ void conn_route(struct conn *conn)
 		decide(conn, NULL);
 		return;
 	}
+	if (!conn->worker->policy_map) {	/* its rules were made to come behind a map */
+		struct reply refusal =
+			reply_make(451, "4.3.0 the policy map is no longer asked; connect again");
+
+		refuse(conn, &refusal);
+		return;
+	}
 	policy_map_key(&known, &key);
 	conn->map = socketmap_ask(conn->worker->policy_map, (const char *)buffer_bytes(&key),
 				  on_map, conn);

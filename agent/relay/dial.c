@@ -229,11 +229,16 @@ static void on_sts(void *context, const struct sts_policy *policy)
 /* Everything about the binding is known. */
 static void go_on(struct dial *dial)
 {
+	static const struct sts_policy unknown = { .failed = true };
+	bool has_sts = dial->generation->model.relay.sts_map.name;
+
 	dial->level = dial->route->tls;
-	if (dial->worker->sts && dial->route->host && dial->route->mx && !dial->raw)
+	if (!has_sts || !dial->route->host || !dial->route->mx || dial->raw)
+		resolve(dial);
+	else if (dial->worker->sts)
 		dial->sts = sts_ask(dial->worker->sts, dial->route->host, on_sts, dial);
 	else
-		resolve(dial);
+		on_sts(dial, &unknown);		/* a reload has taken the table away */
 }
 
 static void on_asked(void *context, const struct tagging_answer *answer)

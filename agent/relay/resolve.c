@@ -17,7 +17,6 @@
 #include <ev.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum { HOST_ADDRESSES = 8 };
 static const double time_in_all = 20;		/* seconds */
@@ -162,9 +161,9 @@ static void on_addresses(void *context, const struct dns_reply *answer)
 		judge(query);
 }
 
+/* Nothing is open when it returns if no host has a name of DNS. */
 static void ask_addresses(struct resolve_query *query)
 {
-	query->n_open = 1;			/* ours, so that no answer ends it while we ask */
 	for (size_t i = 0; i < query->n_hosts; i++) {
 		for (enum family family = 0; family < FAMILIES; family++) {
 			struct host_context *of = &query->contexts[i][family];
@@ -177,7 +176,12 @@ static void ask_addresses(struct resolve_query *query)
 				query->n_open++;
 		}
 	}
-	if (--query->n_open == 0)
+}
+
+static void ask_hosts(struct resolve_query *query)
+{
+	ask_addresses(query);
+	if (query->n_open == 0)
 		judge(query);
 }
 
@@ -231,7 +235,7 @@ static void on_mx(void *context, const struct dns_reply *answer)
 		query->implicit = true;
 		query->mx_secure = answer->secure;
 		add_host(query, query->domain);
-		ask_addresses(query);
+		ask_hosts(query);
 	} else {
 		size_t left = resolve_mx_order(mx, (size_t)n, &query->how, &refusal);
 
@@ -245,77 +249,75 @@ static void on_mx(void *context, const struct dns_reply *answer)
 		query->mx_secure = answer->secure;
 		for (size_t i = 0; i < left; i++)
 			add_host(query, mx[i].host);
-		ask_addresses(query);
+		ask_hosts(query);
 	}
 }
 
-/* "192.0.2.1", "2001:db8::1", "[192.0.2.1]" or "[IPv6:2001:db8::1]": RFC 5321 section 4.1.3. */
-static bool read_literal(const char *text, struct ip *ret)
-{
-	char inner[64];
-	size_t len = strlen(text);
-
-	if (text[0] != '[')
-		return ip_parse(text, ret) == 0;
-	if (len < 3 || len - 2 >= sizeof inner || text[len - 1] != ']')
-		return false;
-	memcpy(inner, text + 1, len - 2);
-	inner[len - 2] = '\0';
-	return ip_parse(strncasecmp(inner, "IPv6:", 5) == 0 ? inner + 5 : inner, ret) == 0;
-}
-
-static void start(struct resolve_query *query)
+/* False: nothing needs to be asked, and conclude() has the answer. */
+static bool ask(struct resolve_query *query)
 {
 	struct ip ip;
 
-	if (read_literal(query->domain, &ip)) {
+	if (resolve_literal(query->domain, &ip)) {
 		struct host *host = &query->hosts[0];
 
 		add_host(query, query->domain);
 		host->addresses[ip_family(&ip)][0] = ip;
 		host->n[ip_family(&ip)] = 1;
-		judge(query);
 	} else if (query->how.mx) {
 		query->open =
 			dns_resolver_ask(query->resolver, query->domain, DNS_MX, on_mx, query);
-		if (!query->open)
-			refuse(query, 550, "5.1.2 %s is no domain name", query->domain);
 	} else {
 		query->implicit = true;
 		add_host(query, query->domain);
 		ask_addresses(query);
 	}
+	return query->open || query->n_open > 0;
+}
+
+static void conclude(struct resolve_query *query)
+{
+	if (query->n_hosts == 0)
+		refuse(query, 550, "5.1.2 %s is no domain name", query->domain);
+	else
+		judge(query);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct resolve_query *query = timer->data;
 
+	(void)loop;
 	(void)revents;
 	if (query->tlsa_done) {
 		query->tlsa_done(query->context, NULL, 0, true);
 		query_free(query);
-	} else if (query->at_once) {		/* the first turn of the loop: begin */
-		query->at_once = false;
-		ev_timer_set(timer, time_in_all, 0);
-		ev_timer_start(loop, timer);
-		start(query);
+	} else if (query->at_once) {
+		conclude(query);
 	} else {
 		refuse(query, 451, "4.4.3 DNS takes too long for %s", query->domain);
 	}
 }
 
-static struct resolve_query *query_new(struct dns_resolver *resolver, void *context, double after)
+static struct resolve_query *query_new(struct dns_resolver *resolver, void *context)
 {
 	struct resolve_query *query = mem_zero(1, sizeof *query);
 
 	query->resolver = resolver;
 	query->loop = dns_resolver_loop(resolver);
 	query->context = context;
-	ev_timer_init(&query->timer, on_timer, after, 0);
+	ev_timer_init(&query->timer, on_timer, time_in_all, 0);
 	query->timer.data = query;
 	ev_timer_start(query->loop, &query->timer);
 	return query;
+}
+
+/* Its turn comes at once, but not from within the call. */
+static void conclude_soon(struct resolve_query *query)
+{
+	ev_timer_stop(query->loop, &query->timer);
+	ev_timer_set(&query->timer, 0, 0);
+	ev_timer_start(query->loop, &query->timer);
 }
 
 int resolve_open(struct ev_loop *loop, const struct relay *relay, struct dns_resolver **ret)
@@ -328,16 +330,18 @@ int resolve_open(struct ev_loop *loop, const struct relay *relay, struct dns_res
 struct resolve_query *resolve_start(struct dns_resolver *resolver, const struct resolve_how *how,
 				    resolve_done *done, void *context)
 {
-	struct resolve_query *query = query_new(resolver, context, 0);
+	struct resolve_query *query = query_new(resolver, context);
 
 	query->how = *how;
 	query->done = done;
-	query->at_once = true;
 	(void)snprintf(query->domain, sizeof query->domain, "%s", how->domain);
 	(void)snprintf(query->own_name, sizeof query->own_name, "%s",
 		       how->own_name ? how->own_name : "");
 	query->how.domain = query->domain;
 	query->how.own_name = query->own_name[0] ? query->own_name : NULL;
+	query->at_once = !ask(query);
+	if (query->at_once)
+		conclude_soon(query);
 	return query;
 }
 
@@ -383,16 +387,13 @@ static void on_tlsa(void *context, const struct dns_reply *answer)
 struct resolve_query *resolve_tlsa(struct dns_resolver *resolver, const char *host, uint16_t port,
 				   resolve_tlsa_done *done, void *context)
 {
-	struct resolve_query *query = query_new(resolver, context, time_in_all);
+	struct resolve_query *query = query_new(resolver, context);
 	char name[300];
 
 	query->tlsa_done = done;
 	(void)snprintf(name, sizeof name, "_%u._tcp.%s", port, host);
 	query->open = dns_resolver_ask(resolver, name, DNS_TLSA, on_tlsa, query);
-	if (!query->open) {			/* no name for DNS: its turn comes at once */
-		ev_timer_stop(query->loop, &query->timer);
-		ev_timer_set(&query->timer, 0, 0);
-		ev_timer_start(query->loop, &query->timer);
-	}
+	if (!query->open)			/* no name for DNS */
+		conclude_soon(query);
 	return query;
 }

@@ -60,3 +60,17 @@ size_t resolve_mx_order(struct mx *mx, size_t n, const struct resolve_how *how,
 					  how->domain);
 	return left < RESOLVE_HOSTS_MAX ? left : RESOLVE_HOSTS_MAX;
 }
+
+bool resolve_literal(const char *text, struct ip *ret)
+{
+	char inner[64];
+	size_t len = strlen(text);
+
+	if (text[0] != '[')
+		return ip_parse(text, ret) == 0;
+	if (len < 3 || len - 2 >= sizeof inner || text[len - 1] != ']')
+		return false;
+	memcpy(inner, text + 1, len - 2);
+	inner[len - 2] = '\0';
+	return ip_parse(strncasecmp(inner, "IPv6:", 5) == 0 ? inner + 5 : inner, ret) == 0;
+}

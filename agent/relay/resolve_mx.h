@@ -18,3 +18,6 @@ enum { MX_MAX = 64 };
  */
 size_t resolve_mx_order(struct mx *mx, size_t n, const struct resolve_how *how,
 			struct reply *ret_refusal);
+
+/* "192.0.2.1", "2001:db8::1", "[192.0.2.1]" or "[IPv6:2001:db8::1]": RFC 5321 section 4.1.3. */
+bool resolve_literal(const char *text, struct ip *ret);

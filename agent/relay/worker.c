@@ -104,34 +104,49 @@ static bool same_map(const struct relay_map *a, const struct relay_map *b)
 }
 
 /* What talks to other programs is kept over a reload, unless it is to talk to others now. */
-static void make_helpers(struct worker *worker, const struct relay *before,
-			 const struct relay *now)
+struct helpers { struct dns_resolver *resolver; struct socketmap *policy_map; struct sts *sts; };
+
+/* Makes the helpers of @now; those of before that it has no use for are returned, still open. */
+static struct helpers change_helpers(struct worker *worker, const struct relay *before,
+				     const struct relay *now)
 {
+	struct helpers old = { 0 };
+
 	if (!before || !same_endpoint(&before->resolver, &now->resolver)) {
-		dns_resolver_free(worker->resolver);
-		worker->resolver = NULL;
+		old.resolver = worker->resolver;
 		if (resolve_open(worker->loop, now, &worker->resolver) < 0)
 			abort();		/* no memory, or no descriptor at the very start */
 	}
 	if (!before || !same_map(&before->policy_map, &now->policy_map)) {
-		socketmap_free(worker->policy_map);
+		old.policy_map = worker->policy_map;
 		worker->policy_map = now->policy_map.name
 			? socketmap_new(worker->loop, &now->policy_map) : NULL;
 	}
 	if (!before || !same_map(&before->sts_map, &now->sts_map)) {
-		sts_free(worker->sts);
+		old.sts = worker->sts;
 		worker->sts = now->sts_map.name
 			? sts_new(socketmap_new(worker->loop, &now->sts_map)) : NULL;
 	}
+	return old;
+}
+
+/* Sessions that wait for one of them are told so, and may ask its successor at once. */
+static void drop_helpers(struct helpers *helpers)
+{
+	sts_free(helpers->sts);
+	socketmap_free(helpers->policy_map);
+	dns_resolver_free(helpers->resolver);
 }
 
 static void take_generation(struct worker *worker, struct generation *generation)
 {
 	struct generation *before = worker->now;
+	struct helpers old;
 
 	if (before)
 		stop_accepting(worker);
-	make_helpers(worker, before ? &before->model.relay : NULL, &generation->model.relay);
+	old = change_helpers(worker, before ? &before->model.relay : NULL,
+			     &generation->model.relay);
 	worker->now = generation;
 	upstream_drop_idle(worker);
 	free(worker->accepting);
@@ -145,6 +160,7 @@ static void take_generation(struct worker *worker, struct generation *generation
 		accepting->io.data = accepting;
 	}
 	start_accepting(worker);
+	drop_helpers(&old);
 	generation_unref(before);
 }
 
@@ -202,9 +218,7 @@ static void worker_drop(struct worker *worker)
 	raw_stop_all(worker);
 	conn_stop_all(worker, true);
 	upstream_drop_idle(worker);
-	sts_free(worker->sts);
-	socketmap_free(worker->policy_map);
-	dns_resolver_free(worker->resolver);
+	drop_helpers(&(struct helpers){ worker->resolver, worker->policy_map, worker->sts });
 	tagging_free(worker->tagging);
 	generation_unref(worker->now);
 	free(worker->accepting);
