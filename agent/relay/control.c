@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/sockaddr.h"
+#include "relay/listen.h"
 
 #include <grp.h>
 #include <stdio.h>
@@ -194,13 +195,15 @@ static int open_socket(const char *path, struct fd *ret)
 	struct fd fd = { socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) };
 	struct sockaddr_storage address;
 	socklen_t size = sockaddr_of_path(path, &address);
+	int r;
 
 	if (fd.n < 0)
 		return -errno;
 	if (size == 0)
 		return -ENAMETOOLONG;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
+	r = listen_clear_path(path);		/* a relay that runs keeps it */
+	if (r < 0)
+		return r;
 	if (bind(fd.n, (struct sockaddr *)&address, size) < 0 ||
 	    chmod(path, 0666) < 0 || listen(fd.n, 16) < 0)
 		return -errno;

@@ -25,8 +25,7 @@ static socklen_t address_of(const struct relay_endpoint *at, struct sockaddr_sto
 	return sockaddr_of_ip(at->ip.len ? &at->ip : &EVERY, at->port, ret);
 }
 
-/* A socket file that nobody listens to any more may be replaced; anything else may not. */
-static int clear_path(const char *path)
+int listen_clear_path(const char *path)
 {
 	AUTO(fd_drop) struct fd fd = { socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 	struct sockaddr_storage address;
@@ -51,7 +50,7 @@ static int open_unix(const struct relay_listener *conf, int *ret)
 
 	if (size == 0)
 		return -ENAMETOOLONG;
-	r = clear_path(conf->at.path);
+	r = listen_clear_path(conf->at.path);
 	if (r < 0)
 		return r;
 	fd.n = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

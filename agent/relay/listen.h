@@ -21,6 +21,12 @@ struct listen_set {
 	unsigned n_workers;
 };
 
+/*
+ * listen_clear_path - make room for a Unix socket: one that nobody listens to any more is removed
+ * Returns 0; -EADDRINUSE: somebody listens there; -EEXIST: that is no socket; or another negative
+ * errno.
+ */
+MUST_CHECK int listen_clear_path(const char *path);
 /* What the service manager handed over: sd_listen_fds(3). */
 void listen_take_handed(struct listen_set *set);
 /*

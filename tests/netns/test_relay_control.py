@@ -2,6 +2,7 @@
 """What outbindctl says of a relay that runs: status, metrics, and what would become of a message."""
 
 import json
+import os
 
 from cases import test
 from lab import FAR, check, pool, wait_for
@@ -90,3 +91,15 @@ def _():
                                               policy_map='"socketmap:unix:%s/map:bindings"' % lab.dir))
         told = explain(relay, "--sender", "a@acme.example", "--rcpt", "b@far.example")
         check("the map is away", told["refused"][:9], "451 4.3.0")
+
+
+@test("a second relay in the same directory does not start, and the first one can still be asked", seconds=40)
+def _():
+    with RelayLab() as lab:
+        relay = lab.relay(CONF)
+        pid = json.loads(relay_ctl(relay, "status", "--json"))["pid"]
+        second = lab.spawn("sender", relay.command(), log=relay.dir + "/second", uid=relay.uid, gid=relay.uid)
+        wait_for("its end", lambda: os.waitid(os.P_PID, second, os.WEXITED | os.WNOHANG | os.WNOWAIT), 10)
+        with open(relay.dir + "/second") as log:
+            check("why", log.read(), "outbind-relay: cannot make %s: Address already in use\n" % relay.path("control"))
+        check("the first", json.loads(relay_ctl(relay, "status", "--json"))["pid"], pid)
