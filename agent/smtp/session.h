@@ -66,7 +66,7 @@ struct record {
 	int leg;				/* -1: there was none; else session_leg_route() tells more */
 	enum outcome_kind outcome;
 	bool ack_lost;				/* delivered, but the client was gone */
-	const char *sender, *first_rcpt;	/* "" if there was none */
+	const char *sender, *first_rcpt;	/* "" if there was none; of its leg */
 	const char *helo, *user, *header;	/* or NULL */
 	unsigned n_accepted, n_refused;		/* recipients */
 	uint64_t size, n_nul;			/* octets of content, as received */

@@ -10,6 +10,15 @@
 
 #include <string.h>
 
+/* The first recipient that went to @leg; of all, if none did. "" if there was none. */
+static const char *first_rcpt(const struct session *session, int leg)
+{
+	for (size_t i = 0; i < session->rcpts.n; i++)
+		if (leg >= 0 && session->rcpts.at[i].leg == leg)
+			return session->rcpts.at[i].address;
+	return session->rcpts.n > 0 ? session->rcpts.at[0].address : "";
+}
+
 void session_record(struct session *session, int leg, enum outcome_kind outcome,
 		    const struct reply *reply)
 {
@@ -23,7 +32,7 @@ void session_record(struct session *session, int leg, enum outcome_kind outcome,
 	session->record = (struct record){
 		.leg = at ? leg : -1, .outcome = outcome, .ack_lost = session->gone && at,
 		.sender = session->sender, .helo = session->helo, .user = session->user,
-		.first_rcpt = session->rcpts.n > 0 ? session->rcpts.at[0].address : "",
+		.first_rcpt = first_rcpt(session, leg),
 		.header = session->scan.n_taken > 0 ? session->scan.value : NULL,
 		.n_accepted = at ? at->n_accepted : 0, .n_refused = at ? at->n_refused : refused,
 		.size = session->decoder.n_content, .n_nul = session->decoder.n_nul,
