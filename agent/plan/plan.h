@@ -130,7 +130,7 @@ struct rows {
 /* Why a binding cannot carry a family now; the texts are in plan_reason_text(). */
 enum usable_reason {
 	USABLE, USABLE_BY_OTHER,		/* by `unusable use OTHER` */
-	UNUSABLE_NO_ADDRESS,			/* the binding has none of this family */
+	UNUSABLE_NO_ADDRESS,			/* neither it nor a member has one of this family */
 	UNUSABLE_ABSENT,			/* none of its addresses is on this host */
 	UNUSABLE_TENTATIVE, UNUSABLE_DUPLICATE,	/* IPv6 duplicate address detection */
 	UNUSABLE_INTERFACE,			/* present, but on another interface than it says */

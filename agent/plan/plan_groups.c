@@ -60,13 +60,16 @@ static void pick(struct plan *plan, const struct plan_group *group, enum family 
 		 struct picked *ret)
 {
 	struct usability *own = &plan->usability[group->binding];
-	bool usable[MEMBERS_MAX], any = false;
+	bool usable[MEMBERS_MAX], any = false, has_family = false;
 
 	for (uint32_t i = 0; i < group->n_members; i++) {
-		usable[i] = plan_usable(plan, group->members[i].binding, family);
+		uint32_t member = group->members[i].binding;
+
+		usable[i] = plan_usable(plan, member, family);
 		any |= usable[i];
+		has_family |= plan->usability[member].reason[family] != UNUSABLE_NO_ADDRESS;
 	}
-	own->reason[family] = any ? USABLE : UNUSABLE_MEMBERS;
+	own->reason[family] = any ? USABLE : has_family ? UNUSABLE_MEMBERS : UNUSABLE_NO_ADDRESS;
 	own->by[family] = NO_INDEX;		/* it has no address of its own */
 	ret->any = any && !plan->suspended[group->binding];
 	if (!ret->any)
