@@ -97,8 +97,12 @@ static void add_remedy(const struct doctor *doctor, const struct binding *bindin
 
 	if (reason == UNUSABLE_ABSENT)
 		add_absent(doctor, binding, family, findings);
-	else if (reason == UNUSABLE_LINK)
+	else if (reason == UNUSABLE_LINK &&
+		 (doctor->facts->links.n == 0 || facts_link(doctor->facts, interface)))
 		finding_remedy(findings, "ip link set %s up", interface);
+	else if (reason == UNUSABLE_LINK)
+		finding_remedy(findings, "make the interface %s, or correct `interface`; there "
+			       "are: ip -brief link", interface);
 	else if (reason == UNUSABLE_NO_ROUTE)
 		finding_remedy(findings, "ip -%s route add default via GATEWAY dev %s", version,
 			       interface);

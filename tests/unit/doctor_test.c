@@ -270,6 +270,12 @@ static void absent_on_network(struct sick *s)
 	PUSH(&s->world.facts.links, ((struct link){ .name = "eth0", .index = 2, .up = true }));
 	PUSH(&s->world.facts.connected, net);
 }
+static void link_gone(struct sick *s)
+{
+	s->world.model.bindings.at[0].interface = "eth9";
+	s->world.model.bindings.at[0].n_addresses = 1;
+	PUSH(&s->world.facts.links, ((struct link){ .name = "eth0", .index = 2, .up = true }));
+}
 static void tentative(struct sick *s)		{ s->world.facts.addresses.at[1].tentative = true; }
 static void strict(struct sick *s)
 {
@@ -379,6 +385,8 @@ static const struct {
 	  "ip addr add 192.0.2.11/32 dev INTERFACE scope host" },
 	{ "no address, of a known network", absent_on_network, "error health", "192.0.2.11 is not", NULL,
 	  "ip addr add 192.0.2.11/32 dev eth7" },
+	{ "an interface that is not there", link_gone, "error health", "link eth9 is not there", NULL,
+	  "make the interface eth9" },
 	{ "an address that is being looked for", tentative, "warning health", "tentative", NULL,
 	  "outbindctl health acme" },
 	{ "strict filtering", strict, "warning rp-filter", "192.0.2.11 is on eth0", "rp_filter",
