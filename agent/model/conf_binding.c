@@ -118,6 +118,12 @@ void conf_binding_address(struct conf *conf, const struct word *word, struct whe
 {
 	struct prefix prefix;
 
+	if (memchr(word->at, '/', word->len)) {
+		diag_error(conf->diag, where, "%s is not an address: expected one without a prefix "
+			   "length, or 'routed' after a prefix that is routed to this host",
+			   SHOW(word));
+		return;
+	}
 	if (!conf_form_address(conf, word, where, "a unicast address of this host", &prefix.ip))
 		return;
 	prefix.bits = prefix.ip.len * 8;

@@ -73,7 +73,8 @@ static void report_twice(struct conf *conf, uint32_t one, uint32_t two)
 	struct prefix prefix[] = { { a->ip, a->bits }, { b->ip, b->bits } };
 	char text[2][PREFIX_TEXT];
 
-	diag_error(conf->diag, a->where, "address %s is given twice: binding %s has %s%s at %s",
+	diag_error(conf->diag, a->where, "address %s is given twice: binding %s has %s%s at %s: "
+		   "expected it once, as several rules may use one binding",
 		   prefix_print(&prefix[0], text[0]),
 		   SHOW_TEXT(conf->model->bindings.at[b->binding].name),
 		   a->bits == b->bits ? "it" : prefix_print(&prefix[1], text[1]),

@@ -148,12 +148,12 @@ static const struct row routed_rows[] = {
 	  "binding c { address 192.0.0.0/16 routed; }\nbinding d { address 192.0.2.0/24 routed; }\n"
 	  "binding e { address 192.1.0.0, 2001:db8::1; }\nbinding f { address 2001:db8::/32 routed; }",
 	  .want = "2:21: address 192.0.2.5 is given twice: binding 'a' has 192.0.2.0/24, which holds it, "
-		"at main.conf:1:21\n"
+		"at main.conf:1:21: expected it once, as several rules may use one binding\n"
 		"3:21: address 192.0.0.0/16 is given twice: binding 'a' has 192.0.2.0/24, which is in it, "
-		"at main.conf:1:21\n"
-		"4:21: address 192.0.2.0/24 is given twice: binding 'a' has it at main.conf:1:21\n"
+		"at main.conf:1:21: expected it once, as several rules may use one binding\n"
+		"4:21: address 192.0.2.0/24 is given twice: binding 'a' has it at main.conf:1:21: expected it once, as several rules may use one binding\n"
 		"6:21: address 2001:db8::/32 is given twice: binding 'e' has 2001:db8::1, which is in "
-		"it, at main.conf:5:32" },
+		"it, at main.conf:5:32: expected it once, as several rules may use one binding" },
 };
 
 static const struct row default_rows[] = {

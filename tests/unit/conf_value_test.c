@@ -89,7 +89,8 @@ static const struct row addresses_rows[] = {
 		"or 2001:db8::1" },
 	{ .what = "a prefix",
 	  .text = "binding a { address 192.0.2.0/24; }",
-	  .want = "1:21: '192.0.2.0/24' is not an address: expected one without a prefix length" },
+	  .want = "1:21: '192.0.2.0/24' is not an address: expected one without a prefix length, or "
+		"'routed' after a prefix that is routed to this host" },
 	{ .what = "v4-mapped",
 	  .text = "binding a { address ::ffff:192.0.2.1; }",
 	  .want = "1:21: '::ffff:192.0.2.1' is an IPv4 address in IPv6 form: expected it as IPv4" },
@@ -119,14 +120,14 @@ static const struct row addresses_rows[] = {
 	{ .what = "in two bindings",
 	  .text = "binding a { address 2001:db8::1; }\n"
 		"binding b { address 2001:db8:0::1; }",
-	  .want = "2:21: address 2001:db8::1 is given twice: binding 'a' has it at main.conf:1:21" },
+	  .want = "2:21: address 2001:db8::1 is given twice: binding 'a' has it at main.conf:1:21: expected it once, as several rules may use one binding" },
 	{ .what = "twice in one",
 	  .text = "binding a {\n"
 		"  address 192.0.2.1;\n"
 		"  address 192.0.2.1, 192.0.2.1;\n"
 		"}",
-	  .want = "3:11: address 192.0.2.1 is given twice: binding 'a' has it at main.conf:2:11\n"
-		"3:22: address 192.0.2.1 is given twice: binding 'a' has it at main.conf:2:11" },
+	  .want = "3:11: address 192.0.2.1 is given twice: binding 'a' has it at main.conf:2:11: expected it once, as several rules may use one binding\n"
+		"3:22: address 192.0.2.1 is given twice: binding 'a' has it at main.conf:2:11: expected it once, as several rules may use one binding" },
 	{ .what = "65 of a family",
 	  .text = "binding a { address 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5, "
 		"192.0.2.6, 192.0.2.7, 192.0.2.8, 192.0.2.9, 192.0.2.10, 192.0.2.11, 192.0.2.12, "
