@@ -217,8 +217,9 @@ static int refuse_reload(struct agent *agent, int r, struct outcome *out)
 			 out->text);
 	else
 		snprintf(agent->last_reload, sizeof agent->last_reload,
-			 "refused: %zu problems in the configuration",
-			 out->problems.n + out->problems.left_out);
+			 "refused: %zu problem%s in the configuration",
+			 out->problems.n + out->problems.left_out,
+			 out->problems.n + out->problems.left_out == 1 ? "" : "s");
 	log_refusal(out);
 	return r;
 }

@@ -41,7 +41,8 @@ static const char help[] =
 	"  --check              read the configuration, say what is wrong with it, exit\n"
 	"  --help, --version\n\n"
 	"Exit status: 0 stopped on request, 1 failure, 2 the configuration is not valid,\n"
-	"4 another outbindd serves this table. See outbindd(8).\n";
+	"4 another outbindd serves this table, 5 table or state are of a newer version.\n"
+	"See outbindd(8).\n";
 
 /* True if @name can be written in nft text as it is. */
 static bool is_table_name(const char *name)

@@ -14,7 +14,8 @@ static const struct rate_limit usec = { .per_second = 50000, .burst = 100000 };
 
 static const struct refusal
 	none = { NULL, NULL },
-	denied = { TAG_DENIED, "you may not use this binding (its allow list)" },
+	denied = { TAG_DENIED, "who asks is not in the allow list of this binding, as all must be "
+				"but root and the user outbind-relay" },
 	unknown = { TAG_DENIED, "your cgroup is not among the 1024 that are looked at below one of "
 				"the allow list, which should name one nearer to it" },
 	too_often = { TAG_TOO_MANY, "your cgroup was looked for too often; later again" },

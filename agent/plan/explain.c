@@ -389,7 +389,8 @@ static const struct { const char *text, *name;
 } verdicts[] = {
 	[VERDICT_BINDING] = { "leaves from the binding's address", "binding" },
 	[VERDICT_LOCAL] = { "stays on this host: never rewritten", "local" },
-	[VERDICT_BYPASS] = { "destination is never rewritten", "bypass" },
+	[VERDICT_BYPASS] = { "the destination is in the bypass list: never rewritten or refused",
+			     "bypass" },
 	[VERDICT_PASS] = { "leaves from the host's own address, by a rule", "pass" },
 	[VERDICT_UNASSIGNED] = { "no rule applies: leaves from the host's own address",
 				 "unassigned" },

@@ -20,7 +20,7 @@ struct packet {					/* a first packet; what is not known is left out */
 enum verdict {
 	VERDICT_BINDING,			/* leaves from @source */
 	VERDICT_LOCAL,				/* destination is this host: no chain looks at it */
-	VERDICT_BYPASS,				/* destination is never rewritten */
+	VERDICT_BYPASS,				/* destination is in the bypass list */
 	VERDICT_PASS, VERDICT_UNASSIGNED,	/* leaves from the host's own address */
 	VERDICT_REJECT,				/* by a rule */
 	VERDICT_UNUSABLE,			/* binding cannot carry this family: refused */
