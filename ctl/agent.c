@@ -24,8 +24,8 @@ static int report_connect(const struct ctl *ctl, const char *path, int error)
 {
 	if (error == EACCES || error == EPERM) {
 		ctl_complain(ctl,
-			     "%s: permission denied; reading is for root and the group outbind",
-			     path);
+			     "%s: permission denied; reading is for root and the group outbind, "
+			     "changes are for root", path);
 		return CTL_DENIED;
 	}
 	if (error == ENAMETOOLONG)

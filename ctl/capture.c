@@ -394,6 +394,6 @@ const struct verb capture_verb = {
 	.options = options,
 	.least = 1,
 	.most = 2,
-	.complete = COMPLETE_BINDING,
+	.complete = COMPLETE_SUBJECT,
 	.run = capture_run,
 };

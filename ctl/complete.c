@@ -96,6 +96,19 @@ static void offer_policy(const struct ctl *ctl, struct typed *typed, const char 
 	ask(ctl, typed, "ListPolicy", offer_clients);
 }
 
+/* Each of @words, which are separated by blanks. */
+static void offer_words(const struct typed *typed, const char *words)
+{
+	while (words && *words) {
+		size_t len = strcspn(words, " ");
+		char word[64];
+
+		(void)snprintf(word, sizeof word, "%.*s", (int)len, words);
+		offer(typed, "", word);
+		words += len + (words[len] == ' ');
+	}
+}
+
 static void offer_kind(const struct ctl *ctl, struct typed *typed, enum completion kind)
 {
 	switch (kind) {
@@ -123,6 +136,10 @@ static void offer_kind(const struct ctl *ctl, struct typed *typed, enum completi
 	case COMPLETE_VERB:
 		offer_verbs(typed, NULL);
 		break;
+	case COMPLETE_SUBJECT:
+		ask(ctl, typed, "ListBindings", offer_names);
+		offer_words(typed, "unit cgroup user source pid");
+		break;
 	case COMPLETE_COLUMN:
 		for (size_t i = 0; i < TOP_COLUMNS; i++)
 			offer(typed, "", top_columns[i]);
@@ -132,19 +149,6 @@ static void offer_kind(const struct ctl *ctl, struct typed *typed, enum completi
 		offer(typed, "", "always");
 		offer(typed, "", "never");
 		break;
-	}
-}
-
-/* Each of @words, which are separated by blanks. */
-static void offer_words(const struct typed *typed, const char *words)
-{
-	while (words && *words) {
-		size_t len = strcspn(words, " ");
-		char word[64];
-
-		(void)snprintf(word, sizeof word, "%.*s", (int)len, words);
-		offer(typed, "", word);
-		words += len + (words[len] == ' ');
 	}
 }
 
@@ -232,6 +236,8 @@ int complete_words(struct ctl *ctl, char **words, size_t n)
 				      line.args.n_rest - line.verb->words_from);
 	} else if (line.args.n_rest == 0) {
 		offer_kind(ctl, &typed, line.verb->complete);
+	} else if (line.args.n_rest == 1 && line.verb->complete == COMPLETE_SUBJECT) {
+		offer_policy(ctl, &typed, line.args.rest[0]);
 	}
 	return CTL_DONE;
 }

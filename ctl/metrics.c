@@ -25,9 +25,15 @@ struct answer_bytes { char *at; size_t n, room; };
 
 static int unreachable(const struct ctl *ctl, const char *path, int error)
 {
+	if (error == EACCES || error == EPERM) {
+		ctl_complain(ctl,
+			     "%s: permission denied; reading is for root and the group outbind",
+			     path);
+		return CTL_DENIED;
+	}
 	ctl_complain(ctl, "%s: %s; is outbindd running, and `socket` of its `metrics` not off?",
 		     path, strerror(error));
-	return error == EACCES || error == EPERM ? CTL_DENIED : CTL_UNREACHABLE;
+	return CTL_UNREACHABLE;
 }
 
 /* Ask, and read to the end. 0 or errno. */

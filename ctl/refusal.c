@@ -86,8 +86,10 @@ static void say_not_possible(const struct ctl *ctl, const json_t *about)
 
 static void say_not_found(const struct ctl *ctl, const json_t *about)
 {
-	ctl_complain(ctl, "there is no %s '%s'", reply_text(about, "what"),
-		     reply_text(about, "name"));
+	const char *what = reply_text(about, "what");
+
+	ctl_complain(ctl, "there is no %s '%s'%s", what, reply_text(about, "name"),
+		     strcmp(what, "unit") == 0 ? ": it has a cgroup only while it runs" : "");
 }
 
 static void say_denied(const struct ctl *ctl, const json_t *about)

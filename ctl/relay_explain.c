@@ -26,7 +26,8 @@ static const struct option options[] = {
 	[ABOUT_DESTINATION] = { "destination", "ADDR", "where an intercepted one was going",
 				COMPLETE_NONE },
 	[ABOUT_HEADER] = { "header", "BINDING", "what X-Binding says", COMPLETE_BINDING },
-	[ABOUT_PARAMETER] = { "parameter", "BINDING", "what XOUTBIND= says", COMPLETE_BINDING },
+	[ABOUT_PARAMETER] = { "parameter", "BINDING", "what XOUTBIND= says, or SOCKS or PROXY",
+			      COMPLETE_BINDING },
 	[OPTION_SOCKET] = RELAY_SOCKET_OPTION,
 	{ NULL, NULL, NULL, COMPLETE_NONE },
 };
