@@ -30,8 +30,8 @@ static void conn_free(struct conn *conn)
 		socketmap_cancel(conn->map);
 	if (conn->auth)
 		auth_cancel(conn->auth);
+	session_free(conn->session);		/* its last record tells of the upstreams */
 	conn_release_all(conn);
-	session_free(conn->session);
 	for (size_t i = 0; i < conn->routes.n; i++)
 		route_unref(worker, conn->routes.at[i]);
 	free(conn->routes.at);

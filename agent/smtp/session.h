@@ -125,7 +125,7 @@ struct session_facts {
 
 struct session *session_new(const struct session_kind *kind, const struct session_host *host,
 			    const char *client, const char *id, uint64_t now);
-void session_free(struct session *session);	/* upstreams must have been released or are forgotten */
+void session_free(struct session *session);	/* upstreams must still be there: it records their end */
 
 /* Wall clock seconds for the trace field; call before bytes that may end a header. */
 void session_clock(struct session *session, int64_t seconds);

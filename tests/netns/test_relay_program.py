@@ -4,10 +4,11 @@
 import base64
 import contextlib
 import os
+import signal
 import socket
 
 from cases import test
-from lab import BUILD, check
+from lab import BUILD, check, pool
 from relay_lab import DESTINATION, RelayLab, certificate, mail_binding, relay_block, smarthost
 from smtp_peer import Manner
 from unix_server import UnixServer
@@ -119,3 +120,19 @@ def _():
         with lab.client(2500) as client:
             check("nobody listens", client.login("ann", "right")[0], 454)
         check("arrived", len(receiver.messages), 1)
+
+
+@test("a second SIGTERM ends what the first let finish, and its lines in the log say where it was going", seconds=60)
+def _():
+    with RelayLab() as lab:
+        lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(ACME + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", smarthost=smarthost()))
+        with lab.client(2500) as idle, lab.client(2500) as client:
+            check("MAIL", client.command("MAIL FROM:<a@b.example>")[0], 250)
+            check("RCPT", client.command("RCPT TO:<c@d.example>")[0], 250)
+            relay.signal(signal.SIGTERM)
+            check("who has nothing in hand", idle.reply()[0], 421)
+            check("the end", relay.stop(), 0)
+        line, = relay.events("relay.delivery")
+        for word in ('outcome=aborted', 'member="acme"', 'source="%s"' % pool(11, 4), " to=[", " reused=no"):
+            check("%s in %s" % (word, line), word in line, True)
