@@ -22,29 +22,14 @@ static const double budgets[POINTS] = {
 	[POINT_MAIL] = 60,   [POINT_RCPT] = 60,	 [POINT_HEADER] = 90,
 };
 
-static void cancel_queries(struct dial *dial)
+static void dial_free(struct dial *dial)
 {
-	if (dial->tag)
-		tagging_cancel(dial->tag);
 	if (dial->query)
 		resolve_cancel(dial->query);
 	if (dial->sts)
 		sts_cancel(dial->sts);
-	dial->tag = NULL;
-	dial->query = NULL;
-	dial->sts = NULL;
-}
-
-static void dial_free(struct dial *dial)
-{
-	struct ev_loop *loop = dial->worker->loop;
-
-	cancel_queries(dial);
-	ev_timer_stop(loop, &dial->budget);
-	ev_timer_stop(loop, &dial->attempt);
-	ev_io_stop(loop, &dial->connecting);
-	if (dial->upstream)
-		upstream_free(dial->upstream);
+	ev_timer_stop(dial->worker->loop, &dial->budget);
+	dial_end_attempt(dial);
 	for (size_t i = 0; i < dial->n_targets; i++)
 		free(dial->targets[i].host);
 	for (size_t i = 0; i < STS_NAMES_MAX && dial->names[i]; i++)
@@ -81,6 +66,7 @@ void dial_succeed(struct dial *dial)
 	void *context = dial->context;
 
 	dial->upstream = NULL;
+	upstream->expect = (struct tls_expect){ 0 };	/* it was ours, and is met */
 	upstream->news = NULL;
 	upstream->state = UPSTREAM_OWNED;
 	dial_free(dial);

@@ -37,7 +37,7 @@ static uint16_t port_of(const struct dial *dial)
 	return dial->route->port ? dial->route->port : 25;
 }
 
-static void end_attempt(struct dial *dial)
+void dial_end_attempt(struct dial *dial)
 {
 	ev_timer_stop(dial->worker->loop, &dial->attempt);
 	ev_io_stop(dial->worker->loop, &dial->connecting);
@@ -56,7 +56,7 @@ static void give_up(struct dial *dial, struct reply *reply)
 	METRIC_ADD(&dial->worker->metrics.dial_failures, 1);
 	reply_drop(&dial->last);
 	dial->last = reply_take(reply);
-	end_attempt(dial);
+	dial_end_attempt(dial);
 	dial->plain = false;
 	dial_next(dial);
 }
@@ -103,7 +103,7 @@ static bool try_plain(struct dial *dial)
 		return false;
 	memory_tls_failed(dial->worker->memory, &target(dial)->ip,
 			  worker_now(dial->worker) / 1000000);
-	end_attempt(dial);
+	dial_end_attempt(dial);
 	dial->plain = true;
 	if (!call(dial))
 		dial_next(dial);
@@ -292,7 +292,7 @@ static bool call(struct dial *dial)
 	if (upstream->fd.n < 0) {
 		reply_drop(&dial->last);
 		dial->last = reply_make(451, "4.3.0 no socket: %s", strerror(errno));
-		end_attempt(dial);
+		dial_end_attempt(dial);
 		return false;
 	}
 	dial_whom(dial, dial->member, whom, sizeof whom);

@@ -45,3 +45,4 @@ void dial_whom(const struct dial *dial, const char *name, char *out, size_t room
 /* dial_connect.c */
 void dial_prepare(struct dial *dial);
 void dial_next(struct dial *dial);		/* the next target, or the end */
+void dial_end_attempt(struct dial *dial);	/* nothing is left of the target that is being tried */

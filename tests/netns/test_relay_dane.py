@@ -49,7 +49,7 @@ def _():
         cert, key = certificate(lab.dir)
         receiver = lab.receiver({25: Manner(tls=context(cert, key))})
         names = lab.resolver(zone(spki_digest(cert)), secure=True)
-        lab.relay(mail_binding("acme", 11) + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", tls="dane"))
+        relay = lab.relay(mail_binding("acme", 11) + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", tls="dane"))
         for name, code, is_tls in (("right", 250, True), ("wrong", 451, None), ("bare", 250, True), ("broken", 451, None)):
             before = len(receiver.messages)
             outcome = deliver(lab, name)
@@ -57,6 +57,7 @@ def _():
             check(name, [bool(message.tls) for message in receiver.messages[before:]], [is_tls] if code == 250 else [])
         names.secure = False
         check("a record that is not secure does not count", deliver(lab, "wrong").code, 250)
+        check("the end, with nothing left behind", relay.stop(), 0)
 
 
 @test("MTA-STS: what the policy names is demanded, a policy that cannot be had defers, none is `may`", seconds=60)
