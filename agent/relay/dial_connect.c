@@ -96,10 +96,19 @@ static void give_up_refused(struct dial *dial, struct back_news *news)
 
 static bool call(struct dial *dial);
 
+/* What TLS this target needs. DANE without records is as `may`: RFC 7672 section 2.2. */
+static enum relay_tls level_of(const struct dial *dial)
+{
+	if (dial->level == RELAY_UPSTREAM_UNSAID ||
+	    (dial->level == RELAY_UPSTREAM_DANE && dial->n_tlsa == 0))
+		return RELAY_UPSTREAM_MAY;
+	return dial->level;
+}
+
 /* TLS failed where it is not asked for: again without, and remember that for an hour. */
 static bool try_plain(struct dial *dial)
 {
-	if (dial->level != RELAY_UPSTREAM_MAY || dial->plain)
+	if (level_of(dial) != RELAY_UPSTREAM_MAY || dial->plain)
 		return false;
 	memory_tls_failed(dial->worker->memory, &target(dial)->ip,
 			  worker_now(dial->worker) / 1000000);
@@ -140,7 +149,7 @@ static enum back_tls wanted_tls(const struct dial *dial)
 {
 	if (dial->plain || dial->route->implicit_plain)
 		return BACK_TLS_NEVER;
-	switch (dial->level) {
+	switch (level_of(dial)) {
 	case RELAY_UPSTREAM_NONE:
 		return BACK_TLS_NEVER;
 	case RELAY_UPSTREAM_UNSAID:
@@ -150,9 +159,8 @@ static enum back_tls wanted_tls(const struct dial *dial)
 			? BACK_TLS_NEVER : BACK_TLS_MAY;
 	case RELAY_UPSTREAM_ENCRYPT:
 	case RELAY_UPSTREAM_VERIFY:
+	case RELAY_UPSTREAM_DANE:
 		return BACK_TLS_MUST;
-	case RELAY_UPSTREAM_DANE:		/* without records it is as `may`: RFC 7672 section 2.2 */
-		return dial->n_tlsa > 0 ? BACK_TLS_MUST : BACK_TLS_MAY;
 	}
 	return BACK_TLS_MUST;
 }
@@ -174,9 +182,7 @@ static void connected(struct dial *dial)
 		return;
 	}
 	upstream->expect = (struct tls_expect){
-		.level = dial->level == RELAY_UPSTREAM_DANE && dial->n_tlsa == 0
-			? RELAY_UPSTREAM_MAY : dial->level,
-		.host = upstream->host,
+		.level = level_of(dial), .host = upstream->host,
 		.names = dial->has_names ? (const char *const *)dial->names : NULL,
 		.tlsa = dial->tlsa, .n_tlsa = dial->n_tlsa,
 	};

@@ -11,6 +11,7 @@ from relay_lab import RelayLab, certificate, mail_binding, relay_block
 from smtp_peer import Manner
 from socketmap import SocketMap
 
+BROKEN = 2528                                   # port of a host whose handshakes fail
 HOSTS = {name: "203.0.113.%d" % (n + 30) for n, name in enumerate(("right", "wrong", "bare", "broken"))}
 
 
@@ -47,14 +48,19 @@ def deliver(lab, name):
 def _():
     with RelayLab() as lab:
         cert, key = certificate(lab.dir)
-        receiver = lab.receiver({25: Manner(tls=context(cert, key))})
+        receiver = lab.receiver({25: Manner(tls=context(cert, key)), BROKEN: Manner("handshake-garbage", tls=context(cert, key))})
         names = lab.resolver(zone(spki_digest(cert)), secure=True)
-        relay = lab.relay(mail_binding("acme", 11) + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", tls="dane"))
+        relay = lab.relay(mail_binding("acme", 11) + relay_block(
+            'listen 127.0.0.1:2500;\nrecipient "garbage.example" use acme smarthost "mx.bare.example:%d";\notherwise use acme;' % BROKEN, tls="dane"))
         for name, code, is_tls in (("right", 250, True), ("wrong", 451, None), ("bare", 250, True), ("broken", 451, None)):
             before = len(receiver.messages)
             outcome = deliver(lab, name)
             check("%s: %s" % (name, outcome), outcome.code, code)
             check(name, [bool(message.tls) for message in receiver.messages[before:]], [is_tls] if code == 250 else [])
+        for turn in ("no record and a handshake that fails: without TLS", "which is remembered"):
+            before = receiver.n_connections
+            check(turn, deliver(lab, "garbage").code, 250)
+        check("connections for the second", receiver.n_connections - before <= 1, True)
         names.secure = False
         check("a record that is not secure does not count", deliver(lab, "wrong").code, 250)
         check("the end, with nothing left behind", relay.stop(), 0)
