@@ -205,6 +205,7 @@ static void on_sts(void *context, const struct sts_policy *policy)
 	}
 	if (policy->level != RELAY_UPSTREAM_UNSAID) {
 		dial->level = policy->level;
+		dial->needs_records = policy->needs_records;
 		for (; policy->names[n]; n++)
 			dial->names[n] = copy(policy->names[n]);
 		dial->has_names = n > 0 && !policy->match_host;

@@ -279,13 +279,21 @@ static char *ehlo_name(const struct dial *dial, enum family family)
 	return copy(dial->ehlo[family] ? dial->ehlo[family] : dial->generation->hostname);
 }
 
-/* A socket, tagged; false if there is no socket, and `last` says so. */
+/* A socket, tagged; false if it cannot be called, and `last` says why. */
 static bool call(struct dial *dial)
 {
-	struct upstream *upstream = upstream_new(dial->worker, dial->generation, dial->route);
 	enum family family = ip_family(&target(dial)->ip);
+	struct upstream *upstream;
 	char whom[160];
 
+	if (dial->needs_records && dial->n_tlsa == 0) {
+		reply_drop(&dial->last);
+		dial->last = reply_make(451,
+					"4.7.5 %s has no secure TLSA records, and its policy demands them",
+					target(dial)->host);
+		return false;
+	}
+	upstream = upstream_new(dial->worker, dial->generation, dial->route);
 	dial->upstream = upstream;
 	upstream->peer = target(dial)->ip;
 	upstream->port = port_of(dial);

@@ -26,7 +26,7 @@ struct dial {
 	char no[FAMILIES][128];
 	enum relay_tls level;
 	char *names[STS_NAMES_MAX + 1];		/* of an MTA-STS policy */
-	bool has_names;
+	bool has_names, needs_records;
 
 	struct dial_target *targets;
 	size_t n_targets, next;

@@ -80,6 +80,7 @@ bool sts_parse(char *value, struct sts_policy *ret)
 	*ret = (struct sts_policy){ 0 };
 	if (!word || !read_level(word, &ret->level))
 		return false;
+	ret->needs_records = strcmp(word, "dane-only") == 0;
 	while ((word = strsep(&value, " "))) {
 		if (strncmp(word, "match=", 6) == 0) {
 			if (!take_names(word + 6, ret))

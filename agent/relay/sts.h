@@ -18,6 +18,7 @@ struct sts_policy {
 	enum relay_tls level;			/* UNSAID: no policy */
 	const char *names[STS_NAMES_MAX + 1];	/* NULL-ended; ".b" is every host of b */
 	bool match_host;			/* the host's own name will do */
+	bool needs_records;			/* DANE, and nothing where there are no TLSA records */
 	bool failed;				/* the map could not say: try again later */
 };
 

@@ -81,3 +81,22 @@ def _():
             before = len(receiver.messages)
             outcome = deliver(lab, name)
             check("%s: %s" % (name, outcome), (outcome.code, len(receiver.messages) - before), (code, int(code == 250)))
+
+
+@test("MTA-STS: `dane-only` demands records that are secure, and mail waits where there are none", seconds=60)
+def _():
+    with RelayLab() as lab:
+        cert, key = certificate(lab.dir)
+        receiver = lab.receiver({25: Manner(tls=context(cert, key))})
+        names = lab.resolver(zone(spki_digest(cert)), secure=True)
+        lab.closing.append(SocketMap(lab.dir + "/sts", lambda request: "OK dane-only"))
+        relay = lab.relay(mail_binding("acme", 11) + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", reuse="off",
+                                                                 sts_map='"socketmap:unix:%s/sts:postfix"' % lab.dir))
+        for name, code in (("right", 250), ("wrong", 451), ("bare", 451), ("broken", 451)):
+            outcome = deliver(lab, name)
+            check("%s: %s" % (name, outcome), outcome.code, code)
+        names.secure = False
+        outcome = deliver(lab, "right")
+        check("not secure: %s" % outcome, (outcome.code, "TLSA" in outcome.last[1]), (451, True))
+        check("by TLS", [bool(message.tls) for message in receiver.messages], [True])
+        check("the end, with nothing left behind", relay.stop(), 0)

@@ -165,16 +165,18 @@ static void test_policies(void **state)
 		bool good;
 		enum relay_tls level;
 		const char *names;
+		bool needs_records;
 	} rows[] = {
 		{ "secure match=a.example:.b.example servername=hostname", true,
-		  RELAY_UPSTREAM_VERIFY, "a.example .b.example " },
-		{ "dane", true, RELAY_UPSTREAM_DANE, "" },
-		{ "may", true, RELAY_UPSTREAM_MAY, "" },
-		{ "verify match=hostname", true, RELAY_UPSTREAM_VERIFY, "" },
-		{ "fingerprint match=ab", false, RELAY_UPSTREAM_UNSAID, "" },
-		{ "secure strictly", false, RELAY_UPSTREAM_VERIFY, "" },
-		{ "secure match=a::b", false, RELAY_UPSTREAM_VERIFY, "a " },
-		{ "", false, RELAY_UPSTREAM_UNSAID, "" },
+		  RELAY_UPSTREAM_VERIFY, "a.example .b.example ", false },
+		{ "dane", true, RELAY_UPSTREAM_DANE, "", false },
+		{ "dane-only", true, RELAY_UPSTREAM_DANE, "", true },
+		{ "may", true, RELAY_UPSTREAM_MAY, "", false },
+		{ "verify match=hostname", true, RELAY_UPSTREAM_VERIFY, "", false },
+		{ "fingerprint match=ab", false, RELAY_UPSTREAM_UNSAID, "", false },
+		{ "secure strictly", false, RELAY_UPSTREAM_VERIFY, "", false },
+		{ "secure match=a::b", false, RELAY_UPSTREAM_VERIFY, "a ", false },
+		{ "", false, RELAY_UPSTREAM_UNSAID, "", false },
 	};
 
 	(void)state;
@@ -188,8 +190,10 @@ static void test_policies(void **state)
 		for (size_t n = 0; policy.names[n]; n++)
 			sprintf(names + strlen(names), "%s ", policy.names[n]);
 		if (good != rows[i].good || policy.level != rows[i].level ||
+		    policy.needs_records != rows[i].needs_records ||
 		    strcmp(names, rows[i].names) != 0)
-			fail_msg("'%s': got %d, level %d, names '%s'", rows[i].value, good, (int)policy.level, names);
+			fail_msg("'%s': got %d, level %d, needs records %d, names '%s'", rows[i].value,
+				 good, (int)policy.level, policy.needs_records, names);
 	}
 }
 
