@@ -116,7 +116,7 @@ static bool take_idle(struct dial *dial, const struct tagging_answer *answer)
 
 	while ((upstream = upstream_take(dial->route))) {
 		if (still_holds(answer, upstream)) {
-			upstream->epoch = dial->worker->epoch;
+			upstream->epoch = dial->epoch;
 			dial->upstream = upstream;
 			METRIC_ADD(&dial->worker->metrics.reused, 1);
 			dial_succeed(dial);
@@ -314,5 +314,6 @@ struct dial *dial_start(struct worker *worker, const struct dial_how *how, dial_
 	dial_whom(dial, dial->route->binding, whom, sizeof whom);
 	METRIC_ADD(&worker->metrics.asked, 1);
 	dial->tag = tagging_ask(worker->tagging, dial->route->hash, whom, -1, on_asked, dial);
+	dial->epoch = worker->epoch;
 	return dial;
 }

@@ -300,7 +300,7 @@ static bool call(struct dial *dial)
 	upstream->host = copy(target(dial)->host);
 	upstream->binding = copy(dial->member);
 	upstream->ehlo = ehlo_name(dial, family);
-	upstream->epoch = dial->worker->epoch;
+	upstream->epoch = dial->epoch;
 	upstream->fd.n = socket(family == FAMILY_IPV4 ? AF_INET : AF_INET6,
 				SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (upstream->fd.n < 0) {

@@ -21,6 +21,8 @@ struct dial {
 	struct resolve_query *query;
 	struct sts_query *sts;
 
+	/* the worker's when the agent was asked: what it said later is not in its answer */
+	uint64_t epoch;
 	char *member, *ehlo[FAMILIES];
 	bool usable[FAMILIES];
 	char no[FAMILIES][128];

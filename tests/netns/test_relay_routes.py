@@ -2,12 +2,13 @@
 """Where mail goes: MX and smarthosts, several recipients, and upstream connections that are used again."""
 
 import socket
+import threading
 import time
 
 from cases import test
 from lab import FAR, check, pool
 from place import wait_for
-from relay_lab import DESTINATION, NAME, RelayLab, mail_binding, relay_block, smarthost
+from relay_lab import DESTINATION, NAME, RELAY_UID, RelayLab, mail_binding, relay_block, smarthost
 from smtp_client import Client, tcp, unix
 from smtp_peer import CAPS, Manner, SENT
 
@@ -181,6 +182,30 @@ def _():
         check("reply", send(lab, "x@d.example")[0], 250)
         check("after a change of addresses", receiver.messages[-1].source, pool(13, 4))
         check("violations", receiver.violations, [])
+
+
+@test("a group that changes while its destination is looked for: the old member's connection serves the message in hand, and no other")
+def _():
+    with RelayLab() as lab:
+        names, found = lab.resolver({"slow.example A": [HOSTS[9][0]]}), threading.Event()
+        look_up = names.look_up
+        names.look_up = lambda *question: found.wait(10) and look_up(*question)
+        receiver = lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(BINDINGS + mail_binding("beta", 14) + "group all { member acme; allow user %d; }\n" % RELAY_UID + relay_block(
+            'listen 127.0.0.1:2500;\notherwise use all smarthost "slow.example:%d";' % DESTINATION))
+        with lab.client(2500) as client:
+            client.send(b"MAIL FROM:<a@b.example>\r\n")
+            wait_for("a question", lambda: names.asked, 5)
+            relay.ctl("group", "set", "all", "member", "beta")
+            time.sleep(0.2)                     # the relay hears of it
+            found.set()
+            check("MAIL", client.reply()[0], 250)
+            check("RCPT", client.command("RCPT TO:<x@d.example>")[0], 250)
+            check("DATA", client.command("DATA")[0], 354)
+            check("text", client.command("x\r\n.")[0], 250)
+        for _ in range(2):
+            check("reply", send(lab, "x@d.example")[0], 250)
+        check("left from", [message.source for message in receiver.messages], [pool(11, 4), pool(14, 4), pool(14, 4)])
 
 
 @test("a session that was used before and dies at MAIL is dialled again once, silently; a fresh one is not", seconds=60)
