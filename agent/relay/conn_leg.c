@@ -76,6 +76,8 @@ static void attach(struct conn_leg *leg, struct upstream *upstream)
 	leg->upstream = upstream;
 	upstream->news = on_leg_news;
 	upstream->context = leg;
+	if (upstream->back.news.n > 0)		/* what came with its last words while dialling */
+		ev_feed_event(conn->worker->loop, &upstream->read, EV_READ);
 	session_leg_up(conn->session, leg->index, &upstream->back, reused,
 		       worker_now(conn->worker));
 }

@@ -208,6 +208,17 @@ def _():
         check("left from", [message.source for message in receiver.messages], [pool(11, 4), pool(14, 4), pool(14, 4)])
 
 
+@test("what a destination says in one segment with its answer to EHLO is heard at once")
+def _():
+    with RelayLab() as lab:
+        lab.receiver({DESTINATION: Manner("ehlo-extra")})
+        lab.relay(BINDINGS + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", smarthost=smarthost()))
+        began = time.monotonic()
+        reply = send(lab, "x@d.example")
+        check("reply", reply[0], 451)
+        check("in %.1f s" % (time.monotonic() - began), time.monotonic() - began < 5, True)
+
+
 @test("a session that was used before and dies at MAIL is dialled again once, silently; a fresh one is not", seconds=60)
 def _():
     with RelayLab() as lab:
