@@ -121,14 +121,24 @@ static void on_dialled(void *context, struct upstream *upstream, const struct re
 	conn_work(conn);
 }
 
+/* A client that insisted on TLS up to here would have it on the rest of the way. */
+static bool needs_tls(const struct conn *conn)
+{
+	return conn->front->conf->protocol == RELAY_INTERCEPT && conn->tls;
+}
+
 void conn_dial(struct conn *conn, int index, bool reusable)
 {
 	struct route *route = (struct route *)(uintptr_t)session_leg_route(conn->session, index);
-	struct conn_leg *leg = mem_zero(1, sizeof *leg);
-	struct upstream *upstream = reusable ? dial_at_once(conn->worker, route) : NULL;
 	struct dial_how how = { .generation = conn->generation, .route = route,
-				.point = conn->front->session.point, .reusable = reusable };
+				.point = conn->front->session.point,
+				.needs_tls = needs_tls(conn) };
+	struct conn_leg *leg = mem_zero(1, sizeof *leg);
+	struct upstream *upstream;
 
+	/* Routed before the client had TLS: connections that are idle there may be without. */
+	how.reusable = reusable && (route->needs_tls || !how.needs_tls);
+	upstream = how.reusable ? dial_at_once(conn->worker, route) : NULL;
 	*leg = (struct conn_leg){ .conn = conn, .index = index, .next = conn->legs };
 	conn->legs = leg;
 	if (upstream)
@@ -148,17 +158,6 @@ static const char *domain_of(const char *address, char out[static DOMAIN_MAX_BYT
 	return out;
 }
 
-static enum relay_tls tls_of(const struct conn *conn, const char *name, bool client_has_tls)
-{
-	enum relay_tls level = policy_tls(conn->generation->policy, name);
-
-	/* A client that insisted on TLS up to here would have on the rest of the way. */
-	if (conn->front->conf->protocol == RELAY_INTERCEPT && client_has_tls &&
-	    level <= RELAY_UPSTREAM_MAY)
-		level = RELAY_UPSTREAM_ENCRYPT;
-	return level;
-}
-
 /* The route for a verdict, or NULL with why there is none. */
 static struct route *make_route(struct conn *conn, const struct policy_verdict *verdict,
 				const struct session_facts *facts, struct reply *ret_refusal)
@@ -167,6 +166,7 @@ static struct route *make_route(struct conn *conn, const struct policy_verdict *
 	struct route_how how = { .binding = verdict->binding,
 				 .host = verdict->hop.host, .mx = verdict->hop.mx,
 				 .port = verdict->hop.port, .hash = verdict->hash,
+				 .needs_tls = needs_tls(conn),
 				 .model = &conn->generation->model };
 
 	if (verdict->rule)
@@ -176,7 +176,7 @@ static struct route *make_route(struct conn *conn, const struct policy_verdict *
 		how.port = conn->destination_port;
 		how.plain = conn->front->session.front == FRONT_INTERCEPT &&
 			    conn->front->session.intercept_tls == INTERCEPT_BLIND;
-		how.tls = tls_of(conn, ip_print(&how.destination, ip), facts->is_tls);
+		how.tls = policy_tls(conn->generation->policy, ip_print(&how.destination, ip));
 	} else if (!how.host) {
 		how.host = domain_of(facts->rcpt, domain);
 		how.mx = true;
@@ -187,7 +187,7 @@ static struct route *make_route(struct conn *conn, const struct policy_verdict *
 		}
 	}
 	if (how.host)
-		how.tls = tls_of(conn, how.host, facts->is_tls);
+		how.tls = policy_tls(conn->generation->policy, how.host);
 	return route_get(conn->worker, &how);
 }
 

@@ -305,6 +305,7 @@ struct dial *dial_start(struct worker *worker, const struct dial_how *how, dial_
 	dial->route = route_ref(how->route);
 	dial->reusable = how->reusable;
 	dial->raw = how->raw;
+	dial->needs_tls = how->needs_tls || how->route->needs_tls;
 	dial->done = done;
 	dial->context = context;
 	ev_timer_init(&dial->budget, on_budget, budgets[how->point], 0);

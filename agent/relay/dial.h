@@ -18,6 +18,7 @@ struct dial_how {
 	enum point point;			/* how long the client waits: 25, 60 or 90 s in all */
 	bool reusable;				/* an idle connection will do */
 	bool raw;				/* only connect: no dialogue */
+	bool needs_tls;				/* also if the route does not */
 };
 
 /*

@@ -99,10 +99,12 @@ static bool call(struct dial *dial);
 /* What TLS this target needs. DANE without records is as `may`: RFC 7672 section 2.2. */
 static enum relay_tls level_of(const struct dial *dial)
 {
-	if (dial->level == RELAY_UPSTREAM_UNSAID ||
-	    (dial->level == RELAY_UPSTREAM_DANE && dial->n_tlsa == 0))
-		return RELAY_UPSTREAM_MAY;
-	return dial->level;
+	enum relay_tls level = dial->level;
+
+	if (level == RELAY_UPSTREAM_UNSAID ||
+	    (level == RELAY_UPSTREAM_DANE && dial->n_tlsa == 0))
+		level = RELAY_UPSTREAM_MAY;
+	return level <= RELAY_UPSTREAM_MAY && dial->needs_tls ? RELAY_UPSTREAM_ENCRYPT : level;
 }
 
 /* TLS failed where it is not asked for: again without, and remember that for an hour. */

@@ -12,7 +12,7 @@ struct dial {
 	struct worker *worker;
 	struct generation *generation;
 	struct route *route;
-	bool reusable, raw;
+	bool reusable, raw, needs_tls;
 	dial_done *done;
 	void *context;
 	ev_timer budget, attempt;

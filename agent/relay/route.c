@@ -25,9 +25,9 @@ static char *make_key(const struct route_how *how)
 
 	if (how->destination.len > 0)
 		ip_print(&how->destination, ip);
-	if (asprintf(&key, "%s %u %s%s %s %u %d%s", how->binding, how->hash, how->mx ? "mx:" : "",
-		     how->host ? how->host : "", ip, how->port, (int)how->tls,
-		     how->plain ? " plain" : "") < 0)
+	if (asprintf(&key, "%s %u %s%s %s %u %d%s%s", how->binding, how->hash,
+		     how->mx ? "mx:" : "", how->host ? how->host : "", ip, how->port,
+		     (int)how->tls, how->plain ? " plain" : "", how->needs_tls ? " tls" : "") < 0)
 		abort();
 	return key;
 }
@@ -54,8 +54,8 @@ struct route *route_get(struct worker *worker, const struct route_how *how)
 	*route = (struct route){
 		.key = probe.key, .refs = 1, .binding = copy(how->binding), .hash = how->hash,
 		.host = copy(how->host), .mx = how->mx, .port = how->port,
-		.destination = how->destination, .tls = how->tls, .implicit_plain = how->plain,
-		.place = place_of(how->model, how->where),
+		.destination = how->destination, .tls = how->tls, .needs_tls = how->needs_tls,
+		.implicit_plain = how->plain, .place = place_of(how->model, how->where),
 	};
 	if (!tsearch(route, &worker->routes, compare))
 		abort();

@@ -18,6 +18,7 @@ struct route {
 	uint16_t port;
 	struct ip destination;			/* host NULL: this address */
 	enum relay_tls tls;			/* before MTA-STS had a word */
+	bool needs_tls;				/* whatever `tls` allows: its client has it */
 	bool implicit_plain;			/* intercepted and passed through: no TLS of ours */
 	char *place;				/* of the rule, for the log; "" if none */
 	struct upstream *idle;			/* last used first */
@@ -28,7 +29,7 @@ struct route_how {
 	const struct model *model;		/* that the rule is of */
 	const struct where *where;		/* of the rule, or NULL */
 	uint32_t hash;
-	bool mx, plain;
+	bool mx, plain, needs_tls;
 	uint16_t port;
 	struct ip destination;
 	enum relay_tls tls;

@@ -128,3 +128,25 @@ def by_tls():
             name = run("openssl", "x509", "-noout", "-subject", text=text).stdout.split("=")[-1].strip()
             client.hello()
         return [offered, client.transaction("a@b.example", ["c@d.example"], b"x\r\n").code, name]
+
+
+@test("intercepted TLS, terminated: once the client has it, no later connection to its destination goes without", seconds=60)
+def _():
+    with RelayLab() as lab:
+        cert, key = certificate(lab.dir, "relay.example")
+        receiver = lab.receiver({25: Manner(tls=server_context(*certificate(lab.dir)), script=[("body-close-1",), ("starttls-4xx",)])})
+        lab.relay(mail_binding("acme", 11) + relay_block(
+            'intercept own { cgroup "/own.slice"; port 25; listen *:2542; tls terminate; certificate "%s"; key "%s"; }\n'
+            "otherwise use acme;" % (cert, key)))
+        codes = lab.as_client(by_tls_again, cgroup=lab.turned("/own.slice"))
+        check("lost within the text, then TLS refused, then as at first", codes, [451, 451, 250])
+        check("TLS of what arrived", [bool(message.tls) for message in receiver.messages], [True])
+
+
+def by_tls_again():
+    """In a client: codes of three messages in one session, with TLS."""
+    with Client(tcp(FAR[4], 25)) as client:
+        client.hello()
+        client.starttls(any_certificate())
+        client.hello()
+        return [client.transaction("a@b.example", ["c@d.example"], b"x\r\n").code for _ in range(3)]
