@@ -170,14 +170,9 @@ static enum back_tls wanted_tls(const struct dial *dial)
 static void connected(struct dial *dial)
 {
 	struct upstream *upstream = dial->upstream;
-	struct sockaddr_storage name;
-	socklen_t size = sizeof name;
 
 	ev_io_stop(dial->worker->loop, &dial->connecting);
 	ev_timer_stop(dial->worker->loop, &dial->attempt);
-	if (upstream->source[0] == '\0' &&
-	    getsockname(upstream->fd.n, (struct sockaddr *)&name, &size) == 0)
-		strcpy(upstream->source, "routed");
 	METRIC_ADD(&dial->worker->metrics.dials, 1);
 	if (dial->raw) {
 		dial_succeed(dial);
@@ -216,8 +211,8 @@ static void on_attempt(struct ev_loop *loop, ev_timer *timer, int revents)
 	give_up_saying(timer->data, "no connection in %d s", CONNECT_S);
 }
 
-/* One of the binding's addresses of this family, the same for the same route. */
-static void bind_source(struct dial *dial, const struct tagging_answer *answer)
+/* One of the binding's addresses of this family, the same for the same route; false if it cannot be had. */
+static bool bind_source(struct dial *dial, const struct tagging_answer *answer)
 {
 	struct upstream *upstream = dial->upstream;
 	enum family family = ip_family(&upstream->peer);
@@ -229,14 +224,20 @@ static void bind_source(struct dial *dial, const struct tagging_answer *answer)
 	for (size_t i = 0; i < answer->n_addresses; i++)
 		if (ip_family(&answer->addresses[i]) == family)
 			fitting[n++] = &answer->addresses[i];
-	if (n == 0 || answer->routed[family])
-		return;				/* the kernel chooses: nft-templates/outbind.nft */
+	if (n == 0 || answer->routed[family]) {
+		strcpy(upstream->source, "routed");	/* the kernel chooses: nft-templates/outbind.nft */
+		return true;
+	}
 	ip = fitting[dial->route->hash % n];
-	(void)setsockopt(upstream->fd.n, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-	if (bind(upstream->fd.n, (struct sockaddr *)&address, sockaddr_of_ip(ip, 0, &address)) < 0)
-		return;
-	upstream->source_ip = *ip;
 	ip_print(ip, upstream->source);
+	(void)setsockopt(upstream->fd.n, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+	/* One of a prefix that is local as a whole is had only so, though not with IPv4. */
+	if (family == FAMILY_IPV6)
+		(void)setsockopt(upstream->fd.n, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
+	if (bind(upstream->fd.n, (struct sockaddr *)&address, sockaddr_of_ip(ip, 0, &address)) < 0)
+		return false;
+	upstream->source_ip = *ip;
+	return true;
 }
 
 static void on_tagged(void *context, const struct tagging_answer *answer)
@@ -253,7 +254,11 @@ static void on_tagged(void *context, const struct tagging_answer *answer)
 		return;
 	}
 	upstream->mark = answer->mark;
-	bind_source(dial, answer);
+	if (!bind_source(dial, answer)) {
+		give_up_saying(dial, "from %s of binding %s: %s", upstream->source, dial->member,
+			       strerror(errno));
+		return;
+	}
 	(void)setsockopt(upstream->fd.n, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	size = sockaddr_of_ip(&upstream->peer, upstream->port, &address);
 	if (connect(upstream->fd.n, (struct sockaddr *)&address, size) == 0) {

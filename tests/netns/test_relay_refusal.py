@@ -176,3 +176,23 @@ def _():
                 seen = lab.as_client(by_intercept, FAR[family], port, cgroup=lab.turned("/mail.slice"))
                 check("port %d: %s" % (port, seen), seen.startswith(want), True)
         check("sources", {message.source for message in receiver.messages}, {pool(11, 4), pool(11, 6)})
+
+
+@test("an address that a socket cannot be bound to: 451 that names it, and no connection; one of a prefix that is local can be had")
+def _():
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(BINDINGS + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", smarthost=smarthost()))
+        lab.ip("sender", "route del local %s dev eth0 table local" % pool(11, 4))   # there, but no socket can have it
+        reply = by_mail(lab, relay, "smtp")
+        check("reply: %s" % (reply,), (reply[0], pool(11, 4) in reply[1]), (451, True))
+        check("connections", receiver.n_connections, 0)
+        check("nor does the log say that one was made", [line for line in relay.events("relay.delivery") if "routed" in line], [])
+        lab.ip("sender", "route add local 198.51.100.96/27 dev lo", "route add local 2001:db8:1::6:0/112 dev lo")
+        lab.ip("receiver", "route add 2001:db8:1::6:0/112 via " + pool(12, 6))
+        for address, far in (("198.51.100.99", FAR[4]), ("2001:db8:1::6:7", FAR[6])):
+            relay.ctl("binding", "set", "acme", "address", address)
+            relay.reload(BINDINGS + relay_block("listen 127.0.0.1:2500;\notherwise use acme;", smarthost='"[%s]:%d"' % (far, DESTINATION)))
+            reply = by_mail(lab, relay, "smtp")
+            check("of a prefix that is local: %s" % (reply,), (reply[0], receiver.messages[-1].source), (250, address))
+            wait_for("its line in the log", lambda: 'source="%s"' % address in relay.events("relay.delivery")[-1], 2)
