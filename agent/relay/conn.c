@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { SECOND = 1000000, LAST_WORD_S = 10, ACKNOWLEDGE_US = 20000 };
+enum { SECOND = 1000000, LAST_WORD_S = 10, ACKNOWLEDGE_US = 20000, HANDSHAKE_S = 60 };
 
 static void conn_free(struct conn *conn)
 {
@@ -177,6 +177,7 @@ static void handshake(struct conn *conn)
 		return;
 	}
 	conn->handshaking = false;
+	ev_timer_stop(loop, &conn->timer);
 	METRIC_ADD(&conn->worker->metrics.tls_front, 1);
 	if (conn->front->session.tls == FRONT_TLS_IMPLICIT && r == 0) {
 		conn_work(conn);
@@ -192,6 +193,9 @@ static void start_tls(struct conn *conn)
 {
 	conn->tls = tls_accept(conn->front->tls, conn->fd.n);
 	conn->handshaking = true;
+	ev_timer_stop(conn->worker->loop, &conn->timer);
+	ev_timer_set(&conn->timer, HANDSHAKE_S, 0);
+	ev_timer_start(conn->worker->loop, &conn->timer);
 	handshake(conn);
 }
 

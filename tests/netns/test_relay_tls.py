@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TLS on both sides, by each way that the configuration has."""
 
+import contextlib
 import os
 import ssl
+import time
 
 from cases import test
 from lab import FAR, check
@@ -150,3 +152,32 @@ def by_tls_again():
         client.starttls(any_certificate())
         client.hello()
         return [client.transaction("a@b.example", ["c@d.example"], b"x\r\n").code for _ in range(3)]
+
+
+def end_of(sock):
+    """Seconds until the other side closes it."""
+    began = time.monotonic()
+    sock.settimeout(70)
+    with contextlib.suppress(ConnectionResetError):
+        check("only the end", sock.recv(100), b"")
+    return time.monotonic() - began
+
+
+@test("TLS of listeners: a handshake that does not go on ends after a minute, one that is done has no hurry",
+      seconds=90)
+def _():
+    with RelayLab() as lab:
+        cert, key = certificate(lab.dir, "relay.example")
+        lab.receiver({DESTINATION: Manner()})
+        lab.relay(mail_binding("acme", 11) + relay_block("".join(
+            'listen 127.0.0.1:%d { tls %s; certificate "%s"; key "%s"; }\n' % (port, mode, cert, key)
+            for port, mode in ((2500, "offered"), (2502, "implicit"))) + "otherwise use acme;", smarthost=smarthost()))
+        with lab.inside("sender"):
+            done = Client(any_certificate().wrap_socket(tcp("127.0.0.1", 2502)))
+        with done, lab.connect(port=2502) as silent, lab.client(2500) as halfway:
+            done.hello()
+            check("STARTTLS", halfway.command("STARTTLS")[0], 220)
+            took = end_of(silent)
+            check("silence from the first byte: %.1f s" % took, 50 < took < 65, True)
+            check("silence behind STARTTLS ends with it", end_of(halfway.sock) < 5, True)
+            check("done long ago", done.transaction("a@b.example", ["c@d.example"], b"x\r\n").code, 250)
