@@ -178,7 +178,8 @@ static void handshake(struct conn *conn)
 	}
 	conn->handshaking = false;
 	ev_timer_stop(loop, &conn->timer);
-	METRIC_ADD(&conn->worker->metrics.tls_front, 1);
+	if (r == 0)
+		METRIC_ADD(&conn->worker->metrics.tls_front, 1);
 	if (conn->front->session.tls == FRONT_TLS_IMPLICIT && r == 0) {
 		conn_work(conn);
 		return;

@@ -163,20 +163,27 @@ def end_of(sock):
     return time.monotonic() - began
 
 
-@test("TLS of listeners: a handshake that does not go on ends after a minute, one that is done has no hurry",
+@test("TLS of listeners: a handshake that does not go on ends after a minute, one that fails is none, one that is done has no hurry",
       seconds=90)
 def _():
     with RelayLab() as lab:
         cert, key = certificate(lab.dir, "relay.example")
         lab.receiver({DESTINATION: Manner()})
-        lab.relay(mail_binding("acme", 11) + relay_block("".join(
+        relay = lab.relay(mail_binding("acme", 11) + relay_block("".join(
             'listen 127.0.0.1:%d { tls %s; certificate "%s"; key "%s"; }\n' % (port, mode, cert, key)
             for port, mode in ((2500, "offered"), (2502, "implicit"))) + "otherwise use acme;", smarthost=smarthost()))
         with lab.inside("sender"):
             done = Client(any_certificate().wrap_socket(tcp("127.0.0.1", 2502)))
-        with done, lab.connect(port=2502) as silent, lab.client(2500) as halfway:
+        with done, lab.connect(port=2502) as silent, lab.client(2500) as halfway, lab.connect(port=2502) as broken:
             done.hello()
             check("STARTTLS", halfway.command("STARTTLS")[0], 220)
+            broken.sendall(b"EHLO client.example\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                while broken.recv(100):         # an alert, and the end
+                    pass
+            metrics = relay.ctl("relay", "metrics", "--relay-socket", relay.path("control")).stdout
+            check("clients with TLS", [line for line in metrics.splitlines() if line.startswith("outbind_relay_session_tls")],
+                  ["outbind_relay_session_tls_total 1"])
             took = end_of(silent)
             check("silence from the first byte: %.1f s" % took, 50 < took < 65, True)
             check("silence behind STARTTLS ends with it", end_of(halfway.sock) < 5, True)
