@@ -18,8 +18,8 @@
 #include <string.h>
 
 static const double budgets[POINTS] = {
-	[POINT_ACCEPT] = 25, [POINT_HELLO] = 25, [POINT_AUTH] = 60,
-	[POINT_MAIL] = 60,   [POINT_RCPT] = 60,	 [POINT_HEADER] = 90,
+	[POINT_ACCEPT] = 25, [POINT_HELLO] = 25,  [POINT_MAIL] = 60,
+	[POINT_RCPT] = 60,   [POINT_HEADER] = 90,
 };
 
 static void dial_free(struct dial *dial)

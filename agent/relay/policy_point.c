@@ -46,8 +46,8 @@ void policy_point_add(struct policy *policy, const struct relay_rule *rule)
 const char *policy_point_name(enum point point)
 {
 	static const char *const names[POINTS] = {
-		[POINT_ACCEPT] = "accept", [POINT_HELLO] = "hello", [POINT_AUTH] = "auth",
-		[POINT_MAIL] = "mail", [POINT_RCPT] = "rcpt", [POINT_HEADER] = "header",
+		[POINT_ACCEPT] = "accept", [POINT_HELLO] = "hello", [POINT_MAIL] = "mail",
+		[POINT_RCPT] = "rcpt",	   [POINT_HEADER] = "header",
 	};
 
 	return names[point];

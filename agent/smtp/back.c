@@ -339,6 +339,11 @@ bool back_is_idle(const struct back *back)
 	       back->news.n == 0;
 }
 
+bool back_is_spent(const struct back *back)
+{
+	return back->caps.mail_max > 0 && back->n_transactions >= back->caps.mail_max;
+}
+
 bool back_is_down(const struct back *back)
 {
 	return back->phase == PHASE_DOWN;

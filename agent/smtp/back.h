@@ -94,6 +94,8 @@ void back_news_drop(struct back_news *news);
 
 /* Ready for a transaction, with nothing pending. */
 bool back_is_idle(const struct back *back);
+/* It has had as many transactions as it said that it takes: LIMITS MAILMAX, RFC 9422. */
+bool back_is_spent(const struct back *back);
 /* BACK_DOWN was told, or will be. */
 bool back_is_down(const struct back *back);
 

@@ -6,11 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-static bool word_is(struct text word, const char *name)
-{
-	return word.len == strlen(name) && strncasecmp(word.at, name, word.len) == 0;
-}
-
 /* Take the next word of @line; blanks before it are skipped. */
 static struct text next_word(struct text *line)
 {
@@ -29,21 +24,6 @@ static struct text next_word(struct text *line)
 }
 
 /* A decimal number; false if it is none or has more than 18 digits. */
-static bool read_number(struct text word, uint64_t *ret)
-{
-	uint64_t value = 0;
-
-	if (word.len == 0 || word.len > 18)
-		return false;
-	for (size_t i = 0; i < word.len; i++) {
-		if (word.at[i] < '0' || word.at[i] > '9')
-			return false;
-		value = value * 10 + (uint64_t)(word.at[i] - '0');
-	}
-	*ret = value;
-	return true;
-}
-
 /* "NAME=NUMBER" of LIMITS: RFC 9422 section 4. */
 static void add_limit(struct caps *caps, struct text word)
 {
@@ -51,7 +31,7 @@ static void add_limit(struct caps *caps, struct text word)
 	uint64_t value;
 
 	if (word.len < sizeof rcpt ||
-	    !read_number((struct text){ word.at + 8, word.len - 8 }, &value) || value == 0 ||
+	    !text_number((struct text){ word.at + 8, word.len - 8 }, &value) || value == 0 ||
 	    value > UINT32_MAX)
 		return;
 	if (strncasecmp(word.at, rcpt, 8) == 0)
@@ -73,22 +53,22 @@ void caps_add(struct caps *caps, struct text line)
 	struct text word = next_word(&line), argument;
 
 	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
-		if (word_is(word, plain[i].name))
+		if (text_is(word, plain[i].name))
 			caps->has |= plain[i].cap;
-	if (word_is(word, "SIZE")) {
+	if (text_is(word, "SIZE")) {
 		uint64_t size;
 
 		caps->has |= CAP_SIZE;
-		if (read_number(next_word(&line), &size))
+		if (text_number(next_word(&line), &size))
 			caps->size = size;
-	} else if (word_is(word, "AUTH")) {
+	} else if (text_is(word, "AUTH")) {
 		while ((argument = next_word(&line)).len > 0) {
-			if (word_is(argument, "PLAIN"))
+			if (text_is(argument, "PLAIN"))
 				caps->has |= CAP_AUTH_PLAIN;
-			else if (word_is(argument, "LOGIN"))
+			else if (text_is(argument, "LOGIN"))
 				caps->has |= CAP_AUTH_LOGIN;
 		}
-	} else if (word_is(word, "LIMITS")) {
+	} else if (text_is(word, "LIMITS")) {
 		caps->has |= CAP_LIMITS;
 		while ((argument = next_word(&line)).len > 0)
 			add_limit(caps, argument);

@@ -5,16 +5,10 @@
  */
 #include "smtp/command.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 static const struct refusal_text good = { 0, NULL };
-
-static bool text_is(struct text text, const char *name)
-{
-	return text.len == strlen(name) && strncasecmp(text.at, name, text.len) == 0;
-}
 
 static struct text trim(struct text text)
 {
@@ -25,21 +19,6 @@ static struct text trim(struct text text)
 	while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
 		text.len--;
 	return text;
-}
-
-static bool read_size(struct text value, uint64_t *ret)
-{
-	uint64_t size = 0;
-
-	if (value.len == 0 || value.len > 18)	/* RFC 1870 section 4 allows 20 digits */
-		return false;
-	for (size_t i = 0; i < value.len; i++) {
-		if (!isdigit((unsigned char)value.at[i]))
-			return false;
-		size = size * 10 + (uint64_t)(value.at[i] - '0');
-	}
-	*ret = size;
-	return true;
 }
 
 /* esmtp-value of RFC 5321 section 4.1.2, and UTF-8 (RFC 6531). */
@@ -130,7 +109,7 @@ static int read_parameter(struct command *command, struct text name, struct text
 	if (command->verb != VERB_MAIL)
 		return 0;
 	if (text_is(name, "SIZE")) {
-		if (command->has_size || !read_size(value, &command->size))
+		if (command->has_size || !text_number(value, &command->size))
 			return -EINVAL;
 		command->has_size = true;
 	} else if (text_is(name, "BODY")) {

@@ -6,6 +6,27 @@
 #include "smtp/line.h"
 
 #include <string.h>
+#include <strings.h>
+
+bool text_is(struct text text, const char *name)
+{
+	return text.len == strlen(name) && strncasecmp(text.at, name, text.len) == 0;
+}
+
+bool text_number(struct text text, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (text.len == 0 || text.len > 18)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return false;
+		value = value * 10 + (uint64_t)(text.at[i] - '0');
+	}
+	*ret = value;
+	return true;
+}
 
 void line_reader_drop(struct line_reader *reader)
 {

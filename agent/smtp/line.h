@@ -22,6 +22,10 @@ struct line_reader {				/* zero but for @max is a fresh one */
 
 struct text { const char *at; size_t len; };	/* borrowed, not NUL-terminated */
 
+bool text_is(struct text text, const char *name);	/* the case of ASCII letters means nothing */
+/* 1 to 18 decimal digits and nothing else, into *@ret: a size (RFC 1870 section 4) or a limit. */
+bool text_number(struct text text, uint64_t *ret);
+
 void line_reader_drop(struct line_reader *reader);
 
 /*

@@ -235,7 +235,6 @@ void session_client_gone(struct session *session, bool unread, uint64_t now)
 	if (session->gone)
 		return;
 	session->gone = true;
-	session->unread = unread;
 	if (unread)
 		session_unread(session);
 	if (session->state != SESSION_VERDICT)
@@ -296,13 +295,12 @@ void session_stop(struct session *session, uint64_t now)
 
 uint64_t session_deadline(const struct session *session)
 {
-	uint64_t idle = session->kind->idle_s ? session->kind->idle_s : IDLE_S;
 
 	if (session->state == SESSION_HANDSHAKE)
 		return session->since + 60ull * SECOND;
 	if (session->state == SESSION_TEXT && takes_text(session))
 		return session->since + (uint64_t)TEXT_S * SECOND;
-	return session_is_quiet(session) ? session->since + idle * SECOND : 0;
+	return session_is_quiet(session) ? session->since + (uint64_t)IDLE_S * SECOND : 0;
 }
 
 void session_tick(struct session *session, uint64_t now)

@@ -21,7 +21,7 @@
 enum front { FRONT_SMTP, FRONT_LMTP, FRONT_INTERCEPT };
 
 /* When the route is decided and the upstream opened: as soon as all that rules ask is known. */
-enum point { POINT_ACCEPT, POINT_HELLO, POINT_AUTH, POINT_MAIL, POINT_RCPT, POINT_HEADER, POINTS };
+enum point { POINT_ACCEPT, POINT_HELLO, POINT_MAIL, POINT_RCPT, POINT_HEADER, POINTS };
 
 enum front_tls { FRONT_TLS_NONE, FRONT_TLS_OFFERED, FRONT_TLS_REQUIRED, FRONT_TLS_IMPLICIT };
 
@@ -44,9 +44,6 @@ struct session_kind {				/* what a listener is like; borrowed, outlives the sess
 	bool ignore_8bit;			/* send 8BITMIME text also to who did not offer it */
 	uint64_t size_max;			/* octets of a message */
 	unsigned hops_max;			/* Received fields; 0: 100 */
-	/* recipients of a transaction; at least 100, RFC 5321 4.5.3.1.8 */
-	unsigned rcpt_max;
-	unsigned idle_s;			/* a client that says nothing for so long gets 421; 0: 300 */
 };
 
 struct route;					/* the driver's: binding, next hop. Compared by pointer */
@@ -66,7 +63,7 @@ struct record {
 	int leg;				/* -1: there was none; else session_leg_route() tells more */
 	enum outcome_kind outcome;
 	bool ack_lost;				/* delivered, but the client was gone */
-	const char *sender, *first_rcpt;	/* "" if there was none; of its leg */
+	const char *sender, *first_rcpt;	/* NULL if there was none; of its leg */
 	const char *helo, *user, *header;	/* or NULL */
 	unsigned n_accepted, n_refused;		/* recipients */
 	uint64_t size, n_nul;			/* octets of content, as received */

@@ -33,7 +33,7 @@ void session_greet(struct session *session)
 	session_say_reply(session, &reply);
 }
 
-static void forget(char **text)
+void session_forget(char **text)
 {
 	free(*text);
 	*text = NULL;
@@ -41,12 +41,12 @@ static void forget(char **text)
 
 void session_forget_hello(struct session *session)
 {
-	forget(&session->helo);
-	forget(&session->user);
-	forget(&session->auth_name);
+	session_forget(&session->helo);
+	session_forget(&session->user);
+	session_forget(&session->auth_name);
 	if (session->password)
 		explicit_bzero(session->password, strlen(session->password));
-	forget(&session->password);
+	session_forget(&session->password);
 }
 
 static bool may_starttls(const struct session *session)
@@ -122,7 +122,7 @@ void session_hello_reply(struct session *session)
 void session_hello(struct session *session, const struct command *command)
 {
 	session_end_transaction(session);
-	forget(&session->helo);
+	session_forget(&session->helo);
 	session->helo = mem_text(command->argument.at, command->argument.len);
 	session->said_ehlo = command->verb != VERB_HELO;
 	if (session->kind->point == POINT_HELLO && !session->standing) {
@@ -174,7 +174,7 @@ static void auth_failed(struct session *session, int code, const char *text)
 {
 	session->state = SESSION_READY;
 	session->errors++;
-	forget(&session->auth_name);
+	session_forget(&session->auth_name);
 	session_say(session, code, text);
 	if (++session->auth_tries >= SESSION_AUTH_TRIES) {
 		session_say(session, 421, "4.7.0 too many tries");
@@ -276,7 +276,7 @@ void session_authenticated(struct session *session, int verdict, uint64_t now)
 	if (!session->password)
 		return;
 	explicit_bzero(session->password, strlen(session->password));
-	forget(&session->password);
+	session_forget(&session->password);
 	if (session->state != SESSION_AUTH)
 		return;
 	if (verdict == 0) {

@@ -56,6 +56,11 @@ bool session_has_route(const struct session *session, const struct route *route)
 	return false;
 }
 
+struct reply session_lost(void)
+{
+	return reply_make(451, "4.4.2 the destination has closed the connection");
+}
+
 /* Which leg a recipient has, now that its route is known; or why it can have none. */
 static void route_rcpt(struct session *session, const struct route *route)
 {
@@ -73,8 +78,7 @@ static void route_rcpt(struct session *session, const struct route *route)
 	session_open_leg(session, route, &rcpt->leg);
 	rcpt->state = RCPT_WAITS;
 	if (session->legs.at[rcpt->leg].state == LEG_GONE) {	/* it failed after recipients before this one */
-		AUTO(reply_drop) struct reply lost =
-			reply_make(451, "4.4.2 the destination has closed the connection");
+		AUTO(reply_drop) struct reply lost = session_lost();
 
 		session_rcpt_done(session, session->routing_rcpt, &lost);
 	} else if (!header) {
@@ -200,7 +204,8 @@ void session_release_leg(struct session *session, int leg, bool reusable)
 
 	if (at->state != LEG_UP && at->state != LEG_DIALLING)
 		return;
-	if (at->back && (back_is_down(at->back) || (at->data_sent && !at->ended)))
+	if (at->back && (back_is_down(at->back) || back_is_spent(at->back) ||
+			 (at->data_sent && !at->ended)))
 		reusable = false;
 	if (at->back && reusable && open)
 		back_command(at->back, BACK_RSET, "RSET", session->now);
@@ -223,7 +228,8 @@ static void keep_standing(struct session *session)
 	struct leg fresh = { .route = at->route, .back = at->back, .state = at->state,
 			     .reused = at->reused };
 
-	if (at->data_sent && !at->ended) {
+	if ((at->data_sent && !at->ended) ||
+	    (at->back && back_is_spent(at->back) && session->kind->front != FRONT_INTERCEPT)) {
 		session_release_leg(session, 0, false);
 		fresh.back = NULL;
 		fresh.state = LEG_GONE;

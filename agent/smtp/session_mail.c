@@ -89,12 +89,10 @@ void session_mail(struct session *session, const struct command *command)
 
 void session_rcpt(struct session *session, const struct command *command)
 {
-	unsigned most = session->kind->rcpt_max ? session->kind->rcpt_max : SESSION_RCPT_MAX;
 	bool header = session->kind->point == POINT_HEADER;
+	unsigned most = session->kind->front == FRONT_SMTP && header ? 1 : SESSION_RCPT_MAX;
 	struct rcpt rcpt = { .leg = -1, .state = RCPT_ROUTING };
 
-	if (session->kind->front == FRONT_SMTP && header)
-		most = 1;
 	if (session->rcpts.n >= most) {
 		session_say(session, 452, "4.5.3 too many recipients for one transaction");
 		return;
@@ -123,8 +121,7 @@ void session_rcpt(struct session *session, const struct command *command)
 	session->rcpts.at[session->rcpts.n - 1].leg = 0;
 	session->rcpts.at[session->rcpts.n - 1].state = RCPT_WAITS;
 	if (session->legs.at[0].state == LEG_GONE) {
-		AUTO(reply_drop) struct reply lost =
-			reply_make(451, "4.4.2 the destination has closed the connection");
+		AUTO(reply_drop) struct reply lost = session_lost();
 
 		session_rcpt_done(session, (uint32_t)session->rcpts.n - 1, &lost);
 		return;
@@ -303,12 +300,6 @@ void session_settle(struct session *session)
 		session_end_transaction(session);
 }
 
-static void forget(char **text)
-{
-	free(*text);
-	*text = NULL;
-}
-
 /* It ends without a text: no recipient was accepted, or the client gave up. */
 static void record_end(struct session *session)
 {
@@ -338,9 +329,9 @@ void session_end_transaction(struct session *session)
 	}
 	session->rcpts.n = 0;
 	session->routing = ROUTE_NOTHING;
-	forget(&session->sender);
-	forget(&session->parameter);
-	forget(&session->dsn);
+	session_forget(&session->sender);
+	session_forget(&session->parameter);
+	session_forget(&session->dsn);
 	header_scan_drop(&session->scan);
 	session->scan = (struct header_scan){ 0 };
 	session->decoder = (struct body_decoder){ 0 };

@@ -72,8 +72,8 @@ struct session {
 	uint64_t now, since;			/* since: the client's last progress */
 	int64_t clock;
 	enum session_state state;
-	bool is_tls, eof, gone, unread, stopping, is_lmtp, said_ehlo, dsn_offered;
-	unsigned errors, auth_tries, n_transactions;
+	bool is_tls, eof, gone, stopping, is_lmtp, said_ehlo, dsn_offered;
+	unsigned errors, auth_tries;
 
 	struct line_reader lines;
 	struct buffer input, output;		/* input: not looked at yet */
@@ -143,6 +143,7 @@ void session_starttls(struct session *session);
 void session_auth(struct session *session, const struct command *command);
 void session_auth_line(struct session *session, struct text line);
 void session_forget_hello(struct session *session);
+void session_forget(char **text);		/* free, and NULL */
 
 /* session_legs.c: routes, upstreams, and what they answer. */
 void session_ask_route(struct session *session, enum route_for what, uint32_t rcpt);
@@ -152,7 +153,9 @@ void session_reopen_leg(struct session *session);
 /* Send MAIL and the recipients that wait, if the leg is up. */
 void session_send_envelope(struct session *session, int leg);
 void session_release_leg(struct session *session, int leg, bool reusable);
-/* All legs, as the transaction ends; @whole: their dialogue is at its end, none is in a text. */
+/* What recipients and text are answered whose destination has gone. */
+struct reply session_lost(void);
+/* All legs, as the transaction ends; a standing one stays. */
 void session_release_legs(struct session *session);
 
 /* session_mail.c: the envelope. */

@@ -41,7 +41,7 @@ static void send_data(struct session *session, struct leg *leg)
 		back_command(leg->back, BACK_DATA, "DATA", session->now);
 		return;
 	}
-	leg->verdict = reply_make(451, "4.4.2 the destination has closed the connection");
+	leg->verdict = session_lost();
 }
 
 void session_data(struct session *session)
@@ -162,7 +162,6 @@ static void finish(struct session *session)
 		session_record(session, -1, OUTCOME_REFUSED, reply);
 	}
 	session->since = session->now;
-	session->n_transactions++;
 	session_end_transaction(session);
 	if (gone)
 		session_close(session);

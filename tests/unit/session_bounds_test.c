@@ -68,6 +68,28 @@ static void test_many_recipients_wait(void **state)
 	pair_close(&pair);
 }
 
+/* A destination that takes two messages a connection, and says so, gets no third. */
+static void test_as_many_as_it_takes(void **state)
+{
+	static const enum point points[] = { POINT_ACCEPT, POINT_MAIL };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+		struct pair pair = { .kind = { .point = points[i] }, .pool = true,
+				     .behaviour = "CAPS:PIPELINING,LIMITS MAILMAX=2" };
+		char codes[100];
+
+		pair_open(&pair);
+		say(&pair, HELLO);
+		for (unsigned k = 0; k < 3; k++)
+			say(&pair, ENVELOPE "DATA\r\n\r\nhi\r\n.\r\n");
+		pair_codes(&pair, codes, sizeof codes);
+		assert_string_equal(codes, "220 250 250 250 354 250 250 250 354 250 250 250 354 250");
+		assert_int_equal(pair.n_dials, 2);
+		pair_close(&pair);
+	}
+}
+
 /* Greets and announces nothing; then the answers to MAIL, RCPT, DATA. */
 static void begin_text(struct back *back)
 {
@@ -121,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_header_arrives),
 		cmocka_unit_test(test_many_recipients_wait),
+		cmocka_unit_test(test_as_many_as_it_takes),
 		cmocka_unit_test(test_slow_destination),
 	};
 
