@@ -10,13 +10,20 @@
 
 #include <string.h>
 
-/* The first recipient that went to @leg; of all, if none did. "" if there was none. */
+/* The first one that @leg accepted, else that it was for, else of all. "" if there was none. */
 static const char *first_rcpt(const struct session *session, int leg)
 {
-	for (size_t i = 0; i < session->rcpts.n; i++)
-		if (leg >= 0 && session->rcpts.at[i].leg == leg)
-			return session->rcpts.at[i].address;
-	return session->rcpts.n > 0 ? session->rcpts.at[0].address : "";
+	const struct rcpt *first = session->rcpts.n > 0 ? &session->rcpts.at[0] : NULL;
+
+	for (size_t i = 0; leg >= 0 && i < session->rcpts.n; i++) {
+		const struct rcpt *rcpt = &session->rcpts.at[i];
+
+		if (rcpt->leg == leg && rcpt->state == RCPT_GOOD)
+			return rcpt->address;
+		if (rcpt->leg == leg && first->leg != leg)
+			first = rcpt;
+	}
+	return first ? first->address : "";
 }
 
 void session_record(struct session *session, int leg, enum outcome_kind outcome,

@@ -157,6 +157,15 @@ def _():
             check("all acknowledged", {message.replied for message in receiver.messages}, {SENT})
             check("sources", {message.source for message in receiver.messages if message.rcpts[0][0] == "9"}, {pool(12, 4)})
             check("whole", {len(message.text) for message in receiver.messages if len(message.content) > 1000}, {200016})
+        lines = [line for line in lab.relays[0].events("outcome=delivered") if "size=200" in line]
+        check("lines", sorted({(line.split('host="')[1].split('"')[0], line.split('rcpt="')[1].split('"')[0]) for line in lines}),
+              [(FAR[4], "9@slow.example"), ("a.mx.example", "1@mx.example"), ("implicit.example", "2@implicit.example"),
+               ("six-host.example", "5@six.example")])
+        with lab.client(lab.relays[0].path("lmtp"), lmtp=True) as client:
+            outcome = client.transaction("a@b.example", ["3+rcpt-5xx@mx.example", "7@mx.example"], b"x\r\n")
+            check("RCPT: %s" % outcome, [reply[0] for reply in outcome.rcpts], [550, 250])
+        wait_for("the accepted one in the log", lambda: [line for line in lab.relays[0].events('rcpt="7@mx.example" accepted=1 refused=1')
+                                                         if "outcome=delivered" in line], 5)
         check("violations", receiver.violations, [])
 
 
