@@ -219,8 +219,10 @@ static const struct front_kind *find_front(const struct generation *generation, 
 	return NULL;
 }
 
+/* What the rules may look at; of what only passes through, no word of a message is known. */
 static void read_facts(struct explain *explain, struct policy_facts *facts)
 {
+	enum relay_protocol protocol = explain->front->conf->protocol;
 	const json_t *in = explain->in;
 	const char *client = text_of(in, "client"), *destination = text_of(in, "destination");
 	const char *at;
@@ -231,6 +233,8 @@ static void read_facts(struct explain *explain, struct policy_facts *facts)
 		.rcpt = text_of(in, "rcpt"), .parameter = text_of(in, "parameter"),
 		.header = text_of(in, "header"),
 	};
+	if (protocol == RELAY_SOCKS5 || protocol == RELAY_PROXY)
+		facts->helo = facts->user = facts->sender = facts->rcpt = facts->header = NULL;
 	if (client && ip_parse(client, &facts->client) < 0)
 		facts->client.len = 0;
 	if (destination && ip_parse(destination, &facts->destination) < 0)

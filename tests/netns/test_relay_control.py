@@ -14,6 +14,7 @@ ZONE = {"far.example MX": ["10 mx.far.example."], "mx.far.example A": ["203.0.11
 CONF = mail_binding("acme", 11) + mail_binding("beta", 12) + mail_binding("gone", 13) + relay_block("""
     listen 127.0.0.1:2500 { name apps; }
     listen 127.0.0.1:2501 { name other; }
+    listen 127.0.0.1:2502 { name passing; protocol socks5; }
     smarthost %s for acme;
     sender acme.example use acme;
     sender beta.example use beta;
@@ -44,7 +45,7 @@ def _():
             check("over", client.command("RSET")[0], 250)
             status = json.loads(relay_ctl(relay, "status", "--json"))
             check("listeners", [(one["name"], one["sessions"], one["accepted"]) for one in status["listeners"]],
-                  [("apps", 1, 1), ("other", 0, 0)])
+                  [("apps", 1, 1), ("other", 0, 0), ("passing", 0, 0)])
         check("messages", (status["messages"]["delivered"], status["messages"]["refused"]), (1, 1))
         check("upstreams", (status["upstreams"]["opened"], status["upstreams"]["idle"]), (1, 1))
         check("agent", status["agent"], True)
@@ -63,6 +64,10 @@ def _():
         relay.agent.wait_event("binding.unusable")
         told = explain(relay, "--sender", "x@gone.example", "--rcpt", "b@far.example")
         check("unusable", told["refused"][:9], "451 4.4.4")
+        told = explain(relay, "--listener", "passing", "--parameter", "beta", "--destination", FAR[4])
+        check("SOCKS", told["binding"], "beta")
+        told = explain(relay, "--listener", "passing", "--sender", "x@acme.example", "--destination", FAR[4])
+        check("SOCKS knows no sender", (told["binding"], told["refused"][:9]), (None, "451 4.7.1"))
         told = explain(relay, "--sender", "x@nobody.example", "--rcpt", "b@far.example")
         check("no rule", told["refused"][:9], "451 4.7.1")
 
