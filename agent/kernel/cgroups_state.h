@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What cgroups.c keeps current and cgroups_query.c answers from; for these two only. */
+/* What cgroups_enter.c begins with, cgroups.c keeps current and cgroups_query.c answers from; for these. */
 #pragma once
 
 #include "kernel/cgroups.h"
@@ -30,3 +30,8 @@ struct cgroups {
 	bool changed;
 	bool lost;				/* events were: look at everything again */
 };
+
+/* The places that @model names, and those above them; nothing must be entered. */
+void cgroups_enter(struct cgroups *cgroups, const struct model *model);
+/* No place, no watch, no model. */
+void cgroups_forget(struct cgroups *cgroups);
