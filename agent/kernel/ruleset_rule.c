@@ -100,6 +100,16 @@ static const char *print_value(enum shape shape, const uint8_t *value, size_t le
 	return out;
 }
 
+static const struct { enum foreign_kind read, set; const char *name; } marks[] = {
+	[HOLDS_MARK] = { FOREIGN_MARK_READ, FOREIGN_MARK_SET, "meta mark" },
+	[HOLDS_CT_MARK] = { FOREIGN_CT_MARK_READ, FOREIGN_CT_MARK_SET, "ct mark" },
+};
+
+static bool is_mark(const struct held *held)
+{
+	return held->what == HOLDS_MARK || held->what == HOLDS_CT_MARK;
+}
+
 /* The rule looks at what @held is. */
 static void look(struct walk *walk, const struct held *held)
 {
@@ -107,10 +117,8 @@ static void look(struct walk *walk, const struct held *held)
 					      "iifname", "iif", "mark", "ct mark", "sport",
 					      "socket" };
 
-	if (held->what == HOLDS_MARK)
-		ruleset_act(walk->rule, FOREIGN_MARK_READ, held->kept);
-	else if (held->what == HOLDS_CT_MARK)
-		ruleset_act(walk->rule, FOREIGN_CT_MARK_READ, held->kept);
+	if (is_mark(held))
+		ruleset_act(walk->rule, marks[held->what].read, held->kept);
 	for (size_t i = 0; held->name && i < ARRAY_LEN(narrow); i++)
 		walk->rule->narrow |= strcmp(held->name, narrow[i]) == 0;
 }
@@ -118,6 +126,20 @@ static void look(struct walk *walk, const struct held *held)
 static const char *name_of(const struct held *held)
 {
 	return held->name ? held->name : "something";
+}
+
+/* A register goes into @mark: of its own bits those that were kept stay, and all of the other one's are new. */
+static void store(struct walk *walk, enum holds mark, const struct held *from)
+{
+	ruleset_act(walk->rule, marks[mark].set,
+		    from->what == mark ? ~from->kept | from->flipped : UINT32_MAX);
+	if (is_mark(from) && from->what != mark)
+		ruleset_act(walk->rule, marks[from->what].read, from->kept);
+	if (from->what == HOLDS_CONSTANT)
+		ruleset_say(walk->rule, "%s set 0x%x", marks[mark].name, host32(from->value));
+	else
+		ruleset_say(walk->rule, "%s set %s & 0x%x ^ 0x%x", marks[mark].name, name_of(from),
+			    from->kept, from->flipped);
 }
 
 static void take_meta(struct walk *walk, struct attributes parts)
@@ -142,19 +164,8 @@ static void take_meta(struct walk *walk, struct attributes parts)
 	struct held held = { .name = "meta" };
 
 	if (attributes_find(parts, NFTA_META_SREG)) {
-		const struct held *from = slot_of(walk, parts, NFTA_META_SREG);
-
-		if (key != NFT_META_MARK)
-			return;
-		ruleset_act(walk->rule, FOREIGN_MARK_SET,
-			    from->what == HOLDS_MARK ? ~from->kept | from->flipped : UINT32_MAX);
-		if (from->what == HOLDS_CT_MARK)
-			ruleset_act(walk->rule, FOREIGN_CT_MARK_READ, from->kept);
-		if (from->what == HOLDS_CONSTANT)
-			ruleset_say(walk->rule, "meta mark set 0x%x", host32(from->value));
-		else
-			ruleset_say(walk->rule, "meta mark set %s & 0x%x ^ 0x%x", name_of(from),
-				    from->kept, from->flipped);
+		if (key == NFT_META_MARK)
+			store(walk, HOLDS_MARK, slot_of(walk, parts, NFTA_META_SREG));
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
@@ -173,19 +184,8 @@ static void take_ct(struct walk *walk, struct attributes parts)
 	struct held held = { .name = key == NFT_CT_STATE ? "ct state" : "ct" };
 
 	if (attributes_find(parts, NFTA_CT_SREG)) {
-		const struct held *from = slot_of(walk, parts, NFTA_CT_SREG);
-
-		if (key != NFT_CT_MARK)
-			return;
-		ruleset_act(walk->rule, FOREIGN_CT_MARK_SET,
-			    from->what == HOLDS_CT_MARK ? ~from->kept | from->flipped : UINT32_MAX);
-		if (from->what == HOLDS_MARK)
-			ruleset_act(walk->rule, FOREIGN_MARK_READ, from->kept);
-		if (from->what == HOLDS_CONSTANT)
-			ruleset_say(walk->rule, "ct mark set 0x%x", host32(from->value));
-		else
-			ruleset_say(walk->rule, "ct mark set %s & 0x%x ^ 0x%x", name_of(from),
-				    from->kept, from->flipped);
+		if (key == NFT_CT_MARK)
+			store(walk, HOLDS_CT_MARK, slot_of(walk, parts, NFTA_CT_SREG));
 		return;
 	}
 	if (key == NFT_CT_MARK)
@@ -248,7 +248,7 @@ static void take_bitwise(struct walk *walk, struct attributes parts)
 	(void)value_of(parts, NFTA_BITWISE_XOR, flip);
 	if (attributes_be32(parts, NFTA_BITWISE_OP) != NFT_BITWISE_BOOL || len == 0) {
 		held.what = HOLDS_OTHER;	/* shifted, or with another register */
-	} else if (held.what == HOLDS_MARK || held.what == HOLDS_CT_MARK) {
+	} else if (is_mark(&held)) {
 		held.kept &= host32(mask);
 		held.flipped = (held.flipped & host32(mask)) ^ host32(flip);
 	}
@@ -265,7 +265,7 @@ static void take_compare(struct walk *walk, struct attributes parts)
 	char text[64], mask[32] = "";
 
 	look(walk, held);
-	if ((held->what == HOLDS_MARK || held->what == HOLDS_CT_MARK) && held->kept != UINT32_MAX)
+	if (is_mark(held) && held->kept != UINT32_MAX)
 		snprintf(mask, sizeof mask, " & 0x%x", held->kept);
 	ruleset_say(walk->rule, "%s%s %s %s", name_of(held), mask,
 		    op < ARRAY_LEN(words) ? words[op] : "?",
