@@ -202,6 +202,17 @@ int candidate_save(const struct agent *agent, struct candidate *candidate, struc
 	return r;
 }
 
+int candidate_make(struct agent *agent, struct candidate *candidate, struct outcome *out)
+{
+	int r = candidate_read(agent, candidate, true, out);
+
+	if (r == 0)
+		r = candidate_facts(agent, out);
+	if (r == 0)
+		r = candidate_plan(agent, candidate, out);
+	return r == 0 ? candidate_save(agent, candidate, out) : r;
+}
+
 /* The kernel has the candidate's plan: bring back the one in force. */
 static void take_back(struct agent *agent, struct candidate *candidate)
 {

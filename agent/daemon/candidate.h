@@ -39,6 +39,10 @@ MUST_CHECK int candidate_facts(struct agent *agent, struct outcome *out);
 MUST_CHECK int candidate_save(const struct agent *agent, struct candidate *candidate,
 			      struct outcome *out);
 
+/* All of these: from the disk and the kernel to a plan. 0, or what one of them returned. */
+MUST_CHECK int candidate_make(struct agent *agent, struct candidate *candidate,
+			      struct outcome *out);
+
 /*
  * candidate_commit - kernel, then the file of the overlay
  * Returns 0; -EBUSY or -EREMOTEIO as apply_plan(); or the errno of writing, and the kernel is taken
