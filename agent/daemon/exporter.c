@@ -3,9 +3,7 @@
  * See exporter.h. The program gets a socket to us as descriptor 3 and those that it is to accept on
  * behind it. It asks with one octet, a format, and is answered with the same and a sealed memfd. What it
  * sends is no more to be trusted than what it was sent. When it ends, it is started again, later each
- * time; when the configuration says other sockets, it is ended and started with those. Listening sockets
- * are ours, and stay: who connects while there is no program is served by the next one, and the right to
- * give a socket to a group is given up after the first one was made (privilege.h).
+ * time; when the configuration says other sockets, it is ended and started with those (exporter_sockets.h).
  *
  * A text is given out again for AGAIN_USEC, so that whoever asks all the time costs no more than who
  * asks five times a second.
@@ -13,36 +11,31 @@
 #include "daemon/exporter.h"
 
 #include "base/mem.h"
-#include "base/sockaddr.h"
 #include "daemon/child.h"
 #include "daemon/collector.h"
+#include "daemon/exporter_sockets.h"
 #include "daemon/log.h"
-#include "daemon/peer.h"
 #include "proto/pass_fd.h"
 
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #define PROGRAM		"outbind-exporter"
-#define SOCKET_NAME	"metrics"
 
 enum { AGAIN_USEC = 200 * 1000, RETRY_FIRST = 1000 * 1000, RETRY_LAST = 60 * 1000 * 1000,
-       UNSENT_USEC = 10 * 1000, BACKLOG = 64 };
+       UNSENT_USEC = 10 * 1000 };
 
-enum listener { LISTENER_UNIX, LISTENER_TCP, LISTENERS };
-_Static_assert((int)LISTENERS <= (int)CHILD_MORE_MAX, "a program can be given as many");
+_Static_assert((int)EXPORTER_SOCKETS <= (int)CHILD_MORE_MAX, "a program can be given as many");
 
 struct exporter {
 	struct agent *agent;
 	struct collector *collector;		/* NULL: nobody has asked yet */
 	sd_event_source *on_text, *on_retry, *on_unsent;
-	struct metrics_settings served;		/* what the program was started for */
 	bool serving;
-	struct fd listeners[LISTENERS];
+	struct exporter_sockets sockets;	/* what the program was started for */
 	struct child program;
 	uint64_t retry;				/* usec to wait before the next start */
 	bool unsent;				/* @text is to be sent again, and that was said */
@@ -51,7 +44,6 @@ struct exporter {
 	uint64_t rows;				/* agent->changes when rows were sent */
 	struct fd text;				/* the last one, of that format */
 	uint64_t text_made;
-	char path[PATH_MAX];			/* of the Unix socket */
 };
 
 static void start(struct exporter *exporter);
@@ -152,15 +144,6 @@ static int on_unsent(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
-/* All that is said is listened on. */
-static bool has_all(const struct exporter *exporter)
-{
-	const struct metrics_settings *settings = &exporter->served;
-
-	return (settings->no_socket || exporter->listeners[LISTENER_UNIX].n >= 0) &&
-	       (!settings->listen.port || exporter->listeners[LISTENER_TCP].n >= 0);
-}
-
 static int on_request(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
 	struct exporter *exporter = context;
@@ -168,7 +151,7 @@ static int on_request(sd_event_source *source, int fd, uint32_t revents, void *c
 	ssize_t n = recv(fd, &octet, 1, MSG_DONTWAIT);
 
 	(void)revents;
-	if (has_all(exporter))
+	if (exporter_sockets_complete(&exporter->sockets))
 		exporter->retry = RETRY_FIRST;	/* it works */
 	if (n == 1)
 		ask(exporter, octet == '1' ? OPENMETRICS_1 : OPENMETRICS_PROMETHEUS);
@@ -195,101 +178,27 @@ static void on_end(void *context, const siginfo_t *how)
 	retry_later(exporter);
 }
 
-static int listen_tcp(const struct relay_endpoint *at, struct fd *ret)
+static bool open_sockets(struct exporter *exporter)
 {
-	struct relay_endpoint to = *at;
-	struct sockaddr_storage address;
-	AUTO(fd_drop) struct fd fd = FD_NONE;
-	socklen_t size;
-	int on = 1;
-
-	if (to.ip.len == 0)
-		to.ip.len = 16;			/* "*": both families by one socket */
-	size = sockaddr_of_ip(&to.ip, to.port, &address);
-	fd.n = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd.n < 0 || setsockopt(fd.n, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
-		return -errno;
-	on = at->ip.len != 0;
-	if (address.ss_family == AF_INET6)
-		(void)setsockopt(fd.n, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd.n, (struct sockaddr *)&address, size) < 0 || listen(fd.n, BACKLOG) < 0)
-		return -errno;
-	*ret = fd_take(&fd);
-	return 0;
-}
-
-static int listen_unix(struct exporter *exporter, struct fd *ret)
-{
-	const char *dir = exporter->agent->options->runtime_dir;
-	gid_t readers = (gid_t)-1;
-	bool shared = peer_group_id("outbind", &readers) == 0;
-
-	if (snprintf(exporter->path, sizeof exporter->path, "%s/" SOCKET_NAME, dir) >=
-	    (int)sizeof exporter->path)
-		return -ENAMETOOLONG;
-	return peer_listen(dir, SOCKET_NAME, SOCK_STREAM, shared ? 0660 : 0600, readers, ret);
-}
-
-static void say_unheard(const char *where, int r)
-{
-	log_event(EVENT_METRICS_FAILED, "text=\"cannot listen on %s: %s\" next=retry", where,
-		  strerror(-r));
-}
-
-/* Make the sockets that are said and not there. False if one could not be made. */
-static bool listen_all(struct exporter *exporter)
-{
-	const struct metrics_settings *settings = &exporter->served;
-	struct fd *local = &exporter->listeners[LISTENER_UNIX];
-	struct fd *tcp = &exporter->listeners[LISTENER_TCP];
-	int of_local = 0, of_tcp = 0;
-	char place[ENDPOINT_TEXT];
-
-	if (!settings->no_socket && local->n < 0)
-		of_local = listen_unix(exporter, local);
-	if (of_local < 0)
-		say_unheard(SOCKET_NAME, of_local);
-	if (settings->listen.port && tcp->n < 0)
-		of_tcp = listen_tcp(&settings->listen, tcp);
-	if (of_tcp < 0)
-		say_unheard(conf_relay_endpoint(&settings->listen, place, sizeof place), of_tcp);
-	return of_local == 0 && of_tcp == 0;
-}
-
-static size_t n_listening(const struct exporter *exporter)
-{
-	size_t n = 0;
-
-	for (int i = 0; i < LISTENERS; i++)
-		n += exporter->listeners[i].n >= 0;
-	return n;
+	return exporter_sockets_open(&exporter->sockets, exporter->agent->options->runtime_dir);
 }
 
 /* Its sockets are given to a program when it starts, so it has to end for a new one; for none it need not. */
 static int on_retry(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct exporter *exporter = context;
-	size_t before = n_listening(exporter);
+	size_t before = exporter_sockets_count(&exporter->sockets);
 
 	(void)source;
 	(void)usec;
-	if (exporter->program.pid && !listen_all(exporter) && n_listening(exporter) == before) {
+	if (exporter->program.pid && !open_sockets(exporter) &&
+	    exporter_sockets_count(&exporter->sockets) == before) {
 		retry_later(exporter);
 		return 0;
 	}
 	child_end(&exporter->program);
 	start(exporter);
 	return 0;
-}
-
-static void drop_listener(struct exporter *exporter, enum listener which)
-{
-	fd_drop(&exporter->listeners[which]);
-	if (which != LISTENER_UNIX)
-		return;
-	if (exporter->path[0])
-		(void)unlink(exporter->path);
-	exporter->path[0] = '\0';
 }
 
 /* Beside our own program, wherever that stands. */
@@ -312,13 +221,13 @@ static int program_path(char out[static PATH_MAX])
 static int run_program(struct exporter *exporter)
 {
 	char name[] = PROGRAM, count[24], *arguments[] = { name, count, NULL }, path[PATH_MAX];
-	struct fd more[LISTENERS];		/* borrowed */
+	struct fd more[EXPORTER_SOCKETS];	/* borrowed */
 	size_t n = 0;
 	int r = program_path(path);
 
-	for (int i = 0; i < LISTENERS; i++)
-		if (exporter->listeners[i].n >= 0)
-			more[n++] = exporter->listeners[i];
+	for (int i = 0; i < EXPORTER_SOCKETS; i++)
+		if (exporter->sockets.at[i].n >= 0)
+			more[n++] = exporter->sockets.at[i];
 	(void)snprintf(count, sizeof count, "%zu", n);
 	return r < 0 ? r : child_start(&exporter->program, &(struct child_program){
 			.path = path, .arguments = arguments, .more = more, .n_more = n,
@@ -327,7 +236,8 @@ static int run_program(struct exporter *exporter)
 
 static void start(struct exporter *exporter)
 {
-	bool all = listen_all(exporter), any = n_listening(exporter) > 0;
+	const struct exporter_sockets *sockets = &exporter->sockets;
+	bool all = open_sockets(exporter), any = exporter_sockets_count(sockets) > 0;
 	char place[ENDPOINT_TEXT] = "-";
 	int r = any ? run_program(exporter) : 0;
 
@@ -338,38 +248,26 @@ static void start(struct exporter *exporter)
 		retry_later(exporter);
 		return;
 	}
-	if (exporter->served.listen.port)
-		(void)conf_relay_endpoint(&exporter->served.listen, place, sizeof place);
+	if (sockets->said.listen.port)
+		(void)conf_relay_endpoint(&sockets->said.listen, place, sizeof place);
 	if (any)
 		log_event(EVENT_METRICS_LISTENING, "path=%s address=%s",
-			  exporter->served.no_socket ? "-" : exporter->path, place);
-}
-
-static bool same_address(const struct relay_endpoint *a, const struct relay_endpoint *b)
-{
-	return a->port == b->port && a->ip.len == b->ip.len &&
-	       memcmp(a->ip.octet, b->ip.octet, a->ip.len) == 0;
+			  sockets->said.no_socket ? "-" : sockets->path, place);
 }
 
 void exporter_follow(struct exporter *exporter)
 {
 	const struct metrics_settings *wanted;
-	bool moved;
 
 	if (!exporter)
 		return;
 	wanted = &exporter->agent->now->model.metrics;
 	fd_drop(&exporter->text);		/* of what was in force before */
-	moved = !same_address(&wanted->listen, &exporter->served.listen);
-	if (exporter->serving && !moved && wanted->no_socket == exporter->served.no_socket)
+	if (exporter->serving && exporter_sockets_same(&exporter->sockets, wanted))
 		return;
 	child_end(&exporter->program);
-	if (wanted->no_socket)
-		drop_listener(exporter, LISTENER_UNIX);
-	if (moved)
-		drop_listener(exporter, LISTENER_TCP);
+	exporter_sockets_say(&exporter->sockets, wanted);
 	(void)sd_event_source_set_enabled(exporter->on_retry, SD_EVENT_OFF);
-	exporter->served = *wanted;
 	exporter->serving = true;
 	exporter->retry = RETRY_FIRST;
 	start(exporter);
@@ -384,8 +282,7 @@ int exporter_open(struct sd_event *event, struct agent *agent, struct exporter *
 	exporter->program = (struct child){ .event = sd_event_ref(event), .hear = on_request,
 					    .ended = on_end, .owner = exporter, .link = FD_NONE };
 	exporter->text = FD_NONE;
-	for (int i = 0; i < LISTENERS; i++)
-		exporter->listeners[i] = FD_NONE;
+	exporter_sockets_init(&exporter->sockets);
 	r = sd_event_add_time_relative(event, &exporter->on_retry, CLOCK_MONOTONIC, 0, 1000,
 				       on_retry, exporter);
 	if (r >= 0)
@@ -413,8 +310,7 @@ void exporter_close(struct exporter *exporter)
 	sd_event_source_disable_unref(exporter->on_retry);
 	sd_event_source_disable_unref(exporter->on_unsent);
 	collector_close(exporter->collector);
-	for (int i = 0; i < LISTENERS; i++)
-		drop_listener(exporter, (enum listener)i);
+	exporter_sockets_drop(&exporter->sockets);
 	fd_drop(&exporter->text);
 	sd_event_unref(exporter->program.event);
 	free(exporter);
