@@ -300,27 +300,16 @@ void session_settle(struct session *session)
 		session_end_transaction(session);
 }
 
-/* It ends without a text: no recipient was accepted, or the client gave up. */
-static void record_end(struct session *session)
-{
-	const struct reply *refusal = NULL;
-	struct reply none = { 0 };
-
-	for (size_t i = 0; i < session->rcpts.n; i++) {
-		if (session->rcpts.at[i].state != RCPT_BAD) {
-			refusal = NULL;
-			break;
-		}
-		refusal = &session->rcpts.at[i].reply;
-	}
-	session_record(session, session->legs.n > 0 ? 0 : -1,
-		       refusal ? OUTCOME_REFUSED : OUTCOME_ABORTED, refusal ? refusal : &none);
-}
-
 void session_end_transaction(struct session *session)
 {
-	if (session->sender && !session->recorded && session->state != SESSION_CLOSED)
-		record_end(session);
+	if (session->sender && session->state != SESSION_CLOSED) {
+		struct reply none = { 0 };
+
+		session_record_refused(session);
+		if (!session->recorded)		/* the client gave up */
+			session_record(session, session->legs.n > 0 ? 0 : -1,
+				       OUTCOME_ABORTED, &none);
+	}
 	session_release_legs(session);
 	for (size_t i = 0; i < session->rcpts.n; i++) {
 		free(session->rcpts.at[i].address);

@@ -42,7 +42,7 @@ struct leg {
 	struct back *back;			/* while LEG_UP */
 	enum leg_state state;
 	bool reused, redialled;
-	bool mail_sent, mail_good, data_sent, text, ended, spared, lost;
+	bool mail_sent, mail_good, data_sent, text, ended, spared, lost, recorded;
 	struct reply mail;			/* why MAIL was refused */
 	struct reply verdict;			/* of DATA or the text; code 0: none yet */
 	unsigned n_accepted, n_refused;
@@ -106,7 +106,8 @@ struct session {
 	bool head_done, dot, header_wait;
 	struct reply doom;			/* code 0: the message is good so far */
 	struct digest_stream *digest;
-	bool recorded;
+	bool recorded;				/* the transaction has a line in the log */
+	const char *refused_rcpt;		/* that a line is about; else NULL */
 	uint64_t began, body_began;
 
 	struct { struct fingerprint *at; size_t n, room; } unacked;	/* until the client says more */
@@ -178,5 +179,7 @@ void session_text_continue(struct session *session);
 /* session_record.c */
 void session_record(struct session *session, int leg, enum outcome_kind outcome,
 		    const struct reply *reply);
+/* The transaction ends: destinations and recipients that were refused and have no line yet. */
+void session_record_refused(struct session *session);
 void session_fingerprint(struct session *session, int leg);
 void session_unread(struct session *session);

@@ -36,12 +36,16 @@ void session_record(struct session *session, int leg, enum outcome_kind outcome,
 	for (size_t i = 0; i < session->rcpts.n; i++)
 		refused += session->rcpts.at[i].state == RCPT_BAD;
 	session->recorded = true;
+	if (at)
+		session->legs.at[leg].recorded = true;
 	session->record = (struct record){
 		.leg = at ? leg : -1, .outcome = outcome, .ack_lost = session->gone && at,
 		.sender = session->sender, .helo = session->helo, .user = session->user,
-		.first_rcpt = first_rcpt(session, leg),
+		.first_rcpt = session->refused_rcpt ? session->refused_rcpt
+						    : first_rcpt(session, leg),
 		.header = session->scan.n_taken > 0 ? session->scan.value : NULL,
-		.n_accepted = at ? at->n_accepted : 0, .n_refused = at ? at->n_refused : refused,
+		.n_accepted = at ? at->n_accepted : 0,
+		.n_refused = at ? at->n_refused : session->refused_rcpt ? 1 : refused,
 		.size = session->decoder.n_content, .n_nul = session->decoder.n_nul,
 		.code = reply->code, .began = session->began, .body_began = session->body_began,
 		.ended = session->now,
@@ -51,6 +55,37 @@ void session_record(struct session *session, int leg, enum outcome_kind outcome,
 	session->record.reply = reply_first(reply, session->record_reply,
 					    sizeof session->record_reply);
 	session->host->record(session->host->context, &session->record);
+}
+
+/* The recipients of a destination that has no line yet, all of which were refused. */
+static void record_leg(struct session *session, int leg)
+{
+	const struct leg *at = &session->legs.at[leg];
+
+	for (size_t i = 0; i < session->rcpts.n; i++) {
+		const struct rcpt *rcpt = &session->rcpts.at[i];
+
+		if (rcpt->leg != leg || rcpt->state != RCPT_BAD || at->recorded || at->n_accepted)
+			continue;
+		session_record(session, leg, OUTCOME_REFUSED, &rcpt->reply);
+		return;
+	}
+}
+
+void session_record_refused(struct session *session)
+{
+	for (size_t i = 0; i < session->legs.n; i++)
+		record_leg(session, (int)i);
+	for (size_t i = 0; i < session->rcpts.n && !session->mail_refused; i++) {
+		const struct rcpt *rcpt = &session->rcpts.at[i];
+
+		/* 452: it was only sent to a transaction of its own */
+		if (rcpt->leg >= 0 || rcpt->state != RCPT_BAD || rcpt->reply.code == 452)
+			continue;
+		session->refused_rcpt = rcpt->address;
+		session_record(session, -1, OUTCOME_REFUSED, &rcpt->reply);
+		session->refused_rcpt = NULL;
+	}
 }
 
 static int compare_texts(const void *a, const void *b)

@@ -156,11 +156,8 @@ static void finish(struct session *session)
 		if (session->legs.at[i].verdict.code / 100 == 2)
 			remember(session, &session->legs.at[i]);
 	record_verdicts(session);
-	if (!session->recorded) {
-		const struct reply *reply = verdict_of(session, &session->rcpts.at[0]);
-
-		session_record(session, -1, OUTCOME_REFUSED, reply);
-	}
+	if (!session->recorded && session->doom.code)
+		session_record(session, -1, OUTCOME_REFUSED, &session->doom);
 	session->since = session->now;
 	session_end_transaction(session);
 	if (gone)

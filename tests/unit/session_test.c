@@ -119,7 +119,8 @@ static const struct row rows[] = {
 	  "220 250 250 250 452 354 250", "a@b>b@one.example:|;", "delivered 250;" },
 	{ "at RCPT: one that policy refuses does not spoil the next", .kind = { .point = POINT_RCPT }, NULL,
 	  HELLO "MAIL FROM:<a@b>\r\nRCPT TO:<b@no.example>\r\nRCPT TO:<c@two.example>\r\nDATA\r\n\r\n.\r\n",
-	  "220 250 250 451 250 354 250", "a@b>c@two.example:|;", "delivered 250;" },
+	  "220 250 250 451 250 354 250", "a@b>c@two.example:|;",
+	  "delivered 250;" REFUSED(451) },
 
 	{ "by the header", .kind = { .point = POINT_HEADER, .header = "X-Binding" }, NULL,
 	  HELLO "MAIL FROM:<a@b>\r\nRCPT TO:<b@c>\r\nDATA\r\nA: b\r\nX-Binding: two\r\n\r\nhi\r\n.\r\n",
@@ -179,6 +180,11 @@ static const struct row rows[] = {
 	  .header = "X-Binding" }, "RCPT:550 5.1.1 no",
 	  "LHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<b@c>\r\nRCPT TO:<d@c>\r\nDATA\r\nX-Binding: two\r\n\r\nhi\r\n.\r\nNOOP\r\n",
 	  "220 250 250 250 250 354 550 250 250", "a@b>d@c:|hi|;", "delivered 250;" },
+	{ "LMTP: two destinations cannot be reached, a third recipient has no rule: a line each",
+	  .kind = { .front = FRONT_LMTP, .point = POINT_RCPT }, NULL,
+	  "LHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<b@down1.example>\r\nRCPT TO:<c@down1.example>\r\n"
+	  "RCPT TO:<c@down2.example>\r\nRCPT TO:<d@no.example>\r\nDATA\r\n",
+	  "220 250 250 451 451 451 451 503", "", REFUSED(451) REFUSED(451) REFUSED(451) "" },
 	{ "LMTP without recipients", .kind = { .front = FRONT_LMTP, .point = POINT_RCPT }, NULL,
 	  "LHLO c\r\nMAIL FROM:<a@b>\r\nDATA\r\n", "220 250 250 503", "", "aborted 0;" },
 	{ "EHLO is no LMTP", .kind = { .front = FRONT_LMTP, .point = POINT_RCPT }, NULL, "EHLO c\r\n", "220 500", "", "" },
