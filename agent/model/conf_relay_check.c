@@ -17,8 +17,10 @@ enum { WARNINGS_MAX = 20 };
 static bool is_known_at(const struct relay_listener *listener, enum relay_key key)
 {
 	enum relay_protocol protocol = listener->protocol;
-	bool passes = protocol == RELAY_SOCKS5 || protocol == RELAY_PROXY;
+	bool passes = protocol == RELAY_SOCKS5;
 
+	if (protocol == RELAY_PROXY)
+		return false;			/* its header names the binding */
 	switch (key) {
 	case RELAY_KEY_SENDER:
 	case RELAY_KEY_RECIPIENT:
@@ -30,7 +32,7 @@ static bool is_known_at(const struct relay_listener *listener, enum relay_key ke
 	case RELAY_KEY_PEER_USER:
 		return listener->at.path;
 	case RELAY_KEY_CLIENT:
-		return !listener->at.path || protocol == RELAY_PROXY;
+		return !listener->at.path;
 	case RELAY_KEY_DESTINATION:
 		return passes || protocol == RELAY_INTERCEPT;
 	case RELAY_KEY_PARAMETER:
@@ -66,6 +68,11 @@ static void resolve_listeners(struct conf *conf, const struct relay_names *names
 		diag_error(conf->diag, rule->where,
 			   "a rule by '%s' can never match at listener %s: expected one without 'on', "
 			   "or another key", conf_relay_key_name(rule->key), SHOW_TEXT(on->name));
+	if (named && named->protocol == RELAY_PROXY)
+		diag_error(conf->diag, rule->where,
+			   "a rule by 'listener' can never match at listener %s: expected another "
+			   "listener, since a PROXY header names the binding itself",
+			   SHOW_TEXT(named->name));
 	if (on)
 		rule->listener = on->name;
 	if (named)

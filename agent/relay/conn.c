@@ -51,7 +51,7 @@ static void conn_free(struct conn *conn)
 		worker->conns.first = conn->older;
 	if (conn->older)
 		conn->older->newer = conn->newer;
-	free(conn->cgroup);
+	peer_drop(&conn->peer);
 	conn->front->counts->sessions--;
 	generation_unref(conn->generation);
 	free(conn);

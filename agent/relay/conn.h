@@ -4,6 +4,7 @@
 
 #include "relay/auth.h"
 #include "relay/dial.h"
+#include "relay/peers.h"
 #include "relay/socketmap.h"
 
 struct conn_leg {
@@ -28,9 +29,7 @@ struct conn {
 	struct session_host host;
 	struct ip client, destination;		/* destination: intercepted or proxied */
 	uint16_t destination_port;
-	bool has_peer;
-	uint32_t uid;
-	char *cgroup;
+	struct peer peer;
 	char id[24];
 	struct conn_leg *legs;
 	struct { struct route **at; size_t n, room; } routes;	/* counted: all that the session has */

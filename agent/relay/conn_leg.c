@@ -204,8 +204,8 @@ static struct policy_facts known_facts(const struct conn *conn, const struct ses
 {
 	return (struct policy_facts){
 		.listener = conn->front->conf, .client = conn->client,
-		.destination = conn->destination, .has_peer = conn->has_peer,
-		.peer_uid = conn->uid, .peer_cgroup = conn->cgroup, .helo = facts->helo,
+		.destination = conn->destination, .has_peer = conn->peer.known,
+		.peer_uid = conn->peer.uid, .peer_cgroup = conn->peer.cgroup, .helo = facts->helo,
 		.user = facts->user, .sender = facts->sender, .rcpt = facts->rcpt,
 		.parameter = facts->parameter,
 		.header = facts->header && facts->header[0] ? facts->header : NULL, .map = map,

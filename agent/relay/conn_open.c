@@ -6,7 +6,6 @@
  */
 #include "relay/conn.h"
 
-#include "base/process.h"
 #include "base/sockaddr.h"
 
 #include <netinet/in.h>
@@ -15,18 +14,6 @@
 #ifndef SO_ORIGINAL_DST
 #define SO_ORIGINAL_DST 80			/* linux/netfilter_ipv4.h; IP6T_SO_ORIGINAL_DST is the same */
 #endif
-
-static void take_peer(struct conn *conn)
-{
-	struct ucred peer;
-	socklen_t size = sizeof peer;
-
-	if (getsockopt(conn->fd.n, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return;
-	conn->has_peer = true;
-	conn->uid = peer.uid;
-	conn->cgroup = process_cgroup(peer.pid);
-}
 
 /* False if it was not redirected: somebody called our own port, and we would call ourselves. */
 static bool take_destination(struct conn *conn)
@@ -71,7 +58,7 @@ bool conn_identify(struct conn *conn)
 	if (getpeername(conn->fd.n, (struct sockaddr *)&name, &size) < 0)
 		return false;
 	if (!sockaddr_read_ip(&name, &conn->client, &port))
-		take_peer(conn);
+		peer_take(conn->fd.n, &conn->peer);
 	if (conn->front->conf->protocol == RELAY_INTERCEPT && !take_destination(conn))
 		return false;
 	if (is_too_many(conn)) {

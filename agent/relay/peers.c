@@ -5,13 +5,32 @@
  */
 #include "relay/peers.h"
 
-#include <stdint.h>
+#include "base/process.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { FEW = 16 };				/* ids of a namespace that is for hiding */
+
+void peer_take(int fd, struct peer *ret)
+{
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+
+	*ret = (struct peer){ 0 };
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return;
+	*ret = (struct peer){ true, peer.uid, process_cgroup(peer.pid) };
+}
+
+void peer_drop(struct peer *peer)
+{
+	free(peer->cgroup);
+	*peer = (struct peer){ 0 };
+}
 
 bool peers_mapped(const char *map)
 {

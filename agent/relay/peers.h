@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether clients of a Unix socket can be told apart by user and cgroup, in the sandbox that we are in. */
+/* Clients of a Unix socket, told apart by user and cgroup; and whether the sandbox that we are in lets us. */
 #pragma once
 
 #include "base/own.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+struct peer {					/* zeroed: not known */
+	bool known;
+	uint32_t uid;
+	char *cgroup;				/* owned; NULL: none, or hidden */
+};
+
+/* Who called connect(2), by the credentials of @fd; *@ret is zeroed if those cannot be had. */
+void peer_take(int fd, struct peer *ret);
+void peer_drop(struct peer *peer);
 
 /*
  * peers_mapped - does a user namespace show the users of its host?

@@ -331,7 +331,9 @@ void policy_decide(const struct policy *policy, const struct policy_facts *facts
 
 	*ret = (struct policy_verdict){ 0 };
 	name = named(policy, facts, &ret->key);
-	if (!name)
+	if (!name && facts->listener->protocol == RELAY_PROXY)
+		refuse(ret, "the header of a PROXY client names its binding");
+	else if (!name)
 		by_rules(policy, facts, ret);
 	else if (is_name(name))
 		ret->binding = name;

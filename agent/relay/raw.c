@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A client of a raw front: its header or handshake, the rules, one connection, then a pipe. A
- * name that it gives is as good as a rule, since it has to come from somewhere that reaches the
- * listener; whether the binding may be used is the agent's to say, as always. The header must be
- * there within 15 s.
+ * A client of a raw front: its header or handshake, the policy map and the rules, one connection,
+ * then a pipe. A name that it gives is as good as a rule, since it has to come from somewhere that
+ * reaches the listener; whether the binding may be used is the agent's to say, as always. A PROXY
+ * header always names a binding. It must be there within 15 s.
  */
 #include "relay/raw.h"
 
 #include "base/mem.h"
 #include "base/sockaddr.h"
 #include "relay/dial.h"
+#include "relay/peers.h"
 #include "relay/pipe.h"
 #include "relay/proxy_parse.h"
+#include "relay/socketmap.h"
 #include "relay/socks_parse.h"
 
 #include <netinet/in.h>
@@ -29,9 +31,12 @@ struct raw {
 	struct fd fd;
 	ev_io read;
 	ev_timer timer;
-	struct ip client;
+	struct ip client;			/* PROXY: in the end the one of the header */
+	struct peer peer;
 	struct socks socks;
 	struct buffer in;			/* PROXY: header, then what is for the destination */
+	struct route_how how;			/* the destination; the rest when it is decided */
+	struct socketmap_query *map;
 	struct dial *dial;
 	struct route *route;			/* counted */
 	struct raw *newer, *older;
@@ -48,12 +53,15 @@ static void raw_free(struct raw *raw)
 
 	ev_io_stop(worker->loop, &raw->read);
 	ev_timer_stop(worker->loop, &raw->timer);
+	if (raw->map)
+		socketmap_cancel(raw->map);
 	if (raw->dial)
 		dial_cancel(raw->dial);
 	route_unref(worker, raw->route);
 	socks_drop(&raw->socks);
 	buffer_drop(&raw->in);
 	fd_drop(&raw->fd);
+	peer_drop(&raw->peer);
 	if (raw->newer)
 		raw->newer->older = raw->older;
 	else
@@ -134,54 +142,94 @@ static void on_dialled(void *context, struct upstream *upstream, const struct re
 		   on_pipe_done, raw);
 }
 
-static void dial(struct raw *raw, const struct route_how *how)
+static void dial(struct raw *raw, const char *binding, uint32_t hash)
 {
 	struct dial_how dialling = { .generation = raw->generation, .point = POINT_ACCEPT,
 				     .raw = true };
 
-	raw->route = route_get(raw->worker, how);
+	raw->how.binding = binding;
+	raw->how.hash = hash;
+	raw->route = route_get(raw->worker, &raw->how);
 	dialling.route = raw->route;
 	ev_timer_stop(raw->worker->loop, &raw->timer);
 	raw->dial = dial_start(raw->worker, &dialling, on_dialled, raw);
 }
 
-/* By the rules, or by what the client itself has named. */
-static void decide(struct raw *raw, const char *named, struct route_how *how)
+static void refuse(struct raw *raw, enum socks_code code)
 {
-	struct policy_facts facts = { .listener = raw->front->conf, .client = raw->client,
-				      .destination = how->destination,
-				      .parameter = named && named[0] ? named : NULL };
+	METRIC_ADD(&raw->worker->metrics.no_rule, 1);
+	fail(raw, code);
+}
+
+static struct policy_facts known_facts(const struct raw *raw)
+{
+	return (struct policy_facts){
+		.listener = raw->front->conf, .client = raw->client,
+		.destination = raw->how.destination, .has_peer = raw->peer.known,
+		.peer_uid = raw->peer.uid, .peer_cgroup = raw->peer.cgroup,
+	};
+}
+
+static void decide(struct raw *raw, const struct policy_facts *facts)
+{
 	struct policy_verdict verdict;
 
-	policy_decide(raw->generation->policy, &facts, &verdict);
-	if (!verdict.binding) {
-		METRIC_ADD(&raw->worker->metrics.no_rule, 1);
-		fail(raw, SOCKS_NOT_ALLOWED);
-		return;
+	policy_decide(raw->generation->policy, facts, &verdict);
+	if (verdict.binding)
+		dial(raw, verdict.binding, verdict.hash);
+	else
+		refuse(raw, SOCKS_NOT_ALLOWED);
+}
+
+static void on_map(void *context, enum socketmap_result result, const char *text)
+{
+	struct raw *raw = context;
+	struct policy_facts facts = known_facts(raw);
+
+	raw->map = NULL;
+	facts.map = result == SOCKETMAP_OK ? text : NULL;
+	if (result == SOCKETMAP_OK || result == SOCKETMAP_NOTFOUND)
+		decide(raw, &facts);
+	else
+		refuse(raw, SOCKS_FAILED);
+}
+
+/* By what the client itself has named, if that is not "", or by the map and the rules. */
+static void begin(struct raw *raw, const char *named)
+{
+	AUTO(buffer_drop) struct buffer key = { 0 };
+	struct policy_facts facts = known_facts(raw);
+
+	facts.parameter = named[0] ? named : NULL;
+	if (!policy_asks_map(raw->generation->policy, &facts)) {
+		decide(raw, &facts);
+	} else if (raw->worker->policy_map) {
+		policy_map_key(&facts, &key);
+		raw->map = socketmap_ask(raw->worker->policy_map,
+					 (const char *)buffer_bytes(&key), on_map, raw);
+	} else {				/* a reload has taken it away */
+		refuse(raw, SOCKS_FAILED);
 	}
-	how->binding = verdict.binding;
-	how->hash = verdict.hash;
-	dial(raw, how);
 }
 
 static void take_socks(struct raw *raw)
 {
-	struct route_how how = { .host = raw->socks.host[0] ? raw->socks.host : NULL,
-				 .destination = raw->socks.ip, .port = raw->socks.port };
-
 	send_answers(raw);
-	if (raw->socks.state == SOCKS_BAD)
+	if (raw->socks.state == SOCKS_BAD) {
 		raw_free(raw);
-	else if (raw->socks.state == SOCKS_DONE)
-		decide(raw, raw->socks.user, &how);
-	else
+	} else if (raw->socks.state == SOCKS_DONE) {
+		raw->how.host = raw->socks.host[0] ? raw->socks.host : NULL;
+		raw->how.destination = raw->socks.ip;
+		raw->how.port = raw->socks.port;
+		begin(raw, raw->socks.user);
+	} else {
 		ev_io_start(raw->worker->loop, &raw->read);
+	}
 }
 
 static void take_proxy(struct raw *raw)
 {
 	struct proxy_header header;
-	struct route_how how = { 0 };
 	char whom[IP_TEXT + 9], ip[IP_TEXT];
 	int r = proxy_parse(buffer_bytes(&raw->in), buffer_len(&raw->in), &header);
 
@@ -194,15 +242,15 @@ static void take_proxy(struct raw *raw)
 		return;
 	}
 	buffer_take(&raw->in, header.len);
-	how.destination = header.destination;
-	how.port = header.destination_port;
+	raw->how.destination = header.destination;
+	raw->how.port = header.destination_port;
+	raw->client = header.source;
 	if (header.binding[0]) {
-		decide(raw, header.binding, &how);
+		begin(raw, header.binding);
 		return;
 	}
 	(void)snprintf(whom, sizeof whom, "address:%s", ip_print(&header.source, ip));
-	how.binding = whom;
-	dial(raw, &how);
+	dial(raw, whom, 0);
 }
 
 static void on_read(struct ev_loop *loop, ev_io *io, int revents)
@@ -241,8 +289,9 @@ static void take_client(struct raw *raw)
 	socklen_t size = sizeof name;
 	uint16_t port;
 
-	if (getpeername(raw->fd.n, (struct sockaddr *)&name, &size) == 0)
-		(void)sockaddr_read_ip(&name, &raw->client, &port);
+	if (getpeername(raw->fd.n, (struct sockaddr *)&name, &size) == 0 &&
+	    !sockaddr_read_ip(&name, &raw->client, &port))
+		peer_take(raw->fd.n, &raw->peer);
 }
 
 void raw_start(struct worker *worker, struct generation *generation, size_t front, struct fd *fd)

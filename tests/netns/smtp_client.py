@@ -272,8 +272,8 @@ def _exactly(sock, count):
 
 
 def socks5(relay, to, port, user="", password="x"):
-    """A connection to `to` through the SOCKS5 server; RFC 1928, RFC 1929 if there is a user."""
-    sock = tcp(*relay)
+    """A connection to `to` through the SOCKS5 server, a path or arguments of tcp(); RFC 1928, RFC 1929 if there is a user."""
+    sock = unix(relay) if isinstance(relay, str) else tcp(*relay)
     sock.sendall(b"\x05\x01" + (b"\x02" if user else b"\x00"))
     method = _exactly(sock, 2)
     if method[1] == 0xff:
@@ -304,7 +304,7 @@ def proxy_header(source, to, port, authority=None):
 
 
 def proxy(relay, source, to, port, authority=None):
-    sock = tcp(*relay)
+    sock = unix(relay) if isinstance(relay, str) else tcp(*relay)
     sock.sendall(proxy_header(source, to, port, authority))
     return sock
 

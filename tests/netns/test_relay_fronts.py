@@ -47,6 +47,7 @@ FRONTS = {                                      # front -> keys that it knows
     "lmtp-unix": ("parameter", "header", "cgroup", "user", "listener", "otherwise") + BY_TEXT,
     "intercept": ("client", "destination", "listener", "otherwise") + tuple(key for key in BY_TEXT if key != "auth"),
     "socks5": ("parameter", "client", "destination", "listener", "otherwise"),
+    "socks5-unix": ("parameter", "cgroup", "user", "destination", "listener", "otherwise"),
     "proxy": ("parameter",),                    # and the source address: see below
 }
 
@@ -62,12 +63,12 @@ def configuration(lab, family, users):
             trust = " trust parameter; trust header;" if role == "trusted" and kind in ("smtp", "lmtp") else ""
             login = ' auth file "%s"; auth plain-text;' % users if role == "plain" and kind in ("smtp", "lmtp") else ""
             lines.append("listen *:%d { protocol %s; name %s-tcp-%s;%s%s }" % (port + n, kind, kind, role, trust, login))
-            if kind in ("smtp", "lmtp"):
+            if kind in ("smtp", "lmtp", "socks5"):
                 lines.append('listen "RUN/%s-%s" { protocol %s; mode 0666; name %s-unix-%s;%s%s }' % (
                     kind, role, kind, kind, role, trust, login))
     lines += ["listener %s use by-listener;" % name for name in (
         "smtp-tcp-special", "lmtp-tcp-special", "smtp-unix-special", "lmtp-unix-special", "socks5-tcp-special",
-        "proxy-tcp-special", "intercept-special")]
+        "socks5-unix-special", "intercept-special")]
     lines += ['sender "bill@one.example" use by-address;', 'sender "two.example" use by-domain;',
               'sender ".three.example" use by-subdomain;', 'recipient "big.example" use by-recipient;',
               'auth "alice" use by-auth;', 'ehlo "app1.internal" use by-ehlo;', "peer user %d use by-user;" % PEER_UID,
@@ -86,6 +87,8 @@ def open_front(relay, front, family, says):
     bound = CLIENT[family] if says.get("bound") else None
     if kind == "intercept":
         return tcp(to, 25, bound and pool(26, family))
+    if transport == "unix" and kind == "socks5":
+        return socks5(relay.path("%s-%s" % (kind, role)), to, DESTINATION, user=says.get("names", ""))
     if transport == "unix":
         return unix(relay.path("%s-%s" % (kind, role)))
     port = PORT_OF[kind] + ROLES[role]
@@ -106,7 +109,7 @@ def deliver(relay, front, family, says, number):
                 return list(reply)
         content = says.get("header", "").encode() + b"Subject: number %d\r\n\r\n.text\r\n" % number
         outcome = client.transaction(says.get("sender", "plain@nowhere.example"), [says.get("rcpt", "r@far.example")], content,
-                                     params="" if front in ("socks5", "proxy") else says.get("params", ""))
+                                     params="" if front.startswith(("socks5", "proxy")) else says.get("params", ""))
         return list(outcome.last or (0, "nothing"))
 
 
@@ -133,7 +136,7 @@ def each_key(family):
                                       cgroup=cgroup)
                 receiver.settle()
                 got = receiver.messages[before:]
-                own_name = front in ("socks5", "proxy")
+                own_name = front.startswith(("socks5", "proxy"))
                 want = (pool(NUMBER[key], family), "client.example" if own_name else "by-%s.out.example" % key)
                 if reply[0] != 250 or len(got) != 1 or seen(got[0]) != want or got[0].replied != SENT:
                     wrong.append("%s by %s: %s, %s instead of %s" % (front, key, reply, [seen(one) for one in got], want))
@@ -183,6 +186,55 @@ def _():
                 check("no rule, no such binding", sock.recv(10), b"")
         check("connections", receiver.n_connections, 6)
         check("violations", receiver.violations, [])
+
+
+@test("a policy map is asked for a SOCKS5 client that names nobody; what it cannot say is refused")
+def _():
+    conf = mail_binding("acme", 11) + mail_binding("beta", 12) + relay_block(
+        """listen 127.0.0.1:2520 { protocol socks5; name socks; }
+        listen 127.0.0.1:2530 { protocol proxy; }
+        otherwise use acme;""", policy_map='"socketmap:unix:DIR/map:m"')
+    answers = ["OK beta", "NOTFOUND ", "TEMP not now", "OK beta", "OK no:name"]
+    with RelayLab() as lab:
+        database = SocketMap(lab.dir + "/map", lambda _: answers[len(database.asked) - 1])
+        lab.closing.append(database)
+        receiver = lab.receiver({DESTINATION: Manner()})
+        lab.relay(conf.replace("DIR", lab.dir))
+        for user, want, asked in (("", 12, 1), ("", 11, 2), ("", None, 3), ("acme", 11, 3), ("", 12, 4), ("", None, 5)):
+            try:
+                with lab.inside("sender"):
+                    sock = socks5(("127.0.0.1", 2520), FAR[4], DESTINATION, user=user)
+                with Client(sock) as client:
+                    client.hello()
+                    check("reply", client.transaction("a@b.example", ["c@d.example"], b"x\r\n").code, 250)
+                got = receiver.messages[-1].source
+            except Refused:
+                got = None
+            check("source, after %d questions" % asked, (got, len(database.asked)), (want and pool(want, 4), asked))
+        with lab.inside("sender"), proxy(("127.0.0.1", 2530), pool(11, 4), FAR[4], DESTINATION) as sock:
+            check("PROXY names it itself", sock.recv(4), b"220 ")
+        check("the key", set(database.asked), {"m client=127.0.0.1 listener=socks"})
+
+
+@test("a group that a PROXY client names is chosen from by the address in the header, not by the proxy's own")
+def _():
+    conf = mail_binding("acme", 11) + mail_binding("beta", 12) + "group both { member acme; member beta; allow user %d; }\n" % RELAY_UID + \
+        relay_block('listen 127.0.0.1:2530 { protocol proxy; }\nlisten "RUN/proxy" { protocol proxy; mode 0666; }')
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(conf)
+        for front in (("127.0.0.1", 2530), relay.path("proxy")):
+            chosen = []
+            for _ in range(2):
+                for n in range(12):
+                    with lab.inside("sender"):
+                        sock = proxy(front, "192.0.2.%d" % n, FAR[4], DESTINATION, authority="both")
+                    with Client(sock) as client:
+                        client.hello()
+                        check("reply", client.transaction("a@b.example", ["c@d.example"], b"x\r\n").code, 250)
+                    chosen.append(receiver.messages[-1].source)
+            check("sources", set(chosen), {pool(11, 4), pool(12, 4)})
+            check("again the same", chosen[:12], chosen[12:])
 
 
 @test("a listener of both families takes an IPv4 client for one, at the mail and the SOCKS5 front")

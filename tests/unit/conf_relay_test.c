@@ -215,6 +215,15 @@ static const struct row rule_rows[] = {
 		"2:1: a rule by 'auth' can never match at listener 'm': expected one without 'on', or another key\n"
 		"2:20: a rule by 'peer user' can never match at listener 'm': expected one without 'on', or another key\n"
 		"2:44: 'on' in a rule of a listener: expected it without, since it names the listener already" },
+	{ .what = "rules where a header decides", .text =
+	  "relay { listen *:25 { name p; protocol proxy; } listen *:26 { name s; protocol socks5; }\n"
+	  "client 10.0.0.0/8 on p use a; otherwise on p use a; client 10.0.0.0/8 on s use a;\n"
+	  "listener p use a; listener s use a; }\n"
+	  "binding a { address 192.0.2.1; }",
+	  .want = "2:1: a rule by 'client' can never match at listener 'p': expected one without 'on', or another key\n"
+		"2:31: a rule by 'otherwise' can never match at listener 'p': expected one without 'on', or another key\n"
+		"3:1: a rule by 'listener' can never match at listener 'p': expected another listener, "
+		"since a PROXY header names the binding itself" },
 	{ .what = "rules that match nowhere", .text =
 	  "relay { listen *:26 { name m; } auth x use a; auth y use a; peer user 1 use a; destination 10.0.0.0/8 use a; otherwise use a; }\n"
 	  "binding a { address 192.0.2.1; }",
