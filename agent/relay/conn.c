@@ -9,6 +9,7 @@
 
 #include "relay/pipe.h"
 #include "base/mem.h"
+#include "relay/clients.h"
 #include "relay/memory.h"
 
 #include <linux/sockios.h>
@@ -52,6 +53,8 @@ static void conn_free(struct conn *conn)
 	if (conn->older)
 		conn->older->newer = conn->newer;
 	peer_drop(&conn->peer);
+	if (conn->counted)
+		clients_leave(worker->clients, &conn->client);
 	conn->front->counts->sessions--;
 	generation_unref(conn->generation);
 	free(conn);

@@ -29,6 +29,7 @@ struct conn {
 	struct session_host host;
 	struct ip client, destination;		/* destination: intercepted or proxied */
 	uint16_t destination_port;
+	bool counted;				/* in worker->clients */
 	struct peer peer;
 	char id[24];
 	struct conn_leg *legs;

@@ -34,20 +34,6 @@ static bool take_destination(struct conn *conn)
 	return !(ip_equal(&own, &conn->destination) && port == conn->destination_port);
 }
 
-static bool is_too_many(const struct conn *conn)
-{
-	const struct relay *relay = &conn->generation->model.relay;
-	unsigned share = relay->sessions_max / conn->generation->n_workers + 1, same = 0;
-
-	if (conn->worker->n_conns > share)
-		return true;
-	if (relay->client_max == 0 || conn->client.len == 0)
-		return false;
-	for (const struct conn *other = conn->worker->conns.first; other; other = other->older)
-		same += ip_equal(&other->client, &conn->client);
-	return same > relay->client_max;
-}
-
 bool conn_identify(struct conn *conn)
 {
 	static const char full[] = "421 4.7.0 too many connections, come again\r\n";
@@ -61,11 +47,8 @@ bool conn_identify(struct conn *conn)
 		peer_take(conn->fd.n, &conn->peer);
 	if (conn->front->conf->protocol == RELAY_INTERCEPT && !take_destination(conn))
 		return false;
-	if (is_too_many(conn)) {
-		METRIC_ADD(&conn->worker->metrics.sessions_refused, 1);
-		conn->front->counts->refused++;
+	conn->counted = worker_admit(conn->worker, conn->generation, conn->front, &conn->client);
+	if (!conn->counted)
 		(void)!send(conn->fd.n, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-		return false;
-	}
-	return true;
+	return conn->counted;
 }

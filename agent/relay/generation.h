@@ -37,7 +37,6 @@ struct generation {
 	struct tls_client *tls_client;
 	struct front_kind *fronts;
 	size_t n_fronts;
-	unsigned n_workers;
 	char hostname[256];
 	uint64_t number;			/* of readings, from 1 */
 };

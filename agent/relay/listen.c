@@ -192,7 +192,6 @@ int listen_open(struct listen_set *set, struct generation *generation, char *ret
 {
 	size_t before = set->sockets.n;
 
-	generation->n_workers = set->n_workers;
 	for (size_t i = 0; i < generation->n_fronts; i++) {
 		struct front_kind *front = &generation->fronts[i];
 		struct listening *one = NULL;

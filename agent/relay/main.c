@@ -129,6 +129,7 @@ static int start_workers(void)
 
 		worker->index = i;
 		worker->agent_dir = program.agent_dir;
+		worker->clients = program.clients;
 		worker->memory = program.memory;
 		worker->log = program.log;
 		worker->done = on_ended;
@@ -174,6 +175,7 @@ static void end(void)
 	control_stop(program.control);
 	listen_drop(&program.listening);
 	access_log_free(program.log);
+	clients_free(program.clients);
 	memory_free(program.memory);
 	generation_unref(program.now);
 	free(program.workers);
@@ -209,6 +211,7 @@ static int start(void)
 	program.loop = ev_default_loop(EVFLAG_NOENV);
 	ev_async_init(&worker_ended, on_worker_ended);
 	ev_async_start(program.loop, &worker_ended);
+	program.clients = clients_new();
 	program.memory = memory_new();
 	note_start();
 	r = access_log_new(program.now->model.relay.access_log, &program.log);

@@ -2,6 +2,7 @@
 /* The program as a whole: what main, reload and the control socket share. Main thread only. */
 #pragma once
 
+#include "relay/clients.h"
 #include "relay/listen.h"
 #include "relay/access_log.h"
 #include "relay/report.h"
@@ -20,6 +21,7 @@ struct program {
 	struct generation *now;
 	struct worker *workers;
 	unsigned n_workers;
+	struct clients *clients;
 	struct memory *memory;
 	struct access_log *log;
 	struct control *control;

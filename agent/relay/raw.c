@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/sockaddr.h"
+#include "relay/clients.h"
 #include "relay/dial.h"
 #include "relay/peers.h"
 #include "relay/pipe.h"
@@ -31,8 +32,9 @@ struct raw {
 	struct fd fd;
 	ev_io read;
 	ev_timer timer;
-	struct ip client;			/* PROXY: in the end the one of the header */
+	struct ip client, source;		/* source: of a PROXY header */
 	struct peer peer;
+	bool counted;				/* in worker->clients */
 	struct socks socks;
 	struct buffer in;			/* PROXY: header, then what is for the destination */
 	struct route_how how;			/* the destination; the rest when it is decided */
@@ -62,6 +64,8 @@ static void raw_free(struct raw *raw)
 	buffer_drop(&raw->in);
 	fd_drop(&raw->fd);
 	peer_drop(&raw->peer);
+	if (raw->counted)
+		clients_leave(worker->clients, &raw->client);
 	if (raw->newer)
 		raw->newer->older = raw->older;
 	else
@@ -164,7 +168,8 @@ static void refuse(struct raw *raw, enum socks_code code)
 static struct policy_facts known_facts(const struct raw *raw)
 {
 	return (struct policy_facts){
-		.listener = raw->front->conf, .client = raw->client,
+		.listener = raw->front->conf,
+		.client = raw->source.len > 0 ? raw->source : raw->client,
 		.destination = raw->how.destination, .has_peer = raw->peer.known,
 		.peer_uid = raw->peer.uid, .peer_cgroup = raw->peer.cgroup,
 	};
@@ -244,7 +249,7 @@ static void take_proxy(struct raw *raw)
 	buffer_take(&raw->in, header.len);
 	raw->how.destination = header.destination;
 	raw->how.port = header.destination_port;
-	raw->client = header.source;
+	raw->source = header.source;
 	if (header.binding[0]) {
 		begin(raw, header.binding);
 		return;
@@ -303,6 +308,9 @@ void raw_start(struct worker *worker, struct generation *generation, size_t fron
 	raw->generation = generation_ref(generation);
 	raw->front = &generation->fronts[front];
 	raw->fd = fd_take(fd);
+	ev_io_init(&raw->read, on_read, raw->fd.n, EV_READ);
+	ev_timer_init(&raw->timer, on_timer, header_wait, 0);
+	raw->read.data = raw->timer.data = raw;
 	raw->older = worker->raws;
 	if (raw->older)
 		raw->older->newer = raw;
@@ -312,9 +320,11 @@ void raw_start(struct worker *worker, struct generation *generation, size_t fron
 	METRIC_ADD(&worker->metrics.sessions, 1);
 	(void)setsockopt(raw->fd.n, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	take_client(raw);
-	ev_io_init(&raw->read, on_read, raw->fd.n, EV_READ);
-	ev_timer_init(&raw->timer, on_timer, header_wait, 0);
-	raw->read.data = raw->timer.data = raw;
+	raw->counted = worker_admit(worker, generation, raw->front, &raw->client);
+	if (!raw->counted) {
+		raw_free(raw);
+		return;
+	}
 	ev_io_start(worker->loop, &raw->read);
 	ev_timer_start(worker->loop, &raw->timer);
 }

@@ -2,6 +2,7 @@
 /* See worker.h. */
 #include "relay/worker.h"
 
+#include "relay/clients.h"
 #include "relay/conn.h"
 #include "relay/memory.h"
 #include "relay/raw.h"
@@ -32,6 +33,18 @@ uint64_t worker_now(const struct worker *worker)
 void worker_changed(void *worker)
 {
 	((struct worker *)worker)->epoch++;
+}
+
+bool worker_admit(struct worker *worker, const struct generation *generation,
+		  const struct front_kind *front, const struct ip *client)
+{
+	const struct relay *relay = &generation->model.relay;
+
+	if (clients_enter(worker->clients, client, relay->sessions_max, relay->client_max))
+		return true;
+	METRIC_ADD(&worker->metrics.sessions_refused, 1);
+	front->counts->refused++;
+	return false;
 }
 
 static void stop_accepting(struct worker *worker)

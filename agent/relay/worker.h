@@ -20,6 +20,7 @@ struct conn;
 struct raw;
 struct upstream;
 struct worker;
+struct clients;
 struct memory;
 struct access_log;
 struct sts;
@@ -40,6 +41,7 @@ struct worker {
 	struct dns_resolver *resolver;
 	struct socketmap *policy_map;		/* or NULL */
 	struct sts *sts;			/* or NULL */
+	struct clients *clients;		/* shared */
 	struct memory *memory;			/* shared */
 	struct access_log *log;			/* shared */
 	struct metrics metrics;
@@ -73,6 +75,9 @@ void worker_run(struct worker *worker, void (*run)(struct worker *worker, void *
 void worker_stop(struct worker *worker);
 /* The agent's answers may have changed. */
 void worker_changed(void *worker);
+/* One more client at @front; false: that is too many, and was counted as refused. See clients_leave(). */
+MUST_CHECK bool worker_admit(struct worker *worker, const struct generation *generation,
+			     const struct front_kind *front, const struct ip *client);
 /* Nobody is left and it was told to stop: ends the loop. */
 void worker_check_end(struct worker *worker);
 uint64_t worker_now(const struct worker *worker);	/* monotonic, microseconds */

@@ -11,10 +11,10 @@ import threading
 import time
 
 from cases import test
-from lab import check, pool
+from lab import FAR, check, pool
 from place import Skip, wait_for
 from relay_lab import DESTINATION, RelayLab, mail_binding, relay_block, smarthost
-from smtp_client import Client, Gone, tcp
+from smtp_client import Client, Gone, proxy_header, tcp
 from smtp_peer import Manner, SENT
 
 CLIENTS = int(os.environ.get("OUTBIND_CLIENTS", "10000"))
@@ -112,6 +112,68 @@ def _():
         wait_for("a place", lambda: try_banner(lab) == 220, 5)
         for client in clients:
             client.sock.close()
+
+
+def status(relay):
+    return json.loads(relay.ctl("relay", "status", "--json", "--relay-socket", relay.path("control")).stdout)
+
+
+def let_in(open_one, count, address):
+    """So many connections from there; those that got a first word."""
+    held, sockets = [], [open_one(address) for _ in range(count)]
+    for sock, what in sockets:
+        try:
+            got = sock.recv(len(what))
+        except ConnectionResetError:
+            got = b""
+        if got == what:
+            held.append(sock)
+        else:
+            sock.close()
+    return held
+
+
+@test("limits of sessions hold over all workers, fronts and kinds of fronts, and give way as clients end", seconds=60)
+def _():
+    def mail(address):
+        return tcp("127.0.0.1", 2500, address), b"220"
+
+    def socks(address):
+        sock = tcp("127.0.0.1", 2520, address)
+        sock.sendall(b"\5\1\0")
+        return sock, b"\5\0"
+
+    def header(address):
+        sock = tcp("127.0.0.1", 2530, address)
+        sock.sendall(proxy_header("192.0.2.1", FAR[4], DESTINATION, "acme"))
+        return sock, b"220"
+
+    with RelayLab() as lab:
+        lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(BINDINGS + relay_block("""listen 127.0.0.1:2500 { name mail; }
+            listen 127.0.0.1:2520 { protocol socks5; name socks; }
+            listen 127.0.0.1:2530 { protocol proxy; }
+            otherwise use acme;""", smarthost=smarthost(), workers=3, sessions=50, client_sessions=20))
+        with lab.inside("sender"):
+            held = let_in(mail, 30, "127.0.0.1")
+            check("of one address at the mail front", len(held), 20)
+            check("of the same at others", (len(let_in(socks, 5, "127.0.0.1")), len(let_in(header, 5, "127.0.0.1"))), (0, 0))
+            for sock in held[:7]:
+                sock.close()
+            wait_for("places", lambda: len(let_in(socks, 1, "127.0.0.1")) == 1, 5)
+            more = let_in(socks, 30, "127.0.0.2")
+            check("of another at SOCKS5", len(more), 20)
+            more += let_in(header, 10, "127.0.0.3")
+            check("with PROXY headers, whoever they name", len(more), 30)
+            wait_for("all places but 7 to be taken", lambda: status(relay)["sessions"] == 43, 5)
+            more += let_in(mail, 9, "127.0.0.4")
+            check("no more in all", len(more), 37)
+            refused = {one["name"]: one["refused"] for one in status(relay)["listeners"]}
+            check("refusals: %s" % refused, (refused["mail"], refused["socks"] >= 15), (12, True))
+            for sock in held + more:
+                sock.close()
+            wait_for("the end of all", lambda: status(relay)["sessions"] == 0, 10)
+            check("room for others", len(let_in(mail, 20, "127.0.0.5")), 20)
 
 
 def name_domains(client, first, count):

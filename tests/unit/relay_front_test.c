@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the relay reads from others beside SMTP: SOCKS5, PROXY headers, MX answers, TLS policies;
- * and its memory.
+ * its memory, and how it counts clients.
  */
+#include "relay/clients.h"
 #include "relay/memory.h"
 #include "relay/proxy_parse.h"
 #include "relay/resolve_mx.h"
@@ -239,12 +240,51 @@ static void test_memory(void **state)
 	memory_free(memory);
 }
 
+static void test_clients(void **state)
+{
+	struct clients *clients = clients_new();
+	struct ip one = { { 192, 0, 2, 1 }, 4 }, two = { { 192, 0, 2, 2 }, 4 };
+	struct ip local = { .len = 0 };
+
+	(void)state;
+	assert_true(clients_enter(clients, &one, 5, 0));	/* while there is no limit */
+	assert_true(clients_enter(clients, &one, 5, 2));
+	assert_false(clients_enter(clients, &one, 5, 2));
+	assert_true(clients_enter(clients, &two, 5, 2));
+	assert_true(clients_enter(clients, &local, 5, 2));
+	assert_true(clients_enter(clients, &local, 5, 2));
+	assert_false(clients_enter(clients, &local, 5, 2));
+	assert_false(clients_enter(clients, &two, 5, 2));	/* in all, and not left behind */
+	clients_leave(clients, &one);
+	assert_true(clients_enter(clients, &two, 5, 2));
+	clients_leave(clients, &two);
+	assert_false(clients_enter(clients, &one, 4, 0));
+	assert_true(clients_enter(clients, &one, 5, 2));
+	clients_leave(clients, &two);
+	clients_leave(clients, &local);
+	clients_free(clients);
+
+	clients = clients_new();
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct ip ip = { { 10, 0, (uint8_t)(i >> 8), (uint8_t)i }, 4 };
+
+		assert_true(clients_enter(clients, &ip, 20000, 1));
+	}
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct ip ip = { { 10, 0, (uint8_t)(i >> 8), (uint8_t)i }, 4 };
+
+		clients_leave(clients, &ip);
+	}
+	assert_true(clients_enter(clients, &one, 1, 1));
+	clients_free(clients);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_socks),  cmocka_unit_test(test_proxy),
 		cmocka_unit_test(test_mx),     cmocka_unit_test(test_policies),
-		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory), cmocka_unit_test(test_clients),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
