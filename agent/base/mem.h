@@ -23,11 +23,12 @@ void *mem_grow(void *at, size_t *room, size_t need, size_t size);
 /* Copy of the @len bytes at @text plus a NUL, to be freed by the caller; never NULL. */
 char *mem_text(const char *text, size_t len);
 
-/* Append to a struct { T *at; size_t n, room; }; evaluates @v once. */
+/* Append to a struct { T *at; size_t n, room; }; evaluates @v once, before the list changes. */
 #define PUSH(list, v) \
 	do { \
 		__auto_type push_list_ = (list); \
+		__typeof__(*push_list_->at) push_value_ = (v); \
 		push_list_->at = mem_grow(push_list_->at, &push_list_->room, push_list_->n + 1, \
 					  sizeof *push_list_->at); \
-		push_list_->at[push_list_->n++] = (v); \
+		push_list_->at[push_list_->n++] = push_value_; \
 	} while (0)

@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
@@ -21,11 +23,29 @@ void service_block_signals(void)
 	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
+/* What the service manager was told last. */
+static struct { uint64_t changes, at; char reload[OUTCOME_TEXT]; } said;
+
 static void say_status(const struct agent *agent)
 {
+	said.changes = agent->changes;
+	said.at = agent_clock();
+	(void)snprintf(said.reload, sizeof said.reload, "%s", agent->last_reload);
 	(void)sd_notifyf(false, "STATUS=%zu bindings, %zu rules, reload: %s",
 			 model_count_bindings(&agent->now->model), agent->now->model.rules.n,
 			 agent->last_reload);
+}
+
+/* Behind each event: whoever changed something. Not more often than once a second. */
+static int on_any(sd_event_source *source, void *context)
+{
+	const struct agent *agent = context;
+
+	(void)source;
+	if ((said.changes != agent->changes || strcmp(said.reload, agent->last_reload) != 0) &&
+	    agent_clock() - said.at >= 1000000)
+		say_status(agent);
+	return 0;
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
@@ -58,6 +78,8 @@ int service_listen(struct sd_event *event, struct agent *agent)
 		r = sd_event_add_signal(event, NULL, SIGINT, on_stop, NULL);
 	if (r >= 0)
 		r = sd_event_add_signal(event, NULL, SIGHUP, on_reload, agent);
+	if (r >= 0)
+		r = sd_event_add_post(event, NULL, on_any, agent);
 	return r < 0 ? r : 0;
 }
 

@@ -249,6 +249,12 @@ def _():
             while b"RELOADING=1" not in heard and time.monotonic() < end:
                 heard += notify.recv(4096) + b"\n"
             check("reloading", b"RELOADING=1" in heard, True)
+            bindings = len(agent.json("binding", "list"))
+            agent.ctl("binding", "add", "late", "address", pool(14, 4))
+            said, end = b"STATUS=%d bindings" % (bindings + 1), time.monotonic() + 5
+            while said not in heard and time.monotonic() < end:
+                heard += notify.recv(4096) + b"\n"
+            check("what outbindctl changed, in the status", said in heard, True)
             check("stopped", agent.stop(), 0)
             heard = b""
             notify.settimeout(0.2)
