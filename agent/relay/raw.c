@@ -14,6 +14,7 @@
 #include "relay/peers.h"
 #include "relay/pipe.h"
 #include "relay/proxy_parse.h"
+#include "relay/raw_record.h"
 #include "relay/socketmap.h"
 #include "relay/socks_parse.h"
 
@@ -41,6 +42,7 @@ struct raw {
 	struct socketmap_query *map;
 	struct dial *dial;
 	struct route *route;			/* counted */
+	struct raw_record record;
 	struct raw *newer, *older;
 };
 
@@ -60,6 +62,7 @@ static void raw_free(struct raw *raw)
 	if (raw->dial)
 		dial_cancel(raw->dial);
 	route_unref(worker, raw->route);
+	buffer_drop(&raw->record.left_from);
 	socks_drop(&raw->socks);
 	buffer_drop(&raw->in);
 	fd_drop(&raw->fd);
@@ -88,8 +91,10 @@ static void send_answers(struct raw *raw)
 	buffer_take(out, buffer_len(out));
 }
 
-static void fail(struct raw *raw, enum socks_code code)
+static void fail(struct raw *raw, enum socks_code code, const char *why)
 {
+	raw->record.route = raw->route;
+	raw_record_end(raw->worker, &raw->record, why);
 	if (is_socks(raw)) {
 		socks_answer(&raw->socks, code, NULL, 0);
 		send_answers(raw);
@@ -116,9 +121,13 @@ static enum socks_code code_of(enum dial_reason reason)
 
 static void on_pipe_done(void *context, uint64_t up, uint64_t down)
 {
-	(void)up;
-	(void)down;
-	raw_free(context);
+	struct raw *raw = context;
+
+	raw->record.route = raw->route;
+	raw->record.up = up;
+	raw->record.down = down;
+	raw_record_end(raw->worker, &raw->record, NULL);
+	raw_free(raw);
 }
 
 static void on_dialled(void *context, struct upstream *upstream, const struct reply *refusal,
@@ -126,18 +135,19 @@ static void on_dialled(void *context, struct upstream *upstream, const struct re
 {
 	struct raw *raw = context;
 	struct fd client, other;
+	char first[400];
 
-	(void)refusal;
 	raw->dial = NULL;
 	if (!upstream) {
 		METRIC_ADD(&raw->worker->metrics.no_connection, 1);
-		fail(raw, code_of(reason));
+		fail(raw, code_of(reason), reply_first(refusal, first, sizeof first));
 		return;
 	}
 	if (is_socks(raw)) {
 		socks_answer(&raw->socks, SOCKS_OK, &upstream->source_ip, 0);
 		send_answers(raw);
 	}
+	raw_record_upstream(&raw->record, upstream);
 	client = fd_take(&raw->fd);
 	other = upstream_detach(upstream);
 	upstream_free(upstream);
@@ -159,10 +169,10 @@ static void dial(struct raw *raw, const char *binding, uint32_t hash)
 	raw->dial = dial_start(raw->worker, &dialling, on_dialled, raw);
 }
 
-static void refuse(struct raw *raw, enum socks_code code)
+static void refuse(struct raw *raw, enum socks_code code, const char *why)
 {
 	METRIC_ADD(&raw->worker->metrics.no_rule, 1);
-	fail(raw, code);
+	fail(raw, code, why);
 }
 
 static struct policy_facts known_facts(const struct raw *raw)
@@ -183,7 +193,7 @@ static void decide(struct raw *raw, const struct policy_facts *facts)
 	if (verdict.binding)
 		dial(raw, verdict.binding, verdict.hash);
 	else
-		refuse(raw, SOCKS_NOT_ALLOWED);
+		refuse(raw, SOCKS_NOT_ALLOWED, verdict.reason);
 }
 
 static void on_map(void *context, enum socketmap_result result, const char *text)
@@ -196,7 +206,7 @@ static void on_map(void *context, enum socketmap_result result, const char *text
 	if (result == SOCKETMAP_OK || result == SOCKETMAP_NOTFOUND)
 		decide(raw, &facts);
 	else
-		refuse(raw, SOCKS_FAILED);
+		refuse(raw, SOCKS_FAILED, text);
 }
 
 /* By what the client itself has named, if that is not "", or by the map and the rules. */
@@ -213,15 +223,21 @@ static void begin(struct raw *raw, const char *named)
 		raw->map = socketmap_ask(raw->worker->policy_map,
 					 (const char *)buffer_bytes(&key), on_map, raw);
 	} else {				/* a reload has taken it away */
-		refuse(raw, SOCKS_FAILED);
+		refuse(raw, SOCKS_FAILED, "the policy map was taken away");
 	}
+}
+
+static void end_bad(struct raw *raw, const char *why)
+{
+	raw_record_end(raw->worker, &raw->record, why);
+	raw_free(raw);
 }
 
 static void take_socks(struct raw *raw)
 {
 	send_answers(raw);
 	if (raw->socks.state == SOCKS_BAD) {
-		raw_free(raw);
+		end_bad(raw, "no SOCKS5 that is served here");
 	} else if (raw->socks.state == SOCKS_DONE) {
 		raw->how.host = raw->socks.host[0] ? raw->socks.host : NULL;
 		raw->how.destination = raw->socks.ip;
@@ -239,7 +255,7 @@ static void take_proxy(struct raw *raw)
 	int r = proxy_parse(buffer_bytes(&raw->in), buffer_len(&raw->in), &header);
 
 	if (r < 0) {
-		raw_free(raw);
+		end_bad(raw, "no PROXY header that is served here");
 		return;
 	}
 	if (r == 0) {
@@ -320,9 +336,12 @@ void raw_start(struct worker *worker, struct generation *generation, size_t fron
 	METRIC_ADD(&worker->metrics.sessions, 1);
 	(void)setsockopt(raw->fd.n, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	take_client(raw);
+	raw->record.front = raw->front;
+	raw->record.client = raw->client;
+	raw->record.began = worker_now(worker);
 	raw->counted = worker_admit(worker, generation, raw->front, &raw->client);
 	if (!raw->counted) {
-		raw_free(raw);
+		end_bad(raw, "too many clients");
 		return;
 	}
 	ev_io_start(worker->loop, &raw->read);

@@ -5,7 +5,7 @@ import os
 
 from cases import test
 from lab import FAR, check, pool
-from place import run
+from place import run, wait_for
 from relay_lab import DESTINATION, RELAY_UID, RelayLab, mail_binding, relay_block, seen, smarthost
 from smtp_client import Client, Refused, proxy, socks5, tcp, unix
 from smtp_peer import Manner, SENT
@@ -185,6 +185,14 @@ def _():
             with proxy(("127.0.0.1", 2530), "192.0.2.7", FAR[4], DESTINATION) as sock:
                 check("no rule, no such binding", sock.recv(10), b"")
         check("connections", receiver.n_connections, 6)
+        wait_for("a line for each", lambda: len(lab.relays[0].events("relay.connection")) == 9, 3)
+        lines = lab.relays[0].events("relay.connection")
+        ended = [line for line in lines if "outcome=ended" in line]
+        check("where they left from", sorted(line.split('source="')[1].split('"')[0] for line in ended),
+              sorted(pool(number, family) for family in (4, 6) for number in (11, 12, 12)))
+        check("octets", [line for line in ended if " up=0 " in line or " down=0 " in line], [])
+        refused = [line for line in lines if "outcome=refused" in line]
+        check("why not: %s" % refused, ['reason="' in line for line in refused], [True] * 3)
         check("violations", receiver.violations, [])
 
 
