@@ -18,7 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 SECONDS = 600
-CHOSEN = ["agent: foreign", "default:", "hidden:", "refusal:", "selectors:", "suspend:"]
+CHOSEN = ["agent: foreign", "default:", "hidden:", "openings:", "refusal:", "selectors:", "suspend:"]
 MODULES_FIRST = "virtio_pci virtio_blk virtio_console overlay".split()
 KERNEL = "linux-image-cloud-amd64"
 
