@@ -31,10 +31,23 @@ static struct ip take_ip(const uint8_t *at, uint8_t len)
 	return ip;
 }
 
-/* The name of a binding among the TLVs; the one of our own type wins. */
+/* The name of a binding in a TLV's value; false if it cannot be one. */
+static bool take_name(const uint8_t *at, size_t len, struct proxy_header *ret)
+{
+	if (len == 0 || len >= sizeof ret->binding || memchr(at, '\0', len))
+		return false;
+	memcpy(ret->binding, at, len);
+	ret->binding[len] = '\0';
+	return true;
+}
+
+/*
+ * The name of a binding among the TLVs; the one of our own type wins. A name that no binding can have is not
+ * one that is not there: the connection would go by its source address, against the client's word.
+ */
 static bool take_names(const uint8_t *at, size_t n, struct proxy_header *ret)
 {
-	bool own = false;
+	bool own = false, bad = false;
 
 	while (n > 0) {
 		size_t len;
@@ -42,16 +55,17 @@ static bool take_names(const uint8_t *at, size_t n, struct proxy_header *ret)
 		if (n < 3 || n - 3 < take16(at + 1))
 			return false;
 		len = take16(at + 1);
-		if ((at[0] == TLV_BINDING || (at[0] == TLV_AUTHORITY && !own)) && len > 0 &&
-		    len < sizeof ret->binding && !memchr(at + 3, '\0', len)) {
-			memcpy(ret->binding, at + 3, len);
-			ret->binding[len] = '\0';
-			own = at[0] == TLV_BINDING;
+		if (at[0] == TLV_BINDING) {
+			if (!take_name(at + 3, len, ret))
+				return false;
+			own = true;
+		} else if (at[0] == TLV_AUTHORITY && !own && len > 0) {
+			bad = !take_name(at + 3, len, ret);
 		}
 		at += 3 + len;
 		n -= 3 + len;
 	}
-	return true;
+	return own || !bad;
 }
 
 int proxy_parse(const uint8_t *at, size_t n, struct proxy_header *ret)

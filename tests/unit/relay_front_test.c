@@ -68,6 +68,8 @@ static void test_socks(void **state)
 #define SIGNATURE	"\r\n\r\n\0\r\nQUIT\n"
 #define ADDRESSES4	"\xc0\0\2\1\xc6\x33\x64\1\x30\x39\0\x19"
 
+#define OCTETS64	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void test_proxy(void **state)
 {
 	static const struct {
@@ -83,6 +85,22 @@ static void test_proxy(void **state)
 		{ "our own TLV goes before an authority",
 		  BYTES(SIGNATURE "\x21\x11\0\x1a" ADDRESSES4 "\xe0\0\4beta\2\0\4acme"), 1,
 		  "192.0.2.1 198.51.100.1:25 beta 42" },
+		{ "an authority too long to be a name, before our own TLV",
+		  BYTES(SIGNATURE "\x21\x11\0\x56" ADDRESSES4 "\2\0\x40" OCTETS64 "\xe0\0\4beta"), 1,
+		  "192.0.2.1 198.51.100.1:25 beta 102" },
+		{ "an authority of no octets names nobody",
+		  BYTES(SIGNATURE "\x21\x11\0\x0f" ADDRESSES4 "\2\0\0"), 1,
+		  "192.0.2.1 198.51.100.1:25  31" },
+		{ "an authority too long to be a name",
+		  BYTES(SIGNATURE "\x21\x11\0\x4f" ADDRESSES4 "\2\0\x40" OCTETS64), -EINVAL, "" },
+		{ "an authority with a NUL", BYTES(SIGNATURE "\x21\x11\0\x13" ADDRESSES4 "\2\0\4ac\0e"),
+		  -EINVAL, "" },
+		{ "our own TLV, too long",
+		  BYTES(SIGNATURE "\x21\x11\0\x4f" ADDRESSES4 "\xe0\0\x40" OCTETS64), -EINVAL, "" },
+		{ "our own TLV, empty", BYTES(SIGNATURE "\x21\x11\0\x0f" ADDRESSES4 "\xe0\0\0"),
+		  -EINVAL, "" },
+		{ "our own TLV, good, and with a NUL",
+		  BYTES(SIGNATURE "\x21\x11\0\x1a" ADDRESSES4 "\xe0\0\4beta\xe0\0\4b\0ta"), -EINVAL, "" },
 		{ "LOCAL", BYTES(SIGNATURE "\x20\x11\0\x0c" ADDRESSES4), -EINVAL, "" },
 		{ "UDP", BYTES(SIGNATURE "\x21\x12\0\x0c" ADDRESSES4), -EINVAL, "" },
 		{ "too short for its family", BYTES(SIGNATURE "\x21\x21\0\x0c" ADDRESSES4), -EINVAL,
