@@ -82,27 +82,6 @@ static void attach(struct conn_leg *leg, struct upstream *upstream)
 		       worker_now(conn->worker));
 }
 
-static void count_failure(struct worker *worker, enum dial_reason reason)
-{
-	switch (reason) {
-	case DIAL_AGENT:
-		METRIC_ADD(&worker->metrics.no_agent, 1);
-		break;
-	case DIAL_BINDING:
-		METRIC_ADD(&worker->metrics.no_binding, 1);
-		break;
-	case DIAL_FAMILY:
-		METRIC_ADD(&worker->metrics.no_family, 1);
-		break;
-	case DIAL_NAME:
-		METRIC_ADD(&worker->metrics.no_name, 1);
-		break;
-	case DIAL_CONNECTION:
-		METRIC_ADD(&worker->metrics.no_connection, 1);
-		break;
-	}
-}
-
 static void on_dialled(void *context, struct upstream *upstream, const struct reply *refusal,
 		       enum dial_reason reason)
 {
@@ -114,7 +93,7 @@ static void on_dialled(void *context, struct upstream *upstream, const struct re
 	if (upstream) {
 		attach(leg, upstream);
 	} else {
-		count_failure(conn->worker, reason);
+		dial_count_failure(conn->worker, reason);
 		drop_leg(conn, leg);
 		session_leg_refused(conn->session, index, refusal, worker_now(conn->worker));
 	}

@@ -277,6 +277,27 @@ void dial_whom(const struct dial *dial, const char *name, char *out, size_t room
 		(void)snprintf(out, room, "name:%s", name);
 }
 
+void dial_count_failure(struct worker *worker, enum dial_reason reason)
+{
+	switch (reason) {
+	case DIAL_AGENT:
+		METRIC_ADD(&worker->metrics.no_agent, 1);
+		break;
+	case DIAL_BINDING:
+		METRIC_ADD(&worker->metrics.no_binding, 1);
+		break;
+	case DIAL_FAMILY:
+		METRIC_ADD(&worker->metrics.no_family, 1);
+		break;
+	case DIAL_NAME:
+		METRIC_ADD(&worker->metrics.no_name, 1);
+		break;
+	case DIAL_CONNECTION:
+		METRIC_ADD(&worker->metrics.no_connection, 1);
+		break;
+	}
+}
+
 struct upstream *dial_at_once(struct worker *worker, struct route *route)
 {
 	struct upstream *upstream;

@@ -32,6 +32,8 @@ typedef void dial_done(void *context, struct upstream *upstream, const struct re
 struct dial *dial_start(struct worker *worker, const struct dial_how *how, dial_done *done,
 			void *context);
 void dial_cancel(struct dial *dial);
+/* In the figures of those who were refused before a destination was called. */
+void dial_count_failure(struct worker *worker, enum dial_reason reason);
 
 /* An idle upstream of the route of which the agent has said nothing new since; NULL: dial. */
 struct upstream *dial_at_once(struct worker *worker, struct route *route);

@@ -139,7 +139,7 @@ static void on_dialled(void *context, struct upstream *upstream, const struct re
 
 	raw->dial = NULL;
 	if (!upstream) {
-		METRIC_ADD(&raw->worker->metrics.no_connection, 1);
+		dial_count_failure(raw->worker, reason);
 		fail(raw, code_of(reason), reply_first(refusal, first, sizeof first));
 		return;
 	}

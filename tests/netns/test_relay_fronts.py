@@ -224,6 +224,26 @@ def _():
         check("the key", set(database.asked), {"m client=127.0.0.1 listener=socks"})
 
 
+@test("what a SOCKS5 client is refused for is counted by its reason, as mail is")
+def _():
+    conf = mail_binding("acme", 11) + relay_block("listen 127.0.0.1:2520 { protocol socks5; }")
+    with RelayLab() as lab:
+        lab.receiver({DESTINATION: Manner()})
+        lab.resolver({})
+        relay = lab.relay(conf)
+        for user, to, port in (("", FAR[4], 25), ("nosuch", FAR[4], 25), ("acme", "no.example", 25), ("acme", FAR[4], 9)):
+            try:
+                with lab.inside("sender"):
+                    socks5(("127.0.0.1", 2520), to, port, user=user).close()
+                raise AssertionError("a connection for %r to %s" % (user, to))
+            except Refused:
+                pass
+        metrics = relay.ctl("relay", "metrics", "--relay-socket", relay.path("control")).stdout
+        counts = {reason: int(metrics.split('unrouted_total{reason="%s"} ' % reason)[1].split()[0])
+                  for reason in ("rule", "binding", "dns", "connect", "agent", "family")}
+        check("counts", counts, {"rule": 1, "binding": 1, "dns": 1, "connect": 1, "agent": 0, "family": 0})
+
+
 @test("a group that a PROXY client names is chosen from by the address in the header, not by the proxy's own")
 def _():
     conf = mail_binding("acme", 11) + mail_binding("beta", 12) + "group both { member acme; member beta; allow user %d; }\n" % RELAY_UID + \
