@@ -85,6 +85,11 @@ void control_reply(struct control_peer *peer, json_t *parameters)
 	send_message(peer, json_pack("{s:o}", "parameters", parameters));
 }
 
+void control_go_on(struct control_peer *peer)
+{
+	ev_feed_event(peer->control->program->loop, &peer->read, EV_READ);
+}
+
 void control_error(struct control_peer *peer, const char *error, json_t *parameters)
 {
 	send_message(peer, json_pack("{s:s, s:o}", "error", error, "parameters", parameters));
@@ -120,9 +125,8 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0 || varlink_feed(&peer->reader, bytes, (size_t)n) < 0) {
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+	    (n > 0 && varlink_feed(&peer->reader, bytes, (size_t)n) < 0)) {
 		peer_free(peer);
 		return;
 	}

@@ -118,6 +118,7 @@ static void finish(struct explain *explain)
 			"refused", text_or_null(explain->refused));
 	explain_free(explain);
 	control_reply(peer, out);
+	control_go_on(peer);
 }
 
 static void add_destination(struct explain *explain, const struct resolved_address *at)

@@ -35,6 +35,9 @@ struct control {
 void control_reply(struct control_peer *peer, json_t *parameters);
 void control_error(struct control_peer *peer, const char *error, json_t *parameters);
 
+/* The peer's Explain is over: calls that were read behind it have their turn, from the loop. */
+void control_go_on(struct control_peer *peer);
+
 /* control_status.c */
 void control_status(struct control_peer *peer, json_t *in);
 void control_metrics(struct control_peer *peer, json_t *in);

@@ -3,6 +3,9 @@
 
 import json
 import os
+import signal
+import socket
+import time
 
 from cases import test
 from lab import FAR, check, pool, wait_for
@@ -96,6 +99,27 @@ def _():
                                               policy_map='"socketmap:unix:%s/map:bindings"' % lab.dir))
         told = explain(relay, "--sender", "a@acme.example", "--rcpt", "b@far.example")
         check("the map is away", told["refused"][:9], "451 4.3.0")
+
+
+@test("calls behind an Explain in the same octets are answered in their turn", seconds=40)
+def _():
+    with RelayLab() as lab:
+        lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(CONF)
+        explain_call = {"method": "org.outbind.relay.Explain", "parameters": {"sender": "a@acme.example", "rcpt": "b@far.example"}}
+        calls = [explain_call, {"method": "org.outbind.relay.GetStatus"}] * 3
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(10)
+            peer.connect(relay.path("control"))
+            peer.sendall(b"".join(json.dumps(call).encode() + b"\0" for call in calls))
+            got = b""
+            while got.count(b"\0") < len(calls):
+                octets = peer.recv(65536)
+                if not octets:
+                    break
+                got += octets
+        answers = [json.loads(text)["parameters"] for text in got.split(b"\0") if text]
+        check("answers", [one.get("binding", one.get("agent")) for one in answers], ["acme", True] * 3)
 
 
 @test("a second relay in the same directory does not start, and the first one can still be asked", seconds=40)
