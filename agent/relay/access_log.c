@@ -18,8 +18,9 @@ struct access_log {
 	pthread_cond_t more;
 	char *waiting, *writing;		/* ACCESS_LOG_MAX octets each */
 	size_t n;
-	bool ends;
-	struct fd file;				/* empty: standard error */
+	bool ends, changed;
+	struct fd next;				/* if changed: to be written to from now on */
+	struct fd file;				/* the thread's; empty: standard error */
 };
 
 static void write_all(int fd, const char *at, size_t n)
@@ -36,33 +37,43 @@ static void write_all(int fd, const char *at, size_t n)
 	}
 }
 
+/* What waits is to be written, to the file that was given last; under the lock. */
+static size_t take(struct access_log *log)
+{
+	char *text = log->waiting;
+	size_t n = log->n;
+
+	log->waiting = log->writing;
+	log->writing = text;
+	log->n = 0;
+	if (log->changed) {
+		fd_drop(&log->file);
+		log->file = fd_take(&log->next);
+		log->changed = false;
+	}
+	return n;
+}
+
 static void *run(void *context)
 {
 	struct access_log *log = context;
 	bool ends = false;
 
 	while (!ends) {
-		char *text;
 		size_t n;
-		int fd;
 
 		pthread_mutex_lock(&log->lock);
-		while (log->n == 0 && !log->ends)
+		while (log->n == 0 && !log->ends && !log->changed)
 			pthread_cond_wait(&log->more, &log->lock);
-		if (!log->ends) {		/* more will come: one write for all of it */
+		if (!log->ends && !log->changed) {	/* more will come: one write for all of it */
 			pthread_mutex_unlock(&log->lock);
 			(void)nanosleep(&gather, NULL);
 			pthread_mutex_lock(&log->lock);
 		}
-		text = log->waiting;
-		log->waiting = log->writing;
-		log->writing = text;
-		n = log->n;
-		log->n = 0;
+		n = take(log);
 		ends = log->ends;
-		fd = log->file.n >= 0 ? log->file.n : STDERR_FILENO;
 		pthread_mutex_unlock(&log->lock);
-		write_all(fd, text, n);
+		write_all(log->file.n >= 0 ? log->file.n : STDERR_FILENO, log->writing, n);
 	}
 	return NULL;
 }
@@ -85,6 +96,7 @@ int access_log_new(const char *path, struct access_log **ret)
 	if (r < 0)
 		return r;
 	log = mem_zero(1, sizeof *log);
+	log->next = FD_NONE;
 	log->file = fd_take(&file);
 	log->waiting = mem_zero(1, ACCESS_LOG_MAX);
 	log->writing = mem_zero(1, ACCESS_LOG_MAX);
@@ -100,22 +112,16 @@ int access_log_new(const char *path, struct access_log **ret)
 int access_log_reopen(struct access_log *log, const char *path)
 {
 	AUTO(fd_drop) struct fd file = FD_NONE;
-	struct fd old;
 	int r = open_file(path, &file);
 
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&log->lock);
-	old = log->file;
-	log->file = fd_take(&file);
+	fd_drop(&log->next);
+	log->next = fd_take(&file);
+	log->changed = true;
+	pthread_cond_signal(&log->more);
 	pthread_mutex_unlock(&log->lock);
-	/* The thread may be writing to it: the number stays taken until the next time. */
-	if (old.n >= 0 && log->file.n >= 0 && dup3(log->file.n, old.n, O_CLOEXEC) >= 0) {
-		pthread_mutex_lock(&log->lock);
-		fd_drop(&log->file);
-		log->file = old;
-		pthread_mutex_unlock(&log->lock);
-	}
 	return 0;
 }
 
@@ -128,6 +134,7 @@ void access_log_free(struct access_log *log)
 	pthread_cond_signal(&log->more);
 	pthread_mutex_unlock(&log->lock);
 	pthread_join(log->thread, NULL);
+	fd_drop(&log->next);
 	fd_drop(&log->file);
 	free(log->waiting);
 	free(log->writing);

@@ -122,6 +122,42 @@ def _():
         check("answers", [one.get("binding", one.get("agent")) for one in answers], ["acme", True] * 3)
 
 
+@test("the access log goes to a file, to standard error and back with reloads, and no descriptor is left behind", seconds=60)
+def _():
+    with RelayLab() as lab:
+        lab.receiver({DESTINATION: Manner()})
+        text = "listen 127.0.0.1:2500;\notherwise use acme;"
+        conf = {name: mail_binding("acme", 11) + relay_block(text, smarthost=smarthost(), access_log=name and '"RUN/%s"' % name)
+                for name in (None, "one", "two")}
+        relay = lab.relay(conf[None])
+
+        def lines(name):
+            path = relay.path(name) if name else relay.log
+            with open(path, errors="replace") as log:
+                return log.read().count("relay.delivery ")
+
+        def send():
+            with lab.client(2500) as client:
+                check("reply", client.transaction("a@b.example", ["c@d.example"], b"x\r\n").code, 250)
+
+        send()
+        wait_for("a line", lambda: lines(None) == 1, 5)
+        before, sent = None, {None: 1}
+        for name in ("one", None, "two", "one", None) * 3:
+            relay.reload(conf[name])
+            send()
+            sent[name] = sent.get(name, 0) + 1
+            wait_for("a line in %s" % name, lambda: lines(name) == sent[name], 5)
+            if name is None:
+                before = before or relay.descriptors()
+        check("lines", {name: lines(name) for name in sent}, sent)
+        check("descriptors", relay.descriptors(), before)
+        os.rename(relay.path("one"), relay.path("old"))
+        relay.reload(conf["one"])
+        send()
+        wait_for("a line in the new file", lambda: os.path.exists(relay.path("one")) and lines("one") == 1, 5)
+
+
 @test("a second relay in the same directory does not start, and the first one can still be asked", seconds=40)
 def _():
     with RelayLab() as lab:
