@@ -35,11 +35,8 @@ static void stop(void)
 		(void)sd_notify(0, "STOPPING=1");
 	}
 	program.stopping = true;
-	for (unsigned i = 0; i < program.n_workers; i++) {
-		program.workers[i].done = on_ended;
-		if (program.workers[i].loop)
-			worker_stop(&program.workers[i]);
-	}
+	for (unsigned i = 0; i < program.n_workers; i++)
+		worker_stop(&program.workers[i]);
 }
 
 static void on_stop(struct ev_loop *loop, ev_signal *signal, int revents)
@@ -72,7 +69,7 @@ static void on_worker_ended(struct ev_loop *loop, ev_async *async, int revents)
 	(void)async;
 	(void)revents;
 	for (unsigned i = 0; i < program.n_workers; i++)
-		if (program.workers[i].loop)
+		if (!worker_has_ended(&program.workers[i]))
 			return;
 	ev_break(loop, EVBREAK_ALL);
 }
@@ -132,7 +129,7 @@ static int start_workers(void)
 		worker->clients = program.clients;
 		worker->memory = program.memory;
 		worker->log = program.log;
-		worker->done = on_ended;
+		worker->on_ended = on_ended;
 		r = worker_start(worker, program.now);
 		if (r < 0)
 			return r;

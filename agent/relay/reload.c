@@ -61,7 +61,7 @@ int program_reload(struct program *program)
 	if (sem_init(&switched, 0, 0) < 0)
 		abort();
 	for (unsigned i = 0; i < program->n_workers; i++) {
-		program->workers[i].done = on_switched;
+		program->workers[i].on_switched = on_switched;
 		worker_switch(&program->workers[i], next);
 	}
 	wait_for_all(program);

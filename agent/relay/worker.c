@@ -201,27 +201,20 @@ static void on_wake(struct ev_loop *loop, ev_async *wake, int revents)
 {
 	struct worker *worker = wake->data;
 	struct generation *next;
-	void (*run)(struct worker *worker, void *context);
-	void *context;
 	bool ends;
 
 	(void)loop;
 	(void)revents;
 	pthread_mutex_lock(&worker->lock);
 	next = worker->next;
-	run = worker->run;
-	context = worker->run_context;
 	ends = worker->stop;
 	worker->next = NULL;
-	worker->run = NULL;
 	worker->stop = false;
 	pthread_mutex_unlock(&worker->lock);
-	if (next)
+	if (next) {
 		take_generation(worker, next);
-	if (run)
-		run(worker, context);
-	if (next || run)
-		worker->done();
+		worker->on_switched();
+	}
 	if (ends)
 		stop(worker);
 }
@@ -247,10 +240,12 @@ static void *run_worker(void *context)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	ev_run(worker->loop, 0);
+	pthread_mutex_lock(&worker->lock);
+	worker->ended = true;			/* the loop takes no more orders */
+	pthread_mutex_unlock(&worker->lock);
 	worker_drop(worker);
 	worker->n_conns = 0;
-	worker->loop = NULL;
-	worker->done();
+	worker->on_ended();
 	return NULL;
 }
 
@@ -276,24 +271,25 @@ void worker_switch(struct worker *worker, struct generation *generation)
 {
 	pthread_mutex_lock(&worker->lock);
 	worker->next = generation_ref(generation);
-	pthread_mutex_unlock(&worker->lock);
 	ev_async_send(worker->loop, &worker->wake);
-}
-
-void worker_run(struct worker *worker, void (*run)(struct worker *worker, void *context),
-		void *context)
-{
-	pthread_mutex_lock(&worker->lock);
-	worker->run = run;
-	worker->run_context = context;
 	pthread_mutex_unlock(&worker->lock);
-	ev_async_send(worker->loop, &worker->wake);
 }
 
 void worker_stop(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->lock);
 	worker->stop = true;
+	if (!worker->ended)
+		ev_async_send(worker->loop, &worker->wake);
 	pthread_mutex_unlock(&worker->lock);
-	ev_async_send(worker->loop, &worker->wake);
+}
+
+bool worker_has_ended(struct worker *worker)
+{
+	bool ended;
+
+	pthread_mutex_lock(&worker->lock);
+	ended = worker->ended;
+	pthread_mutex_unlock(&worker->lock);
+	return ended;
 }

@@ -59,20 +59,19 @@ struct worker {
 	/* Orders of the main thread, under the lock. */
 	pthread_mutex_t lock;
 	struct generation *next;
-	bool stop;
-	void (*run)(struct worker *worker, void *context);	/* call there, once */
-	void *run_context;
+	bool stop, ended;			/* ended: there is no loop any more */
+
 	const char *agent_dir;
-	void (*done)(void);			/* an order was carried out */
+	/* Called by the thread: worker_switch() was obeyed, it has ended. */
+	void (*on_switched)(void), (*on_ended)(void);
 };
 
 /* 0 or a negative errno. The worker takes up @generation and runs until worker_stop(). */
 MUST_CHECK int worker_start(struct worker *worker, struct generation *generation);
-/* Orders; they return at once, and worker->done() is called by the thread when it has obeyed. */
+/* Orders; they return at once. No switch after a stop. A second stop ends at once what the first lets end. */
 void worker_switch(struct worker *worker, struct generation *generation);
-void worker_run(struct worker *worker, void (*run)(struct worker *worker, void *context),
-		void *context);
 void worker_stop(struct worker *worker);
+bool worker_has_ended(struct worker *worker);
 /* The agent's answers may have changed. */
 void worker_changed(void *worker);
 /* One more client at @front; false: that is too many, and was counted as refused. See clients_leave(). */

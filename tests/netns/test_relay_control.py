@@ -158,6 +158,22 @@ def _():
         wait_for("a line in the new file", lambda: os.path.exists(relay.path("one")) and lines("one") == 1, 5)
 
 
+@test("told to end twice, at once or in the midst of it, the relay ends well", seconds=90)
+def _():
+    with RelayLab() as lab:
+        lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(mail_binding("acme", 11) + relay_block("listen 127.0.0.1:2500;\notherwise use acme;",
+                                                               smarthost=smarthost(), workers=4))
+        for n in range(12):
+            client = lab.client(2500)
+            for _ in range(1 + n % 3):
+                relay.signal(signal.SIGTERM)
+                time.sleep(0.002 * (n // 3))
+            check("the end", relay.stop(), 0)
+            client.sock.close()
+            relay.start()
+
+
 @test("a second relay in the same directory does not start, and the first one can still be asked", seconds=40)
 def _():
     with RelayLab() as lab:
