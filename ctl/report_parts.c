@@ -19,16 +19,11 @@ void report_drop(struct report *report)
 	*report = (struct report){ 0 };
 }
 
-static char *copy(const char *text)
-{
-	return text ? mem_text(text, strlen(text)) : NULL;
-}
-
 void report_add_clean(struct report *report, const char *path, char *text, size_t max,
 		      const char *note)
 {
-	struct report_member member = { .path = copy(path), .text = text, .note = copy(note),
-					.len = strlen(text) };
+	struct report_member member = { .path = mem_copy(path), .text = text,
+					.note = mem_copy(note), .len = strlen(text) };
 
 	if (member.len > max) {
 		member.len = max;
@@ -54,7 +49,7 @@ void report_add(struct report *report, const char *path, const char *text, size_
 
 void report_leave_out(struct report *report, const char *path, const char *format, ...)
 {
-	struct report_member member = { .path = copy(path) };
+	struct report_member member = { .path = mem_copy(path) };
 	va_list arguments;
 
 	va_start(arguments, format);

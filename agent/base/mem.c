@@ -41,3 +41,8 @@ char *mem_text(const char *text, size_t len)
 	memcpy(copy, text, len);
 	return copy;
 }
+
+char *mem_copy(const char *text)
+{
+	return text ? mem_text(text, strlen(text)) : NULL;
+}

@@ -23,6 +23,9 @@ void *mem_grow(void *at, size_t *room, size_t need, size_t size);
 /* Copy of the @len bytes at @text plus a NUL, to be freed by the caller; never NULL. */
 char *mem_text(const char *text, size_t len);
 
+/* Copy of @text, to be freed by the caller; NULL of NULL. */
+char *mem_copy(const char *text);
+
 /* Append to a struct { T *at; size_t n, room; }; evaluates @v once, before the list changes. */
 #define PUSH(list, v) \
 	do { \

@@ -172,11 +172,6 @@ static void resolve(struct explain *explain, const bool usable[static FAMILIES])
 		resolve_start(explain->peer->control->resolver, &how, on_resolved, explain);
 }
 
-static char *copy(const char *text)
-{
-	return text ? mem_text(text, strlen(text)) : NULL;
-}
-
 static void on_tag(void *context, const struct tagging_answer *answer)
 {
 	struct explain *explain = context;
@@ -192,8 +187,9 @@ static void on_tag(void *context, const struct tagging_answer *answer)
 		finish(explain);
 		return;
 	}
-	explain->member = copy(answer->binding);
-	explain->ehlo = copy(answer->ehlo[answer->usable[FAMILY_IPV4] ? FAMILY_IPV4 : FAMILY_IPV6]);
+	explain->member = mem_copy(answer->binding);
+	explain->ehlo = mem_copy(
+		answer->ehlo[answer->usable[FAMILY_IPV4] ? FAMILY_IPV4 : FAMILY_IPV6]);
 	for (size_t i = 0; i < answer->n_addresses; i++)
 		json_array_append_new(explain->addresses,
 				      json_string(ip_print(&answer->addresses[i], ip)));
@@ -278,7 +274,7 @@ static void on_map(void *context, enum socketmap_result result, const char *text
 
 	explain->map = NULL;
 	if (result == SOCKETMAP_OK)
-		explain->mapped = copy(text);
+		explain->mapped = mem_copy(text);
 	if (result == SOCKETMAP_OK || result == SOCKETMAP_NOTFOUND) {
 		decide(explain);
 		return;

@@ -127,11 +127,6 @@ static bool take_idle(struct dial *dial, const struct tagging_answer *answer)
 	return false;
 }
 
-static char *copy(const char *text)
-{
-	return text ? mem_text(text, strlen(text)) : NULL;
-}
-
 static void on_resolved(void *context, const struct resolved *resolved)
 {
 	struct dial *dial = context;
@@ -147,7 +142,7 @@ static void on_resolved(void *context, const struct resolved *resolved)
 	dial->n_targets = resolved->n;
 	for (size_t i = 0; i < resolved->n; i++)
 		dial->targets[i] = (struct dial_target){
-			.ip = resolved->at[i].ip, .host = copy(resolved->at[i].host),
+			.ip = resolved->at[i].ip, .host = mem_copy(resolved->at[i].host),
 			.secure = resolved->at[i].secure && (resolved->secure || !dial->route->mx),
 		};
 	dial_next(dial);
@@ -169,7 +164,7 @@ static void aim_at_address(struct dial *dial)
 		return;
 	}
 	dial->targets = mem_zero(1, sizeof *dial->targets);
-	dial->targets[0] = (struct dial_target){ .ip = *ip, .host = copy(ip_print(ip, text)) };
+	dial->targets[0] = (struct dial_target){ .ip = *ip, .host = mem_copy(ip_print(ip, text)) };
 	dial->n_targets = 1;
 	dial_next(dial);
 }
@@ -207,7 +202,7 @@ static void on_sts(void *context, const struct sts_policy *policy)
 		dial->level = policy->level;
 		dial->needs_records = policy->needs_records;
 		for (; policy->names[n]; n++)
-			dial->names[n] = copy(policy->names[n]);
+			dial->names[n] = mem_copy(policy->names[n]);
 		dial->has_names = n > 0 && !policy->match_host;
 	}
 	resolve(dial);
@@ -239,10 +234,10 @@ static void on_asked(void *context, const struct tagging_answer *answer)
 	}
 	if (!dial->raw && dial->reusable && take_idle(dial, answer))
 		return;
-	dial->member = copy(answer->binding);
+	dial->member = mem_copy(answer->binding);
 	for (enum family family = 0; family < FAMILIES; family++) {
 		dial->usable[family] = answer->usable[family];
-		dial->ehlo[family] = copy(answer->ehlo[family]);
+		dial->ehlo[family] = mem_copy(answer->ehlo[family]);
 		(void)snprintf(dial->no[family], sizeof dial->no[family], "%s",
 			       answer->no[family] ? answer->no[family] : "");
 	}

@@ -275,15 +275,10 @@ static void on_tagged(void *context, const struct tagging_answer *answer)
 	ev_timer_start(dial->worker->loop, &dial->attempt);
 }
 
-static char *copy(const char *text)
-{
-	return text ? mem_text(text, strlen(text)) : NULL;
-}
-
 /* The EHLO name of the binding for this family, else our own. */
 static char *ehlo_name(const struct dial *dial, enum family family)
 {
-	return copy(dial->ehlo[family] ? dial->ehlo[family] : dial->generation->hostname);
+	return mem_copy(dial->ehlo[family] ? dial->ehlo[family] : dial->generation->hostname);
 }
 
 /* A socket, tagged; false if it cannot be called, and `last` says why. */
@@ -304,8 +299,8 @@ static bool call(struct dial *dial)
 	dial->upstream = upstream;
 	upstream->peer = target(dial)->ip;
 	upstream->port = port_of(dial);
-	upstream->host = copy(target(dial)->host);
-	upstream->binding = copy(dial->member);
+	upstream->host = mem_copy(target(dial)->host);
+	upstream->binding = mem_copy(dial->member);
 	upstream->ehlo = ehlo_name(dial, family);
 	upstream->epoch = dial->epoch;
 	upstream->fd.n = socket(family == FAMILY_IPV4 ? AF_INET : AF_INET6,

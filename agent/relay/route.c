@@ -13,11 +13,6 @@ static int compare(const void *a, const void *b)
 	return strcmp(((const struct route *)a)->key, ((const struct route *)b)->key);
 }
 
-static char *copy(const char *text)
-{
-	return text ? mem_text(text, strlen(text)) : NULL;
-}
-
 static char *make_key(const struct route_how *how)
 {
 	char ip[IP_TEXT] = "";
@@ -38,7 +33,7 @@ static char *place_of(const struct model *model, const struct where *where)
 
 	if (where)
 		model_place(model, *where, place, sizeof place);
-	return mem_text(place, strlen(place));
+	return mem_copy(place);
 }
 
 struct route *route_get(struct worker *worker, const struct route_how *how)
@@ -52,8 +47,8 @@ struct route *route_get(struct worker *worker, const struct route_how *how)
 	}
 	route = mem_zero(1, sizeof *route);
 	*route = (struct route){
-		.key = probe.key, .refs = 1, .binding = copy(how->binding), .hash = how->hash,
-		.host = copy(how->host), .mx = how->mx, .port = how->port,
+		.key = probe.key, .refs = 1, .binding = mem_copy(how->binding), .hash = how->hash,
+		.host = mem_copy(how->host), .mx = how->mx, .port = how->port,
 		.destination = how->destination, .tls = how->tls, .needs_tls = how->needs_tls,
 		.implicit_plain = how->plain, .place = place_of(how->model, how->where),
 	};

@@ -97,7 +97,7 @@ static void on_answer(void *context, enum socketmap_result result, const char *t
 {
 	struct sts_query *query = context;
 	struct sts_policy policy = { 0 };
-	char *value = mem_text(text, strlen(text));
+	char *value = mem_copy(text);
 
 	if (result == SOCKETMAP_OK && !sts_parse(value, &policy))
 		policy.failed = true;
