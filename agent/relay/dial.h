@@ -22,9 +22,8 @@ struct dial_how {
 };
 
 /*
- * @upstream: yours, UPSTREAM_OWNED, with `reused` in its back's count of transactions; NULL: see
- *            @refusal, a 4xx or 5xx for the client, and @reason. Called once, never from within
- *            dial_start().
+ * @upstream: yours, UPSTREAM_OWNED; n_used 0 if it is fresh. NULL: see @refusal, a 4xx or 5xx for
+ *            the client, and @reason. Called once, never from within dial_start().
  */
 typedef void dial_done(void *context, struct upstream *upstream, const struct reply *refusal,
 		       enum dial_reason reason);

@@ -26,7 +26,7 @@ struct upstream {
 	uint16_t port;
 	uint32_t mark;
 	uint64_t epoch, born, idle_since;
-	unsigned n_used;
+	unsigned n_used;			/* times that a session was given it */
 	void (*news)(void *context);		/* DIALLING and OWNED: something came of it */
 	void *context;
 	struct upstream *next, *newer, *older;	/* idle: of the route, of the worker */
