@@ -62,31 +62,6 @@ static void conn_free(struct conn *conn)
 	worker_check_end(worker);
 }
 
-static ssize_t put(struct conn *conn, const uint8_t *bytes, size_t n)
-{
-	ssize_t written;
-
-	if (conn->tls)
-		return tls_write(conn->tls, bytes, n);
-	written = send(conn->fd.n, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	return written < 0 ? -errno : written;
-}
-
-static ssize_t get(struct conn *conn, uint8_t *bytes, size_t n)
-{
-	ssize_t got;
-
-	if (conn->tls)
-		return tls_read(conn->tls, bytes, n);
-	got = recv(conn->fd.n, bytes, n, MSG_DONTWAIT);
-	return got < 0 ? -errno : got;
-}
-
-static bool is_wait(ssize_t n)
-{
-	return n == -EAGAIN || n == -EINTR || n == TLS_WANT_READ || n == TLS_WANT_WRITE;
-}
-
 /* Has the client's kernel acknowledged everything that we sent? */
 static bool is_unread(const struct conn *conn)
 {
@@ -137,11 +112,11 @@ static bool flush(struct conn *conn)
 	struct buffer *out = session_output(conn->session);
 
 	while (buffer_len(out) > 0 && !conn->gone && !conn->handshaking) {
-		ssize_t n = put(conn, buffer_bytes(out), buffer_len(out));
+		ssize_t n = tls_send(conn->tls, conn->fd.n, buffer_bytes(out), buffer_len(out));
 
 		if (n == -EINTR)
 			continue;
-		if (is_wait(n)) {
+		if (tls_is_wait(n)) {
 			ev_io_start(conn->worker->loop, &conn->write);
 			return false;
 		}
@@ -347,13 +322,13 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 	}
 	session_clock(conn->session, (int64_t)ev_now(loop));
 	do {
-		n = get(conn, worker->scratch, SCRATCH);
+		n = tls_recv(conn->tls, conn->fd.n, worker->scratch, SCRATCH);
 		if (n > 0)
 			session_client(conn->session, worker->scratch, (size_t)n,
 				       worker_now(worker));
 	} while (n > 0 && conn->tls && tls_pending(conn->tls) &&
 		 session_wants_client(conn->session));
-	if (n <= 0 && !is_wait(n)) {
+	if (n <= 0 && !tls_is_wait(n)) {
 		ev_io_stop(loop, io);
 		if (n < 0)
 			client_gone(conn, true);

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct tls_server { _Atomic(unsigned) refs; SSL_CTX *context; };
 struct tls_client { _Atomic(unsigned) refs; SSL_CTX *context; };
@@ -211,20 +212,30 @@ int tls_handshake(struct tls *tls)
 	return tls_verify_check(tls);
 }
 
-ssize_t tls_read(struct tls *tls, void *bytes, size_t n)
+ssize_t tls_recv(struct tls *tls, int fd, void *bytes, size_t n)
 {
+	ssize_t got;
 	int r;
 
+	if (!tls) {
+		got = recv(fd, bytes, n, MSG_DONTWAIT);
+		return got < 0 ? -errno : got;
+	}
 	errno = 0;
 	ERR_clear_error();
 	r = SSL_read(tls->ssl, bytes, n > INT_MAX ? INT_MAX : (int)n);
 	return r > 0 ? r : outcome(tls, r, "reading");
 }
 
-ssize_t tls_write(struct tls *tls, const void *bytes, size_t n)
+ssize_t tls_send(struct tls *tls, int fd, const void *bytes, size_t n)
 {
+	ssize_t sent;
 	int r;
 
+	if (!tls) {
+		sent = send(fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		return sent < 0 ? -errno : sent;
+	}
 	errno = 0;
 	ERR_clear_error();
 	r = SSL_write(tls->ssl, bytes, n > INT_MAX ? INT_MAX : (int)n);
@@ -232,6 +243,11 @@ ssize_t tls_write(struct tls *tls, const void *bytes, size_t n)
 		return r;
 	r = (int)outcome(tls, r, "writing");
 	return r == 0 ? -EPIPE : r;
+}
+
+bool tls_is_wait(ssize_t n)
+{
+	return n == -EAGAIN || n == -EINTR || n == TLS_WANT_READ || n == TLS_WANT_WRITE;
 }
 
 bool tls_pending(const struct tls *tls)

@@ -43,9 +43,13 @@ enum { TLS_WANT_READ = -1000, TLS_WANT_WRITE = -1001 };	/* beside 0 and negative
 /* 0: done; TLS_WANT_READ or _WRITE: poll for that and call again; -EPROTO, -EACCES (not
  * verified) with tls_why(). */
 MUST_CHECK int tls_handshake(struct tls *tls);
-/* As read(2) and write(2), errors as negative numbers; 0 from tls_read: closed. */
-MUST_CHECK ssize_t tls_read(struct tls *tls, void *bytes, size_t n);
-MUST_CHECK ssize_t tls_write(struct tls *tls, const void *bytes, size_t n);
+/*
+ * As recv(2) and send(2) that do not wait, errors as negative numbers: through @tls, or where that is
+ * NULL on @fd itself. 0 from tls_recv: closed.
+ */
+MUST_CHECK ssize_t tls_recv(struct tls *tls, int fd, void *bytes, size_t n);
+MUST_CHECK ssize_t tls_send(struct tls *tls, int fd, const void *bytes, size_t n);
+bool tls_is_wait(ssize_t n);			/* nothing is wrong: call again when it can be polled */
 bool tls_pending(const struct tls *tls);	/* decrypted bytes wait: no poll would tell */
 const char *tls_why(const struct tls *tls);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384 verified=no", for logs */

@@ -10,7 +10,6 @@
 #include "base/mem.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
 enum { SECOND = 1000000, IDLE_MAX = 2000 };	/* idle ones of a worker */
 
@@ -43,22 +42,13 @@ static void arm(struct upstream *upstream)
 	ev_timer_start(loop, &upstream->timer);
 }
 
-static ssize_t put(struct upstream *upstream, const uint8_t *bytes, size_t n)
-{
-	ssize_t written;
-
-	if (upstream->tls)
-		return tls_write(upstream->tls, bytes, n);
-	written = send(upstream->fd.n, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	return written < 0 ? -errno : written;
-}
-
 void upstream_flush(struct upstream *upstream)
 {
 	struct buffer *out = &upstream->back.out;
 
 	while (buffer_len(out) > 0 && !upstream->handshaking) {
-		ssize_t n = put(upstream, buffer_bytes(out), buffer_len(out));
+		ssize_t n = tls_send(upstream->tls, upstream->fd.n, buffer_bytes(out),
+				     buffer_len(out));
 
 		if (n == -EINTR)
 			continue;
@@ -116,16 +106,6 @@ void upstream_tls(struct upstream *upstream)
 	handshake(upstream);
 }
 
-static ssize_t get(struct upstream *upstream, uint8_t *bytes, size_t n)
-{
-	ssize_t got;
-
-	if (upstream->tls)
-		return tls_read(upstream->tls, bytes, n);
-	got = recv(upstream->fd.n, bytes, n, MSG_DONTWAIT);
-	return got < 0 ? -errno : got;
-}
-
 static void read_some(struct upstream *upstream)
 {
 	struct worker *worker = upstream->worker;
@@ -133,13 +113,13 @@ static void read_some(struct upstream *upstream)
 	ssize_t n;
 
 	do {
-		n = get(upstream, worker->scratch, SCRATCH);
+		n = tls_recv(upstream->tls, upstream->fd.n, worker->scratch, SCRATCH);
 		if (n > 0)
 			back_bytes(&upstream->back, worker->scratch, (size_t)n, now);
 	} while (n > 0 && upstream->tls && tls_pending(upstream->tls));
 	if (n == 0)
 		back_eof(&upstream->back, "it closed the connection", now);
-	else if (n < 0 && n != -EAGAIN && n != -EINTR && n != TLS_WANT_READ && n != TLS_WANT_WRITE)
+	else if (n < 0 && !tls_is_wait(n))
 		back_eof(&upstream->back, "the connection broke", now);
 }
 
@@ -249,8 +229,9 @@ static void say_quit(struct upstream *upstream)
 {
 	if (back_is_idle(&upstream->back) && upstream->fd.n >= 0) {
 		back_command(&upstream->back, BACK_QUIT, "QUIT", worker_now(upstream->worker));
-		(void)!put(upstream, buffer_bytes(&upstream->back.out),
-			   buffer_len(&upstream->back.out));
+		(void)!tls_send(upstream->tls, upstream->fd.n,
+				buffer_bytes(&upstream->back.out),
+				buffer_len(&upstream->back.out));
 	}
 }
 
