@@ -7,23 +7,18 @@
  */
 #include "relay/conn.h"
 
-#include "relay/pipe.h"
 #include "base/mem.h"
 #include "relay/clients.h"
-#include "relay/memory.h"
 
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum { SECOND = 1000000, LAST_WORD_S = 10, ACKNOWLEDGE_US = 20000, HANDSHAKE_S = 60 };
 
-static void conn_free(struct conn *conn)
+void conn_free(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 
@@ -178,26 +173,6 @@ static void start_tls(struct conn *conn)
 	handshake(conn);
 }
 
-static void on_pipe_done(void *context, uint64_t up, uint64_t down)
-{
-	(void)up;
-	(void)down;
-	conn_free(context);
-}
-
-/* Everything that was said is written; what comes now is not for us. */
-static void start_pipe(struct conn *conn, int leg)
-{
-	struct upstream *upstream = conn_leg(conn, leg)->upstream;
-	struct fd client = fd_take(&conn->fd), other = upstream_detach(upstream);
-
-	ev_io_stop(conn->worker->loop, &conn->read);
-	ev_io_stop(conn->worker->loop, &conn->write);
-	ev_timer_stop(conn->worker->loop, &conn->timer);
-	pipe_start(conn->worker, client, other, session_output(conn->session), NULL, on_pipe_done,
-		   conn);
-}
-
 /* What the session asks for. False: the connection is no longer ours. */
 static bool carry_out(struct conn *conn)
 {
@@ -227,7 +202,7 @@ static bool carry_out(struct conn *conn)
 			start_tls(conn);
 			return false;
 		case ASK_PIPE:
-			start_pipe(conn, ask.leg);
+			conn_pipe(conn, ask.leg);
 			return false;
 		case ASK_RESET:
 			conn->reset = true;
@@ -363,32 +338,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		conn_free(conn);
 		return;
 	}
-	if (conn->closing) {
-		conn_work(conn);
-		return;
-	}
-	session_tick(conn->session, worker_now(conn->worker));
+	if (!conn->closing)
+		session_tick(conn->session, worker_now(conn->worker));
 	conn_work(conn);
-}
-
-static bool was_delivered(void *context, const struct fingerprint *fingerprint)
-{
-	struct conn *conn = context;
-
-	return memory_take(conn->worker->memory, fingerprint, worker_now(conn->worker) / SECOND);
-}
-
-static void remember(void *context, const struct fingerprint *fingerprint)
-{
-	struct conn *conn = context;
-
-	memory_remember(conn->worker->memory, fingerprint, worker_now(conn->worker) / SECOND);
-}
-
-static struct text route_key(void *context, const struct route *route)
-{
-	(void)context;
-	return (struct text){ route->key, strlen(route->key) };
 }
 
 static void link_in(struct conn *conn)
@@ -401,23 +353,8 @@ static void link_in(struct conn *conn)
 	conn->front->counts->sessions++;
 }
 
-static void open_session(struct conn *conn)
-{
-	char client[IP_TEXT] = "local";
-
-	conn->host = (struct session_host){
-		.was_delivered = was_delivered, .remember = remember, .route_key = route_key,
-		.record = conn_record, .key = memory_key(conn->worker->memory), .context = conn,
-	};
-	if (conn->client.len > 0)
-		ip_print(&conn->client, client);
-	(void)snprintf(conn->id, sizeof conn->id, "%x.%llx", conn->worker->index,
-		       (unsigned long long)++conn->worker->ids);
-	conn->session = session_new(&conn->front->session, &conn->host, client, conn->id,
-				    worker_now(conn->worker));
-}
-
-void conn_start(struct worker *worker, struct generation *generation, size_t front, struct fd *fd)
+struct conn *conn_new(struct worker *worker, struct generation *generation, size_t front,
+		      struct fd *fd)
 {
 	struct conn *conn = mem_zero(1, sizeof *conn);
 	int on = 1;
@@ -433,11 +370,11 @@ void conn_start(struct worker *worker, struct generation *generation, size_t fro
 	link_in(conn);
 	METRIC_ADD(&worker->metrics.sessions, 1);
 	(void)setsockopt(conn->fd.n, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (!conn_identify(conn)) {
-		conn_free(conn);
-		return;
-	}
-	open_session(conn);
+	return conn;
+}
+
+void conn_begin(struct conn *conn)
+{
 	if (conn->front->session.tls == FRONT_TLS_IMPLICIT)
 		start_tls(conn);
 	else

@@ -40,7 +40,7 @@ struct conn {
 	struct conn *newer, *older;
 };
 
-/* Takes @fd. What cannot be served is closed, and said to the client where it can be. */
+/* conn_open.c. Takes @fd. What cannot be served is closed, and said to the client where it can be. */
 void conn_start(struct worker *worker, struct generation *generation, size_t front, struct fd *fd);
 /* Every connection of the worker: end as soon as no transaction is in hand; @at_once: now. */
 void conn_stop_all(struct worker *worker, bool at_once);
@@ -52,12 +52,18 @@ void conn_release(struct conn *conn, int leg, bool reusable);
 void conn_release_all(struct conn *conn);
 struct conn_leg *conn_leg(struct conn *conn, int leg);
 void conn_flush_upstreams(struct conn *conn);
+/* Everything that was said is written; what comes now is not for us. */
+void conn_pipe(struct conn *conn, int leg);
 
-/* conn.c: act on what the session asks for, write, and arm; after every call into it. */
+/* conn.c: one without a session yet; takes @fd. */
+struct conn *conn_new(struct worker *worker, struct generation *generation, size_t front,
+		      struct fd *fd);
+/* Closes it, with its session and upstreams as they are. */
+void conn_free(struct conn *conn);
+/* Its first word, or TLS; it lives by events from now on. */
+void conn_begin(struct conn *conn);
+/* Act on what the session asks for, write, and arm; after every call into it. */
 void conn_work(struct conn *conn);
 
 /* conn_record.c */
 void conn_record(void *context, const struct record *record);
-
-/* conn_open.c: who is it, where was it going. False: not to be served. */
-bool conn_identify(struct conn *conn);

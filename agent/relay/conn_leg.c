@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From what a session knows to a route, and from a route to an upstream of one of its legs. */
+/* From what a session knows to a route, from a route to an upstream of one of its legs, and the blind pipe. */
 #include "relay/conn.h"
 
 #include "base/mem.h"
+#include "relay/pipe.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,6 +126,27 @@ void conn_dial(struct conn *conn, int index, bool reusable)
 		attach(leg, upstream);
 	else
 		leg->dial = dial_start(conn->worker, &how, on_dialled, leg);
+}
+
+static void on_pipe_done(void *context, uint64_t up, uint64_t down)
+{
+	(void)up;
+	(void)down;
+	conn_free(context);
+}
+
+void conn_pipe(struct conn *conn, int leg)
+{
+	const struct conn_leg *at = conn_leg(conn, leg);
+	struct fd client = fd_take(&conn->fd), other;
+
+	assert(at);				/* it said 220 */
+	other = upstream_detach(at->upstream);
+	ev_io_stop(conn->worker->loop, &conn->read);
+	ev_io_stop(conn->worker->loop, &conn->write);
+	ev_timer_stop(conn->worker->loop, &conn->timer);
+	pipe_start(conn->worker, client, other, session_output(conn->session), NULL, on_pipe_done,
+		   conn);
 }
 
 /* Part of an address behind its last '@', in lower case; "" if it has none. */
