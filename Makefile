@@ -21,7 +21,7 @@ PACKAGES_BUILD := gcc make pkg-config flex bison libc6-dev libnl-3-dev libmnl-de
 	libmicrohttpd-dev libseccomp-dev
 PACKAGES_DEMO := python3 nftables iproute2 curl netcat-openbsd iputils-ping util-linux
 PACKAGES_TEST := $(PACKAGES_DEMO) conntrack iptables systemd procps strace openssl perl libnsl2 libdb5.3 libicu72 libsasl2-2 \
-	libidn12 libgnutls-dane0 tshark tmux git
+	libidn12 libgnutls-dane0 tcpdump tshark tmux git
 PACKAGES_TEST += libevent-2.1-7 libprotobuf-c1 libpython3.11 libnghttp2-14
 PACKAGES_BENCH := liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0
 # Mail programs, a resolver and proxies that tests and benchmarks talk to: fetched, unpacked, not installed.

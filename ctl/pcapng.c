@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See pcapng.h. */
+/*
+ * See pcapng.h. Not LINKTYPE_RAW, though these are raw IP packets: libpcap 1.10 (sf-pcapng.c) compares the
+ * number of a second interface with its own one for the first, and for raw IP, of all, they differ: it
+ * reads no file that has two. LINKTYPE_LINUX_SLL is the same number everywhere, for IPv4 and IPv6.
+ */
 #include "pcapng.h"
 
 #include "base/mem.h"
@@ -8,11 +12,14 @@
 #include <string.h>
 
 enum { SECTION = 0x0a0d0d0a, INTERFACE = 1, STATISTICS = 5, PACKET = 6, ORDER_MAGIC = 0x1a2b3c4d,
-       LINKTYPE_RAW = 101, NANOSECONDS = 9 };
+       LINKTYPE_LINUX_SLL = 113, NANOSECONDS = 9 };
 /* options; numbers are those of each block */
 enum { OPTION_END = 0, OPTION_COMMENT = 1, SECTION_PROGRAM = 4, INTERFACE_NAME = 2,
        INTERFACE_DESCRIPTION = 3, INTERFACE_RESOLUTION = 9, PACKET_FLAGS = 2,
        STATISTICS_RECEIVED = 4, STATISTICS_DROPPED = 5 };
+/* https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html; all in network byte order */
+enum { COOKED_BYTES = 16, COOKED_TO_US = 0, COOKED_BY_US = 4, COOKED_WAY = 1, COOKED_DEVICE = 2,
+       COOKED_PROTOCOL = 14, ETHERTYPE_4 = 0x0800, ETHERTYPE_6 = 0x86dd };
 enum { INBOUND = 1, OUTBOUND = 2, OPTION_MAX = 65535 };
 
 void pcapng_drop(struct pcapng *out)
@@ -94,16 +101,31 @@ void pcapng_begin(struct pcapng *out, const char *program)
 
 void pcapng_interface(struct pcapng *out, const char *name, const char *description, uint32_t snap)
 {
-	static const uint16_t link[] = { LINKTYPE_RAW, 0 };
+	static const uint16_t link[] = { LINKTYPE_LINUX_SLL, 0 };
 	static const uint8_t resolution = NANOSECONDS;
 	size_t start = begin_block(out, INTERFACE);
 
 	put(out, link, sizeof link);
-	put32(out, snap);
+	put32(out, COOKED_BYTES + snap);
 	put_text(out, INTERFACE_NAME, name);
 	put_text(out, INTERFACE_DESCRIPTION, description);
 	put_option(out, INTERFACE_RESOLUTION, &resolution, sizeof resolution);
 	end_block(out, start);
+}
+
+/* No device's own kind and no address; the way, and the protocol as the packet itself has it. */
+static void put_cooked(struct pcapng *out, const struct pcapng_packet *packet)
+{
+	uint8_t version = packet->len > 0 ? packet->bytes[0] >> 4 : 0;
+	int protocol = version == 4 ? ETHERTYPE_4 : version == 6 ? ETHERTYPE_6 : 0;
+	uint8_t head[COOKED_BYTES] = {
+		[COOKED_WAY] = packet->out ? COOKED_BY_US : COOKED_TO_US,
+		[COOKED_DEVICE] = 0xff, [COOKED_DEVICE + 1] = 0xfe,	/* ARPHRD_NONE */
+		[COOKED_PROTOCOL] = (uint8_t)(protocol >> 8),
+		[COOKED_PROTOCOL + 1] = (uint8_t)protocol,
+	};
+
+	put(out, head, sizeof head);
 }
 
 void pcapng_packet(struct pcapng *out, const struct pcapng_packet *packet)
@@ -113,8 +135,9 @@ void pcapng_packet(struct pcapng *out, const struct pcapng_packet *packet)
 
 	put32(out, packet->interface);
 	put_time(out, packet->when_ns);
-	put32(out, (uint32_t)packet->len);
-	put32(out, (uint32_t)packet->whole_len);
+	put32(out, COOKED_BYTES + (uint32_t)packet->len);
+	put32(out, COOKED_BYTES + (uint32_t)packet->whole_len);
+	put_cooked(out, packet);
 	put(out, packet->bytes, packet->len);
 	put_text(out, OPTION_COMMENT, packet->comment);
 	put_option(out, PACKET_FLAGS, &flags, sizeof flags);

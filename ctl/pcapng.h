@@ -27,7 +27,7 @@ void pcapng_drop(struct pcapng *out);
 /* The head of a file. @program: who writes it. */
 void pcapng_begin(struct pcapng *out, const char *program);
 
-/* An interface of raw IP packets. @snap: bytes captured of each at most. */
+/* An interface of IP packets of either family. @snap: bytes captured of each at most. */
 void pcapng_interface(struct pcapng *out, const char *name, const char *description, uint32_t snap);
 
 void pcapng_packet(struct pcapng *out, const struct pcapng_packet *packet);

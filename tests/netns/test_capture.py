@@ -199,6 +199,15 @@ def _():
                for way in ("out", "in")})
         lost = [struct.unpack("<Q", options_of(body[12:])[5])[0] for kind, body in all_of_it if kind == 5]
         check("lost", lost, [0, 0])
+        if shutil.which("tcpdump"):
+            read = run("tcpdump", "-e", "-n", "-r", path).stdout.splitlines()
+            check("as many, for tcpdump", len(read), len(packets))
+            for family in (4, 6):
+                check("as tcpdump reads it: %s" % read[:4],
+                      any(" Out " in line and " %s." % pool(11, family) in line and
+                          " > %s.7000: Flags [S]" % FAR[family] in line for line in read), True)
+        else:
+            print("without tcpdump")
         if shutil.which("tshark"):
             text = run("tshark", "-r", path, "-T", "fields", "-e", "ip.src", "-e", "ipv6.src", "-e", "frame.interface_name",
                        "-e", "frame.comment", "-e", "frame.p2p_dir").stdout

@@ -144,12 +144,33 @@ static void test_file(void **state)
 	assert_int_equal(count_blocks(&out, 5), 1);
 	assert_int_equal(at32(&out, at + 12), 0x12345678);	/* the first packet: time, high part */
 	assert_int_equal(at32(&out, at + 16), 0x9abcdef0);
-	assert_int_equal(at32(&out, at + 20), 0);
-	assert_int_equal(at32(&out, at + 24), 40);
-	assert_int_equal(at32(&out, at + 28), 12 << 16 | 1);	/* the comment's option */
-	assert_memory_equal(out.at + at + 32, "binding=acme", 12);
+	assert_int_equal(at32(&out, at + 20), 16);
+	assert_int_equal(at32(&out, at + 24), 56);
+	assert_memory_equal(out.at + at + 28, "\0\4\xff\xfe\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	assert_int_equal(at32(&out, at + 44), 12 << 16 | 1);	/* the comment's option */
+	assert_memory_equal(out.at + at + 48, "binding=acme", 12);
 	pcapng_drop(&out);
 	assert_null(out.at);
+}
+
+static void test_families(void **state)
+{
+	static const struct { uint8_t first; bool out; const char *want; } rows[] = {
+		{ 0x45, true, "\0\4\xff\xfe\0\0\0\0\0\0\0\0\0\0\x08\x00\x45" },
+		{ 0x60, false, "\0\0\xff\xfe\0\0\0\0\0\0\0\0\0\0\x86\xdd\x60" },
+		{ 0x10, false, "\0\0\xff\xfe\0\0\0\0\0\0\0\0\0\0\0\0\x10" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct pcapng_packet packet = { .bytes = &rows[i].first, .len = 1, .whole_len = 1,
+						.out = rows[i].out, .comment = "" };
+		struct pcapng out = { 0 };
+
+		pcapng_packet(&out, &packet);
+		assert_memory_equal(out.at + 28, rows[i].want, 17);
+		pcapng_drop(&out);
+	}
 }
 
 /* Attributes as nfnetlink_log writes them, behind a struct nfgenmsg. */
@@ -198,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_messages),
 	};
 
