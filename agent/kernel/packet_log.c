@@ -18,13 +18,18 @@
 
 /* A message holds many packets; a whole one of 64 KiB needs room beside its attributes. */
 enum { READ_BYTES = 256 * 1024, READS_AT_ONCE = 32, KERNEL_BYTES = 128 * 1024, GROUPS_TRIED = 1000,
-       QUEUE_BYTES = 32 << 20, FLUSH_CENTISECONDS = 10, PACKETS_A_MESSAGE = 64 };
+       QUEUE_BYTES = 32 << 20, PACKETS_A_MESSAGE = 64 };
+enum { FLUSH_CENTISECONDS = 0 };		/* at the next tick: times are to be told apart */
+enum { STEP_NS = 1000000000 };			/* so far back, the clock was set */
 
 struct packet_log {
 	struct channel channel;
 	uint32_t next;				/* number of the packet to come */
 	uint64_t lost;
 	bool overrun;				/* and what it cost is not known yet */
+	uint64_t last_ns;			/* time of the record that was handed over last */
+	struct logged batch[PACKETS_A_MESSAGE];
+	size_t n_batch;
 	alignas(struct nlmsghdr) uint8_t buffer[READ_BYTES];
 };
 
@@ -105,12 +110,30 @@ static bool get_bytes(struct attributes all, uint16_t type, void *ret, size_t le
 static uint64_t time_of(struct attributes all)
 {
 	struct nfulnl_msg_packet_timestamp stamp;
+
+	if (!get_bytes(all, NFULA_TIMESTAMP, &stamp, sizeof stamp))
+		return 0;
+	return be64toh(stamp.sec) * 1000000000 + be64toh(stamp.usec) * 1000;
+}
+
+static uint64_t now_ns(void)
+{
 	struct timespec now;
 
-	if (get_bytes(all, NFULA_TIMESTAMP, &stamp, sizeof stamp))
-		return be64toh(stamp.sec) * 1000000000 + be64toh(stamp.usec) * 1000;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void packet_log_date(struct logged *logged, size_t n, uint64_t now, uint64_t *last)
+{
+	for (size_t i = n; i-- > 0; now = logged[i].when_ns)
+		if (logged[i].when_ns == 0)
+			logged[i].when_ns = now;
+	for (size_t i = 0; i < n; i++) {
+		if (logged[i].when_ns < *last && *last - logged[i].when_ns < STEP_NS)
+			logged[i].when_ns = *last;
+		*last = logged[i].when_ns;
+	}
 }
 
 bool packet_log_parse(const void *bytes, size_t len, struct logged *ret, bool *ret_has_seq,
@@ -142,23 +165,32 @@ bool packet_log_parse(const void *bytes, size_t len, struct logged *ret, bool *r
 	return true;
 }
 
+static void hand_over(struct packet_log *log, packet_log_visit *visit, void *context)
+{
+	packet_log_date(log->batch, log->n_batch, now_ns(), &log->last_ns);
+	for (size_t i = 0; i < log->n_batch; i++)
+		visit(context, &log->batch[i]);
+	log->n_batch = 0;
+}
+
+/* There is room for one more, and afterwards again. */
 static void take(struct packet_log *log, const struct nlmsghdr *message, packet_log_visit *visit,
 		 void *context)
 {
-	struct logged logged;
 	bool has_seq;
 	uint32_t seq;
 
 	if (message->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
 	    !packet_log_parse(mnl_nlmsg_get_payload(message), mnl_nlmsg_get_payload_len(message),
-			      &logged, &has_seq, &seq))
+			      &log->batch[log->n_batch], &has_seq, &seq))
 		return;
 	if (has_seq) {				/* the kernel counts from 0 */
 		log->lost += (uint32_t)(seq - log->next);
 		log->overrun = log->overrun && seq == log->next;
 		log->next = seq + 1;
 	}
-	visit(context, &logged);
+	if (++log->n_batch == ARRAY_LEN(log->batch))
+		hand_over(log, visit, context);
 }
 
 int packet_log_read(struct packet_log *log, packet_log_visit *visit, void *context)
@@ -178,6 +210,7 @@ int packet_log_read(struct packet_log *log, packet_log_visit *visit, void *conte
 		for (const struct nlmsghdr *m = (const void *)log->buffer; mnl_nlmsg_ok(m, left);
 		     m = mnl_nlmsg_next(m, &left))
 			take(log, m, visit, context);
+		hand_over(log, visit, context);
 	}
 	return 0;
 }

@@ -15,7 +15,7 @@ struct packet_log;
 enum { LOGGED_PREFIX = 64 };
 
 struct logged {					/* one packet */
-	uint64_t when_ns;			/* wall clock: when it was read, if the kernel does not say */
+	uint64_t when_ns;			/* wall clock */
 	char prefix[LOGGED_PREFIX];		/* of the rule */
 	bool out;				/* logged in postrouting, else in prerouting */
 	uint32_t link;				/* index of the interface it leaves or came by; 0: none */
@@ -47,7 +47,18 @@ MUST_CHECK int packet_log_read(struct packet_log *log, packet_log_visit *visit, 
 /* Packets, so far; of those lost last, one until the next that comes tells how many they were. */
 uint64_t packet_log_lost(const struct packet_log *log);
 
+/*
+ * packet_log_date - give @n records, in the order in which the kernel saw them, times of that order
+ * @now:  when they were read
+ * @last: time of the record before them, 0 if there is none; then that of the last of them
+ *
+ * The kernel stamps only what comes in (nfnetlink_log.c: up to NF_INET_FORWARD). The rest has when_ns 0
+ * and was seen before the next that has a stamp, or before @now. No time is before the one in front of it,
+ * unless the clock was set back by a second or more. Pure.
+ */
+void packet_log_date(struct logged *logged, size_t n, uint64_t now, uint64_t *last);
+
 /* One message of the kernel's, @len bytes behind its netlink header; false if it is not a packet.
- * *@ret_seq: its number. Pure, for tests. */
+ * *@ret_seq: its number; when_ns is 0 if the kernel does not say. Pure, for tests. */
 bool packet_log_parse(const void *bytes, size_t len, struct logged *ret, bool *ret_has_seq,
 		      uint32_t *ret_seq);

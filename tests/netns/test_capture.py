@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`outbindctl capture`: exactly one client's packets, before and after translation, told by binding."""
 
+import datetime
 import json
 import os
 import shutil
 import signal
+import statistics
 import struct
 import time
 
 from cases import test
 from lab import BUILD, FAR, GUEST4, GUEST6, HOST, Lab, PORT, binding, check, pool, wait_for
-from place import run
+from place import PATIENCE, run
 
 CONF = (binding("a", 11) + binding("b", 12) + binding("c", 13) + "group g { member a; member b; }\n"
         "policy { user 4001 use a; user 4002 use b; user 4003 use c; source 10.88.7.0/24 use c; "
@@ -219,6 +221,36 @@ def _():
         else:
             print("without tshark: read by the test alone")
         check("lines", one.text().count("records"), 1)
+
+
+SEND = """
+import os, socket, time
+os.setgid(4001); os.setuid(4001)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(21):
+    time.sleep(0.15)
+    print(time.time())
+    s.sendto(b"x", ("203.0.113.77", 9))
+"""
+
+
+@test("times: in the order of records, an answer not before its question, and what goes out not dated late")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(CONF)
+        one = Capturing(lab, agent, "a")
+        for _ in range(10):
+            for family in (4, 6):
+                lab.source(FAR[family], uid=4001)
+        sent = [float(line) for line in lab.run("sender", "python3", "-c", SEND).stdout.split()]
+        records = one.stop()
+        times = [record["time"] for record in records]
+        check("in order", [pair for pair in zip(times, times[1:]) if pair[0] > pair[1]], [])
+        dated = [datetime.datetime.fromisoformat(record["time"].replace("Z", "+00:00")).timestamp() for record in records
+                 if record["destination"] == "203.0.113.77" and record["stage"] == "before"]
+        late = statistics.median(one - other for one, other in zip(dated, sent, strict=True))
+        print("what goes out is dated %.1f ms late" % (late * 1000))
+        check("dated %.1f ms late" % (late * 1000), 0 < late < 0.03 * PATIENCE, True)
 
 
 @test("--count and --seconds end a capture; lines for people; what is wrong is said, and nothing is left")

@@ -213,6 +213,36 @@ static void test_messages(void **state)
 	}
 }
 
+static void test_times(void **state)
+{
+	static const uint64_t second = 1000000000;
+	static const struct {
+		const char *what;
+		uint64_t last, now, when[4], want[4];
+	} rows[] = {
+		{ "none is stamped", 0, 50, { 0, 0, 0, 0 }, { 50, 50, 50, 50 } },
+		{ "an answer is not before its question", 0, 90, { 0, 0, 20, 0 }, { 20, 20, 20, 90 } },
+		{ "behind another reading", 30, 90, { 0, 20, 0, 40 }, { 30, 30, 40, 40 } },
+		{ "stamps out of order", 0, 90, { 40, 30, 0, 50 }, { 40, 40, 50, 50 } },
+		{ "the clock was set back", 9 * second, 2 * second, { 0, second, 0, 0 },
+		  { second, second, 2 * second, 2 * second } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct logged got[4] = { 0 };
+		uint64_t last = rows[i].last;
+
+		print_message("%s\n", rows[i].what);
+		for (size_t j = 0; j < ARRAY_LEN(got); j++)
+			got[j].when_ns = rows[i].when[j];
+		packet_log_date(got, ARRAY_LEN(got), rows[i].now, &last);
+		for (size_t j = 0; j < ARRAY_LEN(got); j++)
+			assert_int_equal(got[j].when_ns, rows[i].want[j]);
+		assert_int_equal(last, rows[i].want[3]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
