@@ -2,7 +2,7 @@
 /*
  * See health.h. What is compared is the state, not the reason: an address that goes from tentative
  * to duplicate is unusable since it was first that. Suspension is the operator's word and an event
- * of its own, so it does not count here.
+ * of its own: only when he said it is noted beside the state.
  */
 #include "daemon/health.h"
 
@@ -127,7 +127,8 @@ static void compare(const struct agent *agent, struct entries *entries, uint32_t
 			tally->unusable++;
 		}
 	}
-	*entry = (struct health_entry){ .since_ms = tally->now_ms, .state = state };
+	entry->since_ms = tally->now_ms;
+	entry->state = state;
 }
 
 static void compare_binding(struct agent *agent, uint32_t index, struct tally *tally)
@@ -135,10 +136,16 @@ static void compare_binding(struct agent *agent, uint32_t index, struct tally *t
 	const struct plan *plan = &agent->now->plan;
 	bool removed = !agent->now->model.bindings.at[index].name;
 
-	for (int f = 0; f < FAMILIES; f++)
+	for (int f = 0; f < FAMILIES; f++) {
+		struct health_entry *entry = &agent->health->bindings.at[index][f];
+
 		compare(agent, &agent->health->bindings, index, (enum family)f,
 			removed ? UNUSABLE_NO_ADDRESS : plan->usability[index].reason[f],
 			log_binding, tally);
+		if (entry->suspended != plan->suspended[index])
+			entry->told_ms = tally->now_ms;
+		entry->suspended = plan->suspended[index];
+	}
 }
 
 /* An uplink counts for a family if some binding leaves by it in that family. */
@@ -218,6 +225,11 @@ void health_move(struct agent *agent, const struct model *old)
 	free(health->uplinks.at);
 	health->bindings = bindings;
 	health->uplinks = uplinks;
+}
+
+int64_t health_since(struct health_entry entry)
+{
+	return entry.suspended || entry.told_ms > entry.since_ms ? entry.told_ms : entry.since_ms;
 }
 
 struct health_entry health_of(const struct agent *agent, uint32_t binding, enum family family)

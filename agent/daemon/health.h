@@ -15,9 +15,11 @@ enum health_state {
 	HEALTH_UNUSABLE,
 };
 
-struct health_entry {
-	int64_t since_ms;			/* CLOCK_REALTIME */
+struct health_entry {				/* times: CLOCK_REALTIME */
+	int64_t since_ms;
 	enum health_state state;
+	bool suspended;
+	int64_t told_ms;			/* when it was suspended or resumed last; 0: never */
 };
 
 enum { HEALTH_EVENTS_MAX = 100 };		/* of one change; the rest is counted in one event */
@@ -33,6 +35,9 @@ void health_all(struct agent *agent);
 /* The model in force is another one than @old (NULL: none): what was known goes by name. To be
  * called before @old is freed, and followed by health_all(). */
 void health_move(struct agent *agent, const struct model *old);
+
+/* Since when it is what it is, suspended or in its state: ms, CLOCK_REALTIME. */
+int64_t health_since(struct health_entry entry);
 
 /* By index into the model in force. */
 struct health_entry health_of(const struct agent *agent, uint32_t binding, enum family family);

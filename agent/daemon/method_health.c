@@ -19,14 +19,14 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* "usable", ...; @entry is not HEALTH_NONE. */
+/* "usable", ...; @entry is not HEALTH_NONE, or suspended. */
 static json_t *json_health(const char *kind, const char *name, enum family family,
 			   struct health_entry entry, const char *state, const char *reason,
 			   const char *by)
 {
-	struct timespec since = { .tv_sec = entry.since_ms / 1000,
-				  .tv_nsec = entry.since_ms % 1000 * 1000000 };
-	int64_t ago = now_ms() - entry.since_ms;
+	int64_t since_ms = health_since(entry), ago = now_ms() - since_ms;
+	struct timespec since = { .tv_sec = since_ms / 1000,
+				  .tv_nsec = since_ms % 1000 * 1000000 };
 
 	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:I, s:o}", "kind", kind, "name",
 			 method_json(name), "family", ip_family_name(family),

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "daemon/apply.h"
+#include "daemon/health.h"
 #include "daemon/log.h"
 #include "daemon/runtime.h"
 #include "daemon/seen.h"
@@ -63,11 +64,13 @@ static int change_in_place(struct agent *agent, uint32_t binding, bool on, struc
 
 	plan_suspend(plan, binding, on, &change);
 	r = apply_in_place(agent, &change.ops, out);
-	if (r < 0)
+	if (r < 0) {
 		plan_suspend(plan, binding, !on, &undone);
-	else
-		agent_changed(agent);
-	return r;
+		return r;
+	}
+	agent_changed(agent);
+	health_binding(agent, binding);
+	return 0;
 }
 
 /* In facts, plan and kernel; or in none of them. */

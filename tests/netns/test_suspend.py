@@ -43,8 +43,13 @@ def _():
             agent = lab.agent(CONF, *options)
             mark = agent.mark("a")
             stops = [lab.stream(LIVE[family], 10, uid=4001) for family in (4, 6)]
+            time.sleep(0.5)
             agent.ctl("binding", "suspend", "a")
+            told = time.monotonic()
             all_refused(lab, agent, mark, refused_beside_others)
+            shown = agent.json("health", "a")["health"]
+            within = (time.monotonic() - told + 0.3) * 1000
+            check("since when", [(row["state"], row["for_ms"] < within) for row in shown], [("suspended", True)] * 2)
             check("another binding", lab.source(FAR[4], uid=4002), pool(12, 4))
             check("listed", [one["name"] for one in agent.json("binding", "list")["bindings"] if one["suspended"]],
                   ["a"])

@@ -4,6 +4,7 @@
 #include "daemon/health.h"
 #include "daemon/log.h"
 #include "daemon/monitor.h"
+#include "daemon/suspend.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,6 +171,41 @@ static void test_one(void **state)
 	expect(2, 0, 0);
 }
 
+/* Suspended since it was said, and so is what follows; not since what was before. */
+static void suspend(struct lab *lab, bool on)
+{
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	uint32_t acme = model_find(&lab->agent.now->model, "acme");
+
+	usleep(3000);
+	assert_int_equal(suspend_binding(&lab->agent, acme, on, &out), 0);
+}
+
+static void test_suspended(void **state)
+{
+	static const char *const confs[] = {
+		CONF, CONF "binding gamma { address 192.0.2.9; unusable use acme; }\n",
+	};
+	struct lab *lab = *state;
+	int64_t was, suspended;
+
+	fake_kernel_address(&lab->fake, "192.0.2.1");
+	assert_int_equal(lab_start(lab, confs[0]), 0);
+	for (size_t i = 0; i < ARRAY_LEN(confs); i++) {	/* in place; with all compiled anew */
+		assert_int_equal(lab_reload(lab, confs[i]), 0);
+		was = health_since(entry_of(lab, "acme"));
+		suspend(lab, true);
+		suspended = health_since(entry_of(lab, "acme"));
+		assert_true(suspended > was);
+		assert_int_equal(agent_refresh(&lab->agent, FACTS_KERNEL), 0);
+		assert_int_equal(lab_reload(lab, confs[i]), 0);
+		assert_int_equal(health_since(entry_of(lab, "acme")), suspended);
+		suspend(lab, false);
+		assert_true(health_since(entry_of(lab, "acme")) > suspended);
+		assert_int_equal(entry_of(lab, "acme").state, HEALTH_USABLE);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -178,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_suspended, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
