@@ -94,7 +94,7 @@ static void add_row(struct table *table, const json_t *row)
 		table_add(table, rank(row) == USABLE ? "" : reply_text(row, "reason"), TINT_PLAIN);
 }
 
-static void print(const struct ctl *ctl, const struct health *health)
+static void print(const struct ctl *ctl, const struct health *health, bool named)
 {
 	struct table table = { .columns = columns, .n_columns = ARRAY_LEN(columns) };
 
@@ -107,7 +107,8 @@ static void print(const struct ctl *ctl, const struct health *health)
 	for (size_t i = 0; i < json_array_size(health->rows); i++)
 		add_row(&table, json_array_get(health->rows, i));
 	if (json_array_size(health->rows) == 0)
-		(void)fputs("no bindings\n", ctl->out);
+		(void)fputs(named ? "nothing to tell: it has no addresses of its own\n"
+				  : "no bindings\n", ctl->out);
 	else
 		table_print(&table, ctl->out, ctl->width, ctl->color);
 	table_drop(&table);
@@ -138,7 +139,7 @@ static int show(struct ctl *ctl, const struct arguments *args)
 
 	if (r == CTL_DONE) {
 		sort(&health);
-		print(ctl, &health);
+		print(ctl, &health, args->n_rest > 0);
 		r = health.unusable ? CTL_NO : CTL_DONE;
 	}
 	json_decref(health.rows);

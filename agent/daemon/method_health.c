@@ -38,12 +38,27 @@ static json_t *json_health(const char *kind, const char *name, enum family famil
 static const char *const states[] = { [HEALTH_USABLE] = "usable", [HEALTH_BY_OTHER] = "stand-in",
 				      [HEALTH_UNUSABLE] = "unusable" };
 
+/* `default` without addresses of its own: what it stands for has the host's, and is refused now. */
+static void add_implied(const struct agent *agent, uint32_t index, json_t *list)
+{
+	const char *name = agent->now->model.bindings.at[index].name;
+
+	for (int f = 0; f < FAMILIES; f++)
+		json_array_append_new(list, json_health("binding", name, (enum family)f,
+							health_of(agent, index, (enum family)f),
+							"suspended", "usable", NULL));
+}
+
 static void add_binding(const struct agent *agent, uint32_t index, json_t *list)
 {
 	const struct model *model = &agent->now->model;
 	const struct plan *plan = &agent->now->plan;
 	const struct binding *binding = &model->bindings.at[index];
 
+	if (binding->implied && plan->suspended[index]) {
+		add_implied(agent, index, list);
+		return;
+	}
 	for (int f = 0; f < FAMILIES; f++) {
 		struct health_entry entry = health_of(agent, index, (enum family)f);
 		char reason[PLAN_REASON];

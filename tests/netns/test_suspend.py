@@ -119,6 +119,8 @@ def _():
         agent = lab.agent(CONF)
         passes = lab.source(FAR[4], uid=4009)
         agent.ctl("binding", "suspend", "default")
+        check("health", [(row["family"], row["state"]) for row in agent.json("health", "default")["health"]],
+              [("ipv4", "suspended"), ("ipv6", "suspended")])
         for round in range(2):
             for family in (4, 6):
                 refused(lab, {"uid": 4009}, family)

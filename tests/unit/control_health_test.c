@@ -91,6 +91,21 @@ static void test_health(void **state)
 	}
 }
 
+static void test_default(void **state)
+{
+	struct lab *lab = *state;
+	static const char *const parameters[] = { "{\"name\":\"default\"}", "{}" };
+
+	assert_int_equal(lab_start(lab, "default-binding suspended;\n"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(parameters); i++) {
+		char got[1024] = "";
+
+		print_rows(call(lab, "org.outbind.Health", parameters[i], true).message, got,
+			   sizeof got);
+		assert_string_equal(got, "default ipv4 suspended usable;default ipv6 suspended usable;");
+	}
+}
+
 static void test_nobody(void **state)
 {
 	struct lab *lab = *state;
@@ -163,7 +178,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		TEST(test_health), TEST(test_nobody), TEST(test_pieces), TEST(test_monitor),
+		TEST(test_health), TEST(test_default), TEST(test_nobody), TEST(test_pieces),
+		TEST(test_monitor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
