@@ -86,10 +86,31 @@ static void log_refusal(const struct outcome *out)
 		  log_quote(out->text[0] ? out->text : "the configuration is not valid", quoted));
 }
 
+/* The first of what is wrong, for doctor: the log may be long gone when somebody wonders. */
+static void keep_refusal(struct agent *agent, const struct outcome *out)
+{
+	const char *place = out->place, *text = out->text;
+	size_t more = out->problems.left_out;
+	char rest[64] = "";
+
+	for (size_t i = out->problems.n; i-- > 0;) {
+		if (out->problems.at[i].level != DIAG_ERROR)
+			continue;
+		place = out->problems.at[i].place;
+		text = out->problems.at[i].text;
+		more++;
+	}
+	if (more > 1)
+		(void)snprintf(rest, sizeof rest, ", and %zu more", more - 1);
+	(void)snprintf(agent->refusal, sizeof agent->refusal, "%.200s%s%.240s%s", place,
+		       *place ? ": " : "", text, rest);
+}
+
 /* A change that came to nothing: cgroups follow the model in force again. */
 static int refuse_reload(struct agent *agent, int r, struct outcome *out)
 {
 	candidate_refuse(agent);
+	keep_refusal(agent, out);
 	if (out->text[0])
 		snprintf(agent->last_reload, sizeof agent->last_reload, "refused: %.400s",
 			 out->text);
@@ -119,6 +140,7 @@ static int reload(struct agent *agent, struct outcome *out)
 	candidate_install(agent, &candidate, out);
 	out->took_usec = agent_clock() - begun;
 	snprintf(agent->last_reload, sizeof agent->last_reload, "ok");
+	agent->refusal[0] = '\0';
 	log_event(EVENT_CONFIG_APPLIED,
 		  "generation=%" PRIu64 " operations=%zu replaced=%s bindings=%zu"
 		  " rules=%zu took_us=%" PRIu64,

@@ -84,6 +84,7 @@ struct agent {
 	char *ways;				/* as ways.c noted it last; NULL: not yet */
 	struct problems warnings;		/* of the configuration in force */
 	char last_reload[OUTCOME_TEXT];
+	char refusal[OUTCOME_TEXT];		/* "place: text" of the last reload, "" if it was taken */
 	uint64_t asked;				/* usec: when the running call had been received */
 	struct control *control;		/* for control_wake(); NULL: no socket */
 	struct diagnosis *diagnosis;		/* reads the host for doctor; NULL: read when asked */

@@ -82,6 +82,16 @@ static const char *say_refused(struct agent *agent, char out[static REFUSED_TEXT
 	return n > 0 ? out : NULL;
 }
 
+static void judge_reload(const struct agent *agent, struct findings *findings)
+{
+	if (!agent->refusal[0])
+		return;
+	finding_add(findings, SEVERITY_WARNING, "configuration",
+		    "the last reload was refused: what runs is the configuration before it");
+	finding_evidence(findings, "%s", agent->refusal);
+	finding_remedy(findings, "outbindctl check && outbindctl reload");
+}
+
 /* What the host is, with what the agent knows of it; files are looked at in @own. */
 static json_t *judge(struct agent *agent, const struct host *host, struct host *own)
 {
@@ -104,6 +114,7 @@ static json_t *judge(struct agent *agent, const struct host *host, struct host *
 		doctor.dropped_guard = counters.dropped_guard;
 	doctor.refused = say_refused(agent, refused);
 	doctor.wrong = agent->alarm ? agent->alarm->wrong : 0;
+	judge_reload(agent, &findings);
 	warn_findings(agent, &findings);
 	doctor_foreign(&doctor, &findings);
 	doctor_system(&doctor, &findings);

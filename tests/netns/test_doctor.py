@@ -76,6 +76,24 @@ table ip shop {
 """
 
 
+@test("a reload that was refused: a warning with file and line, until one is taken")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(CONF)
+        for conf, more in ((CONF + "policy {\n  user www-dat use a;\n}\n", ""),
+                           (CONF + "policy {\n  user www-dat use a;\n  user 4009 use nobody;\n}\n", ", and 1 more")):
+            agent.write(conf)
+            check("refused", agent.ctl("reload", ok=False).returncode, 1)
+            found = only("refused", wrong(agent, "configuration"))
+            has("text", found["text"], "the last reload was refused")
+            line = conf[:conf.index("www-dat")].count("\n") + 1
+            has("evidence", found["evidence"], "%s:%d:" % (agent.conf, line), "www-dat")
+            check("how many: " + found["evidence"], (", and 1 more" in found["evidence"]), bool(more))
+        agent.write(CONF)
+        agent.ctl("reload")
+        check("gone", wrong(agent, "configuration"), [])
+
+
 @test("somebody else's source NAT, before and behind ours, as snat, masquerade, in a chain that is jumped to: the table and "
       "chain are named, connections fare as said, and the command mends it")
 def _():
