@@ -126,6 +126,16 @@ static size_t keep_fitting(const struct conf *conf, const char *const *expected,
 	return n_kept;
 }
 
+static bool is_period(const struct word *word)
+{
+	static const char *const periods[] = { "second", "minute", "hour", "day" };
+
+	for (size_t i = 0; i < ARRAY_LEN(periods); i++)
+		if (conf_word_is(word, periods[i]))
+			return true;
+	return false;
+}
+
 void conf_syntax_error(struct conf *conf, const char *const *all_expected, size_t n_all)
 {
 	const char *expected[128];
@@ -148,6 +158,12 @@ void conf_syntax_error(struct conf *conf, const char *const *all_expected, size_
 			"carries the binding's own mark, shown by 'outbindctl binding show', uses "
 			"it; expected %s",
 			wanted);
+		return;
+	}
+	if (is_period(&token->word) && expects(expected, n, "destination")) {
+		diag_error(conf->diag, token->where,
+			   "found %s, expected %s; a rate is one word: 10/%.*s", what, wanted,
+			   (int)token->word.len, token->word.at);
 		return;
 	}
 	if (conf->recovery == RECOVER_BLOCK)

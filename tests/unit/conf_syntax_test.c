@@ -30,6 +30,9 @@ static const struct row syntax_rows[] = {
 		"1:38: found ';', expected the name of a network interface\n"
 		"1:48: found ';', expected 'use', 'reject' or 'default'\n"
 		"1:55: found ';', expected 'cgroup', 'user' or 'group'" },
+	{ .what = "a rate in words",
+	  .text = "binding a { address 192.0.2.1; limit new 10 per second; }",
+	  .want = "1:49: found 'second', expected 'destination'; a rate is one word: 10/second" },
 	{ .what = "a mask without a value",
 	  .text = "mark-mask ;\n"
 		"mark-mask 5;",
