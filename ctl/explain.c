@@ -156,6 +156,12 @@ static void add_rule(struct table *block, const json_t *rule)
 	answer_line(block, "  written at", reply_text(rule, "place"), TINT_PLAIN);
 }
 
+static void add_bypass(struct table *block, const json_t *bypass)
+{
+	answer_line(block, "  bypass", reply_text(bypass, "entry"), TINT_PLAIN);
+	answer_line(block, "  written at", reply_text(bypass, "place"), TINT_PLAIN);
+}
+
 static void add_lookup(struct table *block, const json_t *lookup)
 {
 	const char *plan = reply_text(lookup, "plan"), *kernel = reply_text(lookup, "kernel");
@@ -189,6 +195,7 @@ static void explain_text(const struct ctl *ctl, const json_t *reply)
 
 	print_verdict(ctl, reply);
 	add_rule(&block, reply_member(reply, "rule"));
+	add_bypass(&block, reply_member(reply, "bypass"));
 	answer_line(&block, "  intercept", reply_text(reply, "intercept"), TINT_PLAIN);
 	answer_line(&block, "  group", reply_text(reply, "group"), TINT_PLAIN);
 	if (reply_true(reply, "limited"))

@@ -170,6 +170,22 @@ static json_t *json_reason(const struct agent *agent, const struct explanation *
 					    ip_family(&packet->to)));
 }
 
+/* Of what is written one by one; else it is said which word brings it. */
+static json_t *json_bypass(const struct model *model, const struct explanation *told)
+{
+	char entry[PREFIX_TEXT], place[OUTCOME_TEXT];
+	const struct bypass *bypass;
+
+	if (told->verdict != VERDICT_BYPASS)
+		return json_null();
+	if (told->bypass >= model->bypasses.n)
+		return json_pack("{s:s, s:n}", "entry", "private, connected or built in", "place");
+	bypass = &model->bypasses.at[told->bypass];
+	return json_pack("{s:o, s:o}", "entry",
+			 method_json(prefix_print(&bypass->prefix, entry)), "place",
+			 method_json(model_place(model, bypass->where, place, sizeof place)));
+}
+
 static void answer(struct call *call, const struct packet *packet, const struct explanation *told)
 {
 	struct agent *agent = call->agent;
@@ -185,7 +201,7 @@ static void answer(struct call *call, const struct packet *packet, const struct 
 	else if (told->source.len > 0)
 		ip_print(&told->source, source);
 	method_reply(call, json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}",
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}",
 		"verdict", explain_verdict_name(told->verdict),
 		"text", explain_verdict_text(told->verdict),
 		"binding", method_json(told->binding == NO_INDEX ? NULL
@@ -197,6 +213,7 @@ static void answer(struct call *call, const struct packet *packet, const struct 
 		"rule", told->by_default ? method_json_default(model)
 			: told->rule == NO_INDEX ? json_null()
 			: method_json_rule(model, &model->rules.at[told->rule]),
+		"bypass", json_bypass(model, told),
 		"reason", json_reason(agent, told, packet),
 		"intercept", method_json(told->intercept == NO_INDEX ? NULL
 					 : model->relay.listeners.at[told->intercept].name),

@@ -85,6 +85,12 @@ def _():
         check("place %s" % answer["rule"]["place"], "outbind.conf:%d:" % line in answer["rule"]["place"], True)
         answer, status = said(agent, "--user", "4004", "--to", FAR[6], "--port", "7000")
         check("unusable", (answer["verdict"], status, bool(answer["reason"])), ("unusable", 1, True))
+        answer, _ = said(agent, "--user", "4001", "--to", "203.0.113.200", "--port", "7000")
+        line = 1 + CONF[:CONF.index("bypass")].count("\n")
+        check("bypass", (answer["verdict"], answer["bypass"]["entry"], "outbind.conf:%d:" % line in answer["bypass"]["place"]),
+              ("bypass", "203.0.113.128/25", True))
+        text = agent.ctl("explain", "--user", "4001", "--to", "203.0.113.200").stdout
+        check("in words: " + text, "203.0.113.128/25" in text and "outbind.conf:%d:" % line in text, True)
         pid = lab.spawn("sender", ["sleep", "60"], cgroup=group)
         wait_for("the process to be there", lambda: str(pid) in open(group + "/cgroup.procs").read().split())
         answer, _ = said(agent, "--pid", str(pid), "--to", FAR[4], "--port", "7000")
