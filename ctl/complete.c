@@ -66,6 +66,20 @@ static void offer_names(void *context, json_t *reply)
 		offer(context, "", reply_text(json_array_get(bindings, i), "name"));
 }
 
+/* A group has bindings, no groups and not `default`. */
+static void offer_members(void *context, json_t *reply)
+{
+	const json_t *bindings = reply_member(reply, "bindings");
+
+	for (size_t i = 0; i < json_array_size(bindings); i++) {
+		const json_t *one = json_array_get(bindings, i);
+		const char *name = reply_text(one, "name");
+
+		if (!reply_member(one, "group") && strcmp(name, "default") != 0)
+			offer(context, "", name);
+	}
+}
+
 /* Clients of the policy, in order of their kind: rules of one client may not stand together. */
 static void offer_clients(void *context, json_t *reply)
 {
@@ -117,6 +131,9 @@ static void offer_kind(const struct ctl *ctl, struct typed *typed, enum completi
 		break;
 	case COMPLETE_BINDING:
 		ask(ctl, typed, "ListBindings", offer_names);
+		break;
+	case COMPLETE_MEMBER:
+		ask(ctl, typed, "ListBindings", offer_members);
 		break;
 	case COMPLETE_UNIT:
 		offer_policy(ctl, typed, "unit");

@@ -20,11 +20,11 @@ enum about { ABOUT_UNIT, ABOUT_CGROUP, ABOUT_PID, ABOUT_USER, ABOUT_GROUP, ABOUT
 	     ABOUT_TO, ABOUT_PORT, ABOUT_PROTOCOL };
 
 static const struct option options[] = {
-	[ABOUT_UNIT] = { "unit", "UNIT", "sent from this systemd unit", COMPLETE_NONE },
+	[ABOUT_UNIT] = { "unit", "UNIT", "sent from this systemd unit", COMPLETE_UNIT },
 	[ABOUT_CGROUP] = { "cgroup", "PATH", "sent from this cgroup", COMPLETE_FILE },
 	[ABOUT_PID] = { "pid", "N", "sent by this process", COMPLETE_NONE },
-	[ABOUT_USER] = { "user", "USER", "by this user", COMPLETE_NONE },
-	[ABOUT_GROUP] = { "group", "GROUP", "by this group", COMPLETE_NONE },
+	[ABOUT_USER] = { "user", "USER", "by this user", COMPLETE_USER },
+	[ABOUT_GROUP] = { "group", "GROUP", "by this group", COMPLETE_GROUP },
 	[ABOUT_MARK] = { "mark", "N", "with this mark on the socket", COMPLETE_NONE },
 	[ABOUT_SOURCE] = { "source", "ADDR", "forwarded from this address", COMPLETE_NONE },
 	[ABOUT_TO] = { "to", "ADDR", "to this address (needed)", COMPLETE_NONE },

@@ -63,7 +63,7 @@ static const struct grammar warmup[] = {
 	SHARED
 
 #define GROUP \
-	{ "member", STARTS, 1, COMPLETE_BINDING, "weight", NULL }, \
+	{ "member", STARTS, 1, COMPLETE_MEMBER, "weight", NULL }, \
 	{ "weight", 0, 1, COMPLETE_NONE, NULL, NULL }, \
 	{ "pick", STARTS | NEEDS, 0, COMPLETE_NONE, \
 	  "sticky-destination sticky-client round-robin random", NULL }, \
