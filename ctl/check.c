@@ -75,11 +75,13 @@ static void print_json(const struct ctl *ctl, const char *path, const struct off
 		       bool valid)
 {
 	AUTO(json_drop) json_t *answer = json_object();
+	size_t groups = model_count_groups(&offline->model);
 
 	(void)json_object_set_new(answer, "file", json_string(path));
 	(void)json_object_set_new(answer, "valid", json_boolean(valid));
-	(void)json_object_set_new(answer, "bindings",
-				  json_integer((json_int_t)offline->model.bindings.n));
+	(void)json_object_set_new(answer, "bindings", json_integer((json_int_t)(
+		model_count_bindings(&offline->model) - groups)));
+	(void)json_object_set_new(answer, "groups", json_integer((json_int_t)groups));
 	(void)json_object_set_new(answer, "rules",
 				  json_integer((json_int_t)offline->model.rules.n));
 	if (offline->model.relay.given)
@@ -97,11 +99,14 @@ static const char *plural(size_t n)
 
 static void print_counts(const struct ctl *ctl, const char *path, const struct model *model)
 {
-	size_t bindings = model->bindings.n, rules = model->rules.n;
+	size_t groups = model_count_groups(model), rules = model->rules.n;
+	size_t bindings = model_count_bindings(model) - groups;
 	const struct relay *relay = &model->relay;
 
-	(void)fprintf(ctl->out, "%s: %zu binding%s, %zu rule%s", path, bindings, plural(bindings),
-		      rules, plural(rules));
+	(void)fprintf(ctl->out, "%s: %zu binding%s", path, bindings, plural(bindings));
+	if (groups > 0)
+		(void)fprintf(ctl->out, ", %zu group%s", groups, plural(groups));
+	(void)fprintf(ctl->out, ", %zu rule%s", rules, plural(rules));
 	if (relay->given)
 		(void)fprintf(ctl->out, ", a relay with %zu listener%s and %zu rule%s",
 			      relay->listeners.n, plural(relay->listeners.n), relay->rules.n,

@@ -79,9 +79,15 @@ static void add_sources(struct table *block, const json_t *reply)
 
 static void add_work(struct table *block, const json_t *reply)
 {
+	long long groups = reply_number(reply, "groups");
+	char of_them[48] = "";
+
+	if (groups > 0)
+		(void)snprintf(of_them, sizeof of_them, ", %lld group%s", groups,
+			       groups == 1 ? "" : "s");
 	table_add(block, "bindings", TINT_DIM);
-	table_add_format(block, "%lld, %lld usable", reply_number(reply, "bindings"),
-			 reply_number(reply, "usable"));
+	table_add_format(block, "%lld%s, %lld usable", reply_number(reply, "bindings") - groups,
+			 of_them, reply_number(reply, "usable"));
 	answer_line_count(block, "policy", reply_number(reply, "rules"), "rule");
 	answer_line(block, "default-binding",
 		    reply_text(reply_member(reply, "default_binding"), "action"), TINT_PLAIN);

@@ -76,6 +76,7 @@ static void set_numbers(json_t *status, const struct agent *agent)
 	set_number(status, "mask", now->model.mask.host);
 	set_number(status, "generation", agent->generation);
 	set_number(status, "bindings", model_count_bindings(&now->model));
+	set_number(status, "groups", model_count_groups(&now->model));
 	set_number(status, "usable", usable);
 	set_number(status, "rules", now->model.rules.n);
 	set_number(status, "elements", elements);

@@ -91,6 +91,15 @@ size_t model_count_bindings(const struct model *model)
 	return n;
 }
 
+size_t model_count_groups(const struct model *model)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < model->bindings.n; i++)
+		n += model->bindings.at[i].name != NULL && model->bindings.at[i].group != NULL;
+	return n;
+}
+
 static size_t home_of(const struct model *model, size_t slot)
 {
 	const char *name = model->bindings.at[model->names[slot] - 1].name;

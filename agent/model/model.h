@@ -232,6 +232,9 @@ uint32_t model_add_binding(struct model *model, const struct binding *binding);
 /* How many bindings and groups there are, without empty slots. */
 size_t model_count_bindings(const struct model *model);
 
+/* How many of those are groups. */
+size_t model_count_groups(const struct model *model);
+
 /* Take a binding out of the index; its slot stays, with name NULL. */
 void model_remove_binding(struct model *model, uint32_t binding);
 

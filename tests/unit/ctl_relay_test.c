@@ -140,7 +140,7 @@ static void test_check(void **state)
 	char path[] = "/tmp/outbind-relay-XXXXXX", line[64], want[200];
 	AUTO(fd_drop) struct fd file = { mkstemp(path) };
 	AUTO(run_drop) struct run text = { 0 }, json = { 0 };
-	static const char conf[] = "binding a { address 192.0.2.1; }\nrelay { listen *:25; listen *:26; otherwise use a; }\n";
+	static const char conf[] = "binding a { address 192.0.2.1; }\ngroup g { member a; }\nrelay { listen *:25; listen *:26; otherwise use a; }\n";
 
 	(void)state;
 	assert_int_equal(write(file.n, conf, sizeof conf - 1), (ssize_t)sizeof conf - 1);
@@ -149,8 +149,9 @@ static void test_check(void **state)
 	(void)snprintf(line, sizeof line, "check --json %s", path);
 	json = run_ctl("/nonexistent", line);
 	(void)unlink(path);
-	(void)snprintf(want, sizeof want, "%s: 1 binding, 0 rules, a relay with 2 listeners and 1 rule: valid\n", path);
+	(void)snprintf(want, sizeof want, "%s: 1 binding, 1 group, 0 rules, a relay with 2 listeners and 1 rule: valid\n", path);
 	assert_string_equal(text.out, want);
+	assert_non_null(strstr(json.out, "\"bindings\": 1, \"groups\": 1,"));
 	assert_non_null(strstr(json.out, "\"relay\": {\"listeners\": 2, \"rules\": 1}"));
 }
 

@@ -392,12 +392,13 @@ static void test_status(void **state)
 	struct fake fake;
 
 	(void)state;
-	fake_start(&fake, REPLY("{\"version\":\"0.1.0\",\"pid\":7,\"table\":\"outbind\",\"mask\":8191,\"bindings\":2,\"usable\":1,"
+	fake_start(&fake, REPLY("{\"version\":\"0.1.0\",\"pid\":7,\"table\":\"outbind\",\"mask\":8191,\"bindings\":3,\"groups\":1,\"usable\":1,"
 				"\"features\":{\"owner\":true,\"persist\":true},\"warnings\":[\"rp_filter on eth0\"]}"));
 	run = run_ctl(fake.dir, "status");
 	fake_stop(&fake);
 	assert_int_equal(run.status, 0);
 	assert_non_null(strstr(run.out, "inet outbind, mask 0x1fff"));
+	assert_non_null(strstr(run.out, "bindings       2, 1 group, 1 usable\n"));
 	assert_non_null(strstr(run.out, "kernel has     owner, persist\n"));
 	assert_non_null(strstr(run.out, "warning        rp_filter on eth0\n"));
 }
