@@ -312,13 +312,13 @@ static void say_end(const struct capturing *capturing)
 	const uint64_t *records = capturing->records;
 	const struct ctl *ctl = capturing->ctl;
 	uint64_t lost = packet_log_lost(capturing->log);
+	uint64_t n = records[STAGE_BEFORE] + records[STAGE_AFTER];
 
 	if (ctl->progress && capturing->file)
 		(void)fputs("\r\033[K", ctl->err);
-	(void)fprintf(ctl->err, "%" PRIu64 " records (%" PRIu64 " before, %" PRIu64
-		      " after translation), %" PRIu64 " lost\n",
-		      records[STAGE_BEFORE] + records[STAGE_AFTER], records[STAGE_BEFORE],
-		      records[STAGE_AFTER], lost);
+	(void)fprintf(ctl->err, "%" PRIu64 " record%s (%" PRIu64 " before, %" PRIu64
+		      " after translation), %" PRIu64 " lost\n", n, n == 1 ? "" : "s",
+		      records[STAGE_BEFORE], records[STAGE_AFTER], lost);
 	if (lost > 0)
 		ctl_complain(ctl, "%" PRIu64 " records were lost: they came faster than they were "
 			     "read", lost);

@@ -158,8 +158,8 @@ static void add_row(struct table *table, const json_t *flow, bool news)
 	if (news)
 		return;
 	if (rule)
-		table_add_format(table, "%s %s", reply_text(rule, "client"),
-				 reply_text(rule, "to"));
+		table_add_format(table, "%s%s%s", reply_text(rule, "client"),
+				 *reply_text(rule, "to") ? " " : "", reply_text(rule, "to"));
 	else
 		table_add(table, "-", TINT_DIM);
 }
