@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One line in the access log for each delivery or refusal, and its figures. Keys are in outbind-relay(8). */
 #include "relay/conn.h"
-#include "relay/access_log.h"
 #include "relay/report.h"
 
 #include <inttypes.h>
@@ -81,7 +80,5 @@ void conn_record(void *context, const struct record *record)
 
 	count(&conn->worker->metrics, record);
 	print_record(line, conn, record);
-	if (!access_log_put(conn->worker->log, (const char *)buffer_bytes(line), buffer_len(line)))
-		METRIC_ADD(&conn->worker->metrics.log_dropped, 1);
-	buffer_take(line, buffer_len(line));
+	worker_log_line(conn->worker);
 }

@@ -2,7 +2,6 @@
 /* See raw_record.h. */
 #include "relay/raw_record.h"
 
-#include "relay/access_log.h"
 #include "relay/report.h"
 #include "relay/route.h"
 
@@ -40,8 +39,6 @@ void raw_record_end(struct worker *worker, struct raw_record *record, const char
 	else
 		buffer_print(line, " up=%" PRIu64 " down=%" PRIu64, record->up, record->down);
 	buffer_print(line, " ms=%" PRIu64 "\n", (worker_now(worker) - record->began) / 1000);
-	if (!access_log_put(worker->log, (const char *)buffer_bytes(line), buffer_len(line)))
-		METRIC_ADD(&worker->metrics.log_dropped, 1);
-	buffer_take(line, buffer_len(line));
+	worker_log_line(worker);
 	buffer_drop(&record->left_from);
 }

@@ -2,6 +2,7 @@
 /* See worker.h. */
 #include "relay/worker.h"
 
+#include "relay/access_log.h"
 #include "relay/clients.h"
 #include "relay/conn.h"
 #include "relay/memory.h"
@@ -20,6 +21,15 @@
 
 enum { ACCEPTS_AT_ONCE = 64 };
 static const double full_pause = 0.1;		/* seconds */
+
+void worker_log_line(struct worker *worker)
+{
+	struct buffer *line = &worker->line;
+
+	if (!access_log_put(worker->log, (const char *)buffer_bytes(line), buffer_len(line)))
+		METRIC_ADD(&worker->metrics.log_dropped, 1);
+	buffer_take(line, buffer_len(line));
+}
 
 uint64_t worker_now(const struct worker *worker)
 {

@@ -79,4 +79,6 @@ MUST_CHECK bool worker_admit(struct worker *worker, const struct generation *gen
 			     const struct front_kind *front, const struct ip *client);
 /* Nobody is left and it was told to stop: ends the loop. */
 void worker_check_end(struct worker *worker);
+/* Hand `line` to the access log, and empty it. */
+void worker_log_line(struct worker *worker);
 uint64_t worker_now(const struct worker *worker);	/* monotonic, microseconds */

@@ -107,7 +107,6 @@ struct session {
 	struct reply doom;			/* code 0: the message is good so far */
 	struct digest_stream *digest;
 	bool recorded;				/* the transaction has a line in the log */
-	const char *refused_rcpt;		/* that a line is about; else NULL */
 	uint64_t began, body_began;
 
 	struct { struct fingerprint *at; size_t n, room; } unacked;	/* until the client says more */

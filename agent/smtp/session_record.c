@@ -26,8 +26,9 @@ static const char *first_rcpt(const struct session *session, int leg)
 	return first ? first->address : "";
 }
 
-void session_record(struct session *session, int leg, enum outcome_kind outcome,
-		    const struct reply *reply)
+/* @refused_rcpt: the recipient that the line is about alone; else NULL. */
+static void record(struct session *session, int leg, enum outcome_kind outcome,
+		   const struct reply *reply, const char *refused_rcpt)
 {
 	const struct leg *at = leg >= 0 && (size_t)leg < session->legs.n ? &session->legs.at[leg]
 									 : NULL;
@@ -41,11 +42,10 @@ void session_record(struct session *session, int leg, enum outcome_kind outcome,
 	session->record = (struct record){
 		.leg = at ? leg : -1, .outcome = outcome, .ack_lost = session->gone && at,
 		.sender = session->sender, .helo = session->helo, .user = session->user,
-		.first_rcpt = session->refused_rcpt ? session->refused_rcpt
-						    : first_rcpt(session, leg),
+		.first_rcpt = refused_rcpt ? refused_rcpt : first_rcpt(session, leg),
 		.header = session->scan.n_taken > 0 ? session->scan.value : NULL,
 		.n_accepted = at ? at->n_accepted : 0,
-		.n_refused = at ? at->n_refused : session->refused_rcpt ? 1 : refused,
+		.n_refused = at ? at->n_refused : refused_rcpt ? 1 : refused,
 		.size = session->decoder.n_content, .n_nul = session->decoder.n_nul,
 		.code = reply->code, .began = session->began, .body_began = session->body_began,
 		.ended = session->now,
@@ -55,6 +55,12 @@ void session_record(struct session *session, int leg, enum outcome_kind outcome,
 	session->record.reply = reply_first(reply, session->record_reply,
 					    sizeof session->record_reply);
 	session->host->record(session->host->context, &session->record);
+}
+
+void session_record(struct session *session, int leg, enum outcome_kind outcome,
+		    const struct reply *reply)
+{
+	record(session, leg, outcome, reply, NULL);
 }
 
 /* The recipients of a destination that has no line yet, all of which were refused. */
@@ -82,9 +88,7 @@ void session_record_refused(struct session *session)
 		/* 452: it was only sent to a transaction of its own */
 		if (rcpt->leg >= 0 || rcpt->state != RCPT_BAD || rcpt->reply.code == 452)
 			continue;
-		session->refused_rcpt = rcpt->address;
-		session_record(session, -1, OUTCOME_REFUSED, &rcpt->reply);
-		session->refused_rcpt = NULL;
+		record(session, -1, OUTCOME_REFUSED, &rcpt->reply, rcpt->address);
 	}
 }
 
