@@ -93,7 +93,6 @@ static void send_answers(struct raw *raw)
 
 static void fail(struct raw *raw, enum socks_code code, const char *why)
 {
-	raw->record.route = raw->route;
 	raw_record_end(raw->worker, &raw->record, why);
 	if (is_socks(raw)) {
 		socks_answer(&raw->socks, code, NULL, 0);
@@ -123,7 +122,6 @@ static void on_pipe_done(void *context, uint64_t up, uint64_t down)
 {
 	struct raw *raw = context;
 
-	raw->record.route = raw->route;
 	raw->record.up = up;
 	raw->record.down = down;
 	raw_record_end(raw->worker, &raw->record, NULL);
@@ -164,6 +162,7 @@ static void dial(struct raw *raw, const char *binding, uint32_t hash)
 	raw->how.binding = binding;
 	raw->how.hash = hash;
 	raw->route = route_get(raw->worker, &raw->how);
+	raw->record.route = raw->route;
 	dialling.route = raw->route;
 	ev_timer_stop(raw->worker->loop, &raw->timer);
 	raw->dial = dial_start(raw->worker, &dialling, on_dialled, raw);
