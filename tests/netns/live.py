@@ -45,7 +45,7 @@ BEGINNER = """
 import json, select, signal, socket, sys, time
 over = []
 signal.signal(signal.SIGTERM, lambda *_: over.append(1))
-counts = {"datagrams": 0, "connections": 0, "refused": 0, "silent": 0}
+counts = {"datagrams": 0, "connections": 0, "delayed": 0, "refused": 0, "silent": 0}
 port, *hosts = sys.argv[1:]
 end = time.monotonic() + 120
 while not over and time.monotonic() < end:
@@ -55,6 +55,8 @@ while not over and time.monotonic() < end:
             try:
                 sock.sendto(b"x", (host, int(port)))
                 counts["datagrams"] += 1
+            except PermissionError:             # so the kernel tells a sender of a packet that was dropped
+                counts["delayed"] += 1
             except OSError:
                 counts["refused"] += 1
         with socket.socket(family) as sock:
@@ -80,7 +82,7 @@ class Beginner:
         self.pid = lab.spawn("sender", ["python3", "-c", BEGINNER, PORT, FAR[4], FAR[6]], uid=uid, gid=uid, log=self.log)
 
     def stop(self):
-        """What it counted: datagrams, connections, refused, silent."""
+        """What it counted: datagrams, connections, delayed (datagrams dropped), refused, silent."""
         self.lab.end(self.pid, signal.SIGTERM)
         with open(self.log) as log:
             return json.loads(log.read())

@@ -45,6 +45,7 @@ def _():
         mark = agent.mark("marked")
         beginner = Beginner(lab, 4001)
         live = Live(lab, agent)
+        delayed = 0
         for program, end in ((now, agent.stop), (before, agent.kill), (now, agent.kill), (before, agent.stop),
                              (now, agent.stop)):
             end()
@@ -53,9 +54,13 @@ def _():
             agent.start()
             check("new connection", lab.source(FAR[6], uid=4001, timeout=10), pool(11, 6))
             check("the number stays", lab.source(FAR[4], mark=mark, timeout=10), pool(13, 4))
+            if program == now:                  # the one before neither waits for a moment nor counts it
+                delayed += agent.json("status")["counters"]["delayed_change"]
         counts = beginner.stop()
         check("began", min(counts["datagrams"], counts["connections"]) > 100, True)
         check("refused, unanswered", (counts["refused"], counts["silent"]), (0, 0))
+        check("%d dropped, %d of them in the moment of a replacement" % (counts["delayed"], delayed),
+              counts["delayed"] <= delayed, True)
         live.survived(extra={pool(13, 4)})
         check("datagrams seen from", live.capture.sources(proto="udp", dport=PORT), {pool(11, 4), pool(11, 6)})
 
