@@ -317,6 +317,14 @@ void batch_ops(struct batch *batch, const struct op *ops, size_t n)
 	}
 }
 
+void batch_row(struct batch *batch, enum op_verb verb, const struct set_shape *shape, const uint8_t *row)
+{
+	size_t list = start_elements(batch, verb, shape->name);
+
+	put_row(batch, shape, row, verb == OP_ADD);
+	nest_end(batch, list);
+}
+
 void batch_element(struct batch *batch, const char *set, const void *key, size_t len)
 {
 	size_t list = start_elements(batch, OP_ADD, set);

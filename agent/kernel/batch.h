@@ -42,6 +42,9 @@ void batch_put_be32(struct batch *batch, uint16_t type, uint32_t host);
 void batch_rows(struct batch *batch, enum set_id set, const uint8_t *rows, size_t n);
 void batch_ops(struct batch *batch, const struct op *ops, size_t n);
 
+/* One row of a set that is not the plan's. */
+void batch_row(struct batch *batch, enum op_verb verb, const struct set_shape *shape, const uint8_t *row);
+
 /* One element without a value in the set called @set. */
 void batch_element(struct batch *batch, const char *set, const void *key, size_t len);
 

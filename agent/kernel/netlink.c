@@ -25,7 +25,8 @@
 
 static int netlink_read_table(struct kernel *k, struct table_about *ret)
 {
-	return table_read_about(&of(k)->channel, of(k)->table, ret, &of(k)->size);
+	return table_read_about(&of(k)->channel, of(k)->table, ret, &of(k)->size,
+				&of(k)->epoch);
 }
 
 static int netlink_read_generation(struct kernel *k, uint32_t *ret)

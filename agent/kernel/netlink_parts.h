@@ -15,6 +15,7 @@ struct netlink_kernel {
 	char *table, *template_text;
 	bool claim;				/* own the table, kept when we die */
 	struct table_size size;			/* of the table as last made or found */
+	unsigned epoch;				/* the same: epoch.h */
 };
 
 static inline struct netlink_kernel *of(struct kernel *k)

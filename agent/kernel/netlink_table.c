@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "kernel/batch.h"
+#include "kernel/epoch.h"
 #include "kernel/skeleton.h"
 #include "kernel/template.h"
 
@@ -46,8 +47,23 @@ static void put_about(const struct netlink_kernel *n, struct batch *batch, const
 	char comment[TABLE_COMMENT], digest[DIGEST_TEXT];
 
 	plan_digest(plan, digest);
-	table_print_about(comment, n->kernel.template_digest, digest, n->size);
+	table_print_about(comment, n->kernel.template_digest, digest, n->size, n->epoch);
 	batch_about(batch, comment, had_one);
+}
+
+/* @from: the epoch that the table has, 0 for none. */
+static void put_epoch(struct batch *batch, unsigned from, unsigned to)
+{
+	struct epoch_row old[EPOCH_ROWS], new[EPOCH_ROWS];
+
+	if (from)
+		epoch_rows(from, old);
+	epoch_rows(to, new);
+	for (size_t i = 0; i < EPOCH_ROWS; i++) {
+		if (from)
+			batch_row(batch, OP_DELETE, old[i].shape, old[i].row);
+		batch_row(batch, OP_ADD, new[i].shape, new[i].row);
+	}
 }
 
 /* Delete and make in one transaction: nobody sees a moment between. */
@@ -62,6 +78,7 @@ static int replace_at_once(struct netlink_kernel *n, const struct skeleton *skel
 	skeleton_sets(skeleton, &batch);
 	for (size_t set = 0; set < SETS; set++)
 		batch_rows(&batch, (enum set_id)set, plan->sets[set].at, plan->sets[set].n);
+	put_epoch(&batch, 0, n->epoch);
 	skeleton_chains(skeleton, &batch);
 	put_about(n, &batch, plan, false);
 	return batch_commit(&batch, reterr);
@@ -76,7 +93,8 @@ static int cold_head(struct netlink_kernel *n, const struct skeleton *skeleton,
 	batch_begin(&batch, &n->channel, n->table, 0);
 	put_table(&batch, NFT_MSG_NEWTABLE, claim_flags(n));
 	skeleton_sets(skeleton, &batch);
-	table_print_about(comment, "0", "0", (struct table_size){ 0 });
+	put_epoch(&batch, 0, n->epoch);
+	table_print_about(comment, "0", "0", (struct table_size){ 0 }, n->epoch);
 	batch_about(&batch, comment, false);
 	return batch_commit(&batch, reterr);
 }
@@ -149,6 +167,7 @@ int netlink_replace_table(struct kernel *k, const struct plan *plan,
 	char *AUTO(mem_drop) text = NULL;
 	char scratch[64];
 	struct table_size before = n->size;
+	unsigned epoch = n->epoch;
 	struct table_head head;
 	int r;
 
@@ -162,10 +181,13 @@ int netlink_replace_table(struct kernel *k, const struct plan *plan,
 	if (r < 0)
 		return r;
 	n->size = (struct table_size){ skeleton.chains.n, skeleton.rules.n };
+	n->epoch = 1;
 	r = head.exists ? replace_at_once(n, &skeleton, plan, reterr)
 			: make_cold(n, &skeleton, plan, reterr);
-	if (r < 0)
+	if (r < 0) {
 		n->size = before;
+		n->epoch = epoch;
+	}
 	return r;
 }
 
@@ -202,12 +224,22 @@ int netlink_remove_table(struct kernel *k)
 int netlink_commit(struct kernel *k, const struct ops *ops, const struct plan *desired,
 		   uint32_t generation, struct kernel_error *reterr)
 {
+	struct netlink_kernel *n = of(k);
 	struct batch AUTO(batch_drop) batch;
+	unsigned before = n->epoch;
+	int r;
 
-	batch_begin(&batch, &of(k)->channel, of(k)->table, generation);
+	if (diff_needs_epoch(ops->at, ops->n))
+		n->epoch = epoch_next(n->epoch);
+	batch_begin(&batch, &n->channel, n->table, generation);
 	batch_ops(&batch, ops->at, ops->n);
-	put_about(of(k), &batch, desired, true);
-	return batch_commit(&batch, reterr);
+	if (n->epoch != before)
+		put_epoch(&batch, before, n->epoch);
+	put_about(n, &batch, desired, true);
+	r = batch_commit(&batch, reterr);
+	if (r < 0)
+		n->epoch = before;
+	return r;
 }
 
 /* Would the kernel take such a transaction? Made and deleted at once, so nothing is left of it. */

@@ -4,6 +4,7 @@
  * from the same rows that netlink.c sends, so that loading this text makes the same table; only
  * ownership, which nft 1.0.6 cannot write, is not in it.
  */
+#include "kernel/epoch.h"
 #include "kernel/kernel.h"
 
 #include "base/mem.h"
@@ -231,6 +232,7 @@ int kernel_render(const struct kernel_options *options, const struct plan *plan,
 	char *AUTO(mem_drop) source = NULL, *AUTO(mem_drop) rules = NULL;
 	char *AUTO(mem_drop) all = NULL;
 	char template[DIGEST_TEXT], digest[DIGEST_TEXT], about[TABLE_COMMENT];
+	struct epoch_row epoch[EPOCH_ROWS];
 	struct table_size size;
 	size_t len;
 	int r;
@@ -244,7 +246,8 @@ int kernel_render(const struct kernel_options *options, const struct plan *plan,
 	template_digest(source, template);
 	plan_digest(plan, digest);
 	count_objects(rules, &size);
-	table_print_about(about, template, digest, size);
+	table_print_about(about, template, digest, size, 1);
+	epoch_rows(1, epoch);
 	rendering.out = open_memstream(&all, &len);
 	if (!rendering.out)
 		abort();
@@ -253,6 +256,8 @@ int kernel_render(const struct kernel_options *options, const struct plan *plan,
 		options->table, about);
 	for (size_t set = 0; set < SETS; set++)
 		print_set(&rendering, &plan_shapes[set], &plan->sets[set]);
+	for (size_t i = 0; i < EPOCH_ROWS; i++)
+		print_set(&rendering, epoch[i].shape, &(struct rows){ epoch[i].row, 1, 1 });
 	fclose(rendering.out);
 	*ret_text = all;
 	all = NULL;

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "kernel/elements.h"
+#include "kernel/epoch.h"
 
 #include <inttypes.h>
 #include <libnftnl/udata.h>
@@ -18,10 +19,10 @@
 #include <string.h>
 
 void table_print_about(char out[static TABLE_COMMENT], const char *template_digest,
-		       const char *plan_digest, struct table_size size)
+		       const char *plan_digest, struct table_size size, unsigned epoch)
 {
-	snprintf(out, TABLE_COMMENT, "outbind %d template=%s plan=%s chains=%zu rules=%zu",
-		 TABLE_FORMAT, template_digest, plan_digest, size.n_chains, size.n_rules);
+	snprintf(out, TABLE_COMMENT, "outbind %d template=%s plan=%s chains=%zu rules=%zu epoch=%u",
+		 TABLE_FORMAT, template_digest, plan_digest, size.n_chains, size.n_rules, epoch);
 }
 
 static int visit_head(const struct nlmsghdr *message, void *context)
@@ -142,27 +143,29 @@ static int read_element(struct channel *channel, const char *table, const char *
 	return r == -ENOENT ? 0 : r;
 }
 
-/* Who wrote @comment; if it was us, its digests, and how large the table was made. */
+/* Who wrote @comment; if it was us, its digests, and how large the table was made, and its epoch: tables
+ * of templates without one do not say it. */
 static enum table_state read_comment(const char *comment, struct table_about *about,
-				     struct table_size *ret)
+				     struct table_size *ret, unsigned *ret_epoch)
 {
 	int n = sscanf(comment,
-		       "outbind %u template=%32[0-9a-f] plan=%32[0-9a-f] chains=%zu rules=%zu",
+		       "outbind %u template=%32[0-9a-f] plan=%32[0-9a-f] chains=%zu rules=%zu epoch=%u",
 		       &about->format, about->template_digest, about->plan_digest, &ret->n_chains,
-		       &ret->n_rules);
+		       &ret->n_rules, ret_epoch);
 
 	if (n >= 1 && about->format > TABLE_FORMAT)
 		return TABLE_NEWER;
-	return n == 5 ? TABLE_OURS : TABLE_STRANGE;
+	return n >= 5 ? TABLE_OURS : TABLE_STRANGE;
 }
 
 /* The part of an answer that looks inside a table that exists. */
 static int look_inside(struct channel *channel, const char *table, struct table_about *about,
-		       struct table_size *ret_size)
+		       struct table_size *ret_size, unsigned *ret_epoch)
 {
 	static const uint8_t key[4] = { 0 };
 	struct table_size made = { 0 }, now = { 0 };
 	struct element element;
+	unsigned epoch = 1;
 	int r = read_element(channel, table, "about", key, sizeof key, &element);
 
 	if (r == 0)
@@ -171,11 +174,13 @@ static int look_inside(struct channel *channel, const char *table, struct table_
 		r = count(channel, table, NFT_MSG_GETRULE, NFTA_RULE_TABLE, &now.n_rules);
 	if (r < 0)
 		return r;
-	about->state = element.found ? read_comment(element.comment, about, &made) : TABLE_STRANGE;
+	about->state = element.found ? read_comment(element.comment, about, &made, &epoch)
+				     : TABLE_STRANGE;
 	if (about->state != TABLE_OURS)
 		return 0;
 	about->damaged = made.n_chains != now.n_chains || made.n_rules != now.n_rules;
 	*ret_size = made;
+	*ret_epoch = epoch >= 1 && epoch <= EPOCHS ? epoch : 1;
 	return 0;
 }
 
@@ -188,7 +193,7 @@ int table_read_generation(struct channel *channel, uint32_t *ret)
 }
 
 int table_read_about(struct channel *channel, const char *table, struct table_about *ret,
-		     struct table_size *ret_size)
+		     struct table_size *ret_size, unsigned *ret_epoch)
 {
 	struct table_about about = { .state = TABLE_ABSENT };
 	struct table_head head;
@@ -197,7 +202,7 @@ int table_read_about(struct channel *channel, const char *table, struct table_ab
 	if (r == 0)
 		r = table_read_head(channel, table, &head);
 	if (r == 0 && head.exists)
-		r = look_inside(channel, table, &about, ret_size);
+		r = look_inside(channel, table, &about, ret_size, ret_epoch);
 	if (r < 0)
 		return r;
 	if (head.exists && head.owner && head.owner != channel->port) {

@@ -17,13 +17,14 @@ struct table_size { size_t n_chains, n_rules; };
 /* Comment of the element in `about`: what a table says of itself. */
 enum { TABLE_COMMENT = 128 };
 void table_print_about(char out[static TABLE_COMMENT], const char *template_digest,
-		       const char *plan_digest, struct table_size size);
+		       const char *plan_digest, struct table_size size, unsigned epoch);
 
 MUST_CHECK int table_read_head(struct channel *channel, const char *table, struct table_head *ret);
 MUST_CHECK int table_read_generation(struct channel *channel, uint32_t *ret);
-/* @ret_size: as the table says it was made; unchanged if it is not ours. */
+/* @ret_size, @ret_epoch: as the table says it was made; unchanged if it is not ours. */
 MUST_CHECK int table_read_about(struct channel *channel, const char *table,
-				struct table_about *ret, struct table_size *ret_size);
+				struct table_about *ret, struct table_size *ret_size,
+				unsigned *ret_epoch);
 MUST_CHECK int table_read_element(struct channel *channel, const char *table, enum set_id set,
 				  const uint8_t *key, bool *ret_found,
 				  uint8_t ret_value[static DATA_MAX]);

@@ -9,6 +9,7 @@
 #include "kernel/template.h"
 
 #include "base/mem.h"
+#include "kernel/epoch.h"
 #include "plan/share.h"
 #include "plan/spread.h"
 
@@ -326,6 +327,7 @@ int template_expand(const char *text, const char *table, const char *flags, cons
 	define(&x, "traffic", plan->traffic ? "on" : "");
 	define(&x, "pass", pass);
 	define(&x, "reject", reject);
+	define(&x, "epochs", epoch_list);
 	define(&x, "probe", probe);
 	define(&x, "passing", passing);
 	define(&x, "bits", bits);

@@ -56,3 +56,23 @@ void diff_plans(const struct plan *desired, const struct plan *actual, struct op
 	}
 	*ret_ops = ops;
 }
+
+/* Is @set looked up to find out which number, or relay, a packet's client has? */
+static bool tells_clients(enum set_id set)
+{
+	return set <= SET_OTHERWISE || (set >= SET_INTERCEPT_PORTS && set <= SET_UNOWNED);
+}
+
+bool diff_needs_epoch(const struct op *ops, size_t n)
+{
+	enum set_id first = SETS;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!tells_clients(ops[i].set) || ops[i].set == SET_ZONE)
+			continue;
+		if (plan_shapes[ops[i].set].interval || (first != SETS && first != ops[i].set))
+			return true;
+		first = ops[i].set;
+	}
+	return false;
+}

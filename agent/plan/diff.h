@@ -25,3 +25,11 @@ void ops_drop(struct ops *ops);
  * transaction the order of sets does not matter to packets.
  */
 void diff_plans(const struct plan *desired, const struct plan *actual, struct ops *ret_ops);
+
+/*
+ * diff_needs_epoch - may a packet that is judged meanwhile mix what was before @ops and after?
+ *
+ * Yes, if they change ranges of which clients and destinations are told, as the kernel takes those over
+ * later than all else, or more than one set of them. Elements of a single plain set are there or not.
+ */
+bool diff_needs_epoch(const struct op *ops, size_t n);

@@ -20,6 +20,7 @@ enum set_id {
 	SET_QUALIFIED,				/* protocols that where_* has anything for */
 	SET_BY_CGROUP_ASKED,			/* families (nfproto), if by_cgroup has anything */
 	SET_ASKED,				/* families (nfproto), if any rule is about senders */
+	SET_ASKED_FORWARDED,			/* the same, about forwarded sources */
 	SET_ZONE,				/* mark -> conntrack zone */
 	SET_BY_CGROUP, SET_BY_CGROUP_TO,	/* client [. class] -> mark */
 	SET_BY_USER, SET_BY_USER_TO,		/* one uid */
@@ -70,11 +71,7 @@ enum set_id {
 	SET_TURNED_SOURCE4, SET_INTERCEPT_SOURCE4,
 	SET_TURNED_SOURCE6, SET_INTERCEPT_SOURCE6,
 	SET_UNOWNED,				/* protocols whose socketless packets must not leave */
-	/* Last, as the kernel takes over ranges of several fields in the order of a transaction: */
-	SET_TOKEN,				/* family (nfproto) -> token of what asks for classes */
-	SET_TURNABLE,				/* family . port: SET_INTERCEPT_PORTS once more */
-	SET_SETTLED,				/* token . family */
-	SET_WHOLE,				/* all families, always */
+	SET_WHOLE,				/* family . protocol: all, always; last, see the template */
 	SETS
 };
 

@@ -49,6 +49,8 @@ static void build_qualified(struct plan *plan)
 /* Both families, as nfproto, if one of the sets from @first to @last has anything. */
 static void build_asked(struct plan *plan, enum set_id gate, int first, int last)
 {
+	if (plan->sets[gate].n)
+		return;
 	for (int set = first; set <= last; set++) {
 		if (plan->sets[set].n == 0)
 			continue;
@@ -58,50 +60,12 @@ static void build_asked(struct plan *plan, enum set_id gate, int first, int last
 	}
 }
 
-/*
- * Whatever of these the kernel looks up in ranges of several fields, and so takes over late: a token
- * for all of it, which those who look up compare. It is only wanted where classes are asked for.
- */
-static void build_token(struct plan *plan)
+/* The one element has all families and protocols: each field from 0 to 255. */
+static void build_whole(struct plan *plan)
 {
-	static const enum set_id late[] = { SET_WHERE_PORT, SET_BY_USERS_TO, SET_BY_GROUPS_TO,
-					    SET_BY_SOURCE4_TO, SET_BY_SOURCE6_TO };
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	unsigned __int128 sum = 0;
-	uint32_t token;
+	uint8_t *end = plan_rows_add(plan, SET_WHOLE) + plan_shapes[SET_WHOLE].key_len;
 
-	if (plan->sets[SET_QUALIFIED].n == 0)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(late); i++)
-		for (size_t row = 0; row < plan->sets[late[i]].n; row++)
-			sum += plan_row_hash(late[i], plan->sets[late[i]].at +
-						      row * plan_shapes[late[i]].row_len);
-	token = (uint32_t)sum | 1;		/* never 0, which is what no token gives */
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		uint8_t *row = plan_rows_add(plan, SET_TOKEN);
-
-		row[0] = families[i];
-		put_host32(row + plan_shapes[SET_TOKEN].key_len, token);
-		row = plan_rows_add(plan, SET_SETTLED);
-		for (size_t end = 0; end < 2; end++, row += plan_shapes[SET_SETTLED].key_len)
-			put_net32(row, token)[0] = families[i];	/* as nft compares ranges */
-	}
-}
-
-static void build_turnable(struct plan *plan)
-{
-	const struct rows *ports = &plan->sets[SET_INTERCEPT_PORTS];
-
-	for (size_t i = 0; i < ports->n; i++) {
-		const uint8_t *port = ports->at + i * plan_shapes[SET_INTERCEPT_PORTS].row_len;
-		uint8_t *row = plan_rows_add(plan, SET_TURNABLE);
-		uint8_t *end = row + plan_shapes[SET_TURNABLE].key_len;
-
-		row[0] = AF_INET;
-		end[0] = AF_INET6;		/* and the few numbers between, which nothing has */
-		memcpy(row + 4, port, 2);
-		memcpy(end + 4, port + plan_shapes[SET_INTERCEPT_PORTS].key_len, 2);
-	}
+	end[0] = end[4] = UINT8_MAX;
 }
 
 void plan_gates_build(const struct model *model, const struct facts *facts, struct plan *plan)
@@ -110,8 +74,8 @@ void plan_gates_build(const struct model *model, const struct facts *facts, stru
 	build_qualified(plan);
 	build_asked(plan, SET_BY_CGROUP_ASKED, SET_BY_CGROUP, SET_BY_CGROUP);
 	build_asked(plan, SET_ASKED, SET_BY_CGROUP, SET_OTHERWISE);
-	build_token(plan);
-	build_turnable(plan);
-	plan_rows_add(plan, SET_WHOLE)[plan_shapes[SET_WHOLE].key_len] = UINT8_MAX;	/* from 0 */
+	build_asked(plan, SET_ASKED_FORWARDED, SET_SOURCES4, SET_SOURCES6);
+	build_asked(plan, SET_ASKED_FORWARDED, SET_TURNED_SOURCE4, SET_INTERCEPT_SOURCE6);
+	build_whole(plan);
 	plan_rows_zone(plan, plan->reject);
 }

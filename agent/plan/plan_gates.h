@@ -5,5 +5,5 @@
 #include "plan/plan.h"
 
 /* Fill SET_QUALIFIED, SET_BY_CGROUP_ASKED, SET_ASKED, SET_ZONE, SET_UNOWNED,
- * SET_TOKEN, SET_TURNABLE, SET_SETTLED and SET_WHOLE; all others are there. */
+ * SET_ASKED_FORWARDED and SET_WHOLE; all others are there. */
 void plan_gates_build(const struct model *model, const struct facts *facts, struct plan *plan);

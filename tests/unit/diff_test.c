@@ -124,12 +124,40 @@ static void test_changed_value(void **unused)
 	assert_ptr_equal(ops.at[1].row, desired.sets[SET_SNAT4].at);
 }
 
+static bool needs_epoch(size_t n, ...)
+{
+	struct op ops[4];
+	va_list sets;
+
+	va_start(sets, n);
+	for (size_t i = 0; i < n; i++)
+		ops[i] = (struct op){ OP_ADD, va_arg(sets, int), NULL };
+	va_end(sets);
+	return diff_needs_epoch(ops, n);
+}
+
+static void test_needs_epoch(void **unused)
+{
+	(void)unused;
+	assert_false(needs_epoch(0));
+	assert_false(needs_epoch(2, SET_BY_USER, SET_BY_USER));		/* there or not */
+	assert_false(needs_epoch(3, SET_USABLE4, SET_SNAT4, SET_OWN_RANGE4));	/* of numbers, not clients */
+	assert_false(needs_epoch(3, SET_ZONE, SET_BY_CGROUP, SET_USABLE4));
+	assert_true(needs_epoch(2, SET_BY_CGROUP, SET_BY_CGROUP_TO));	/* first one, then the other */
+	assert_true(needs_epoch(2, SET_BY_USER, SET_OTHERWISE));
+	assert_true(needs_epoch(1, SET_BY_USERS));			/* later than all else */
+	assert_true(needs_epoch(1, SET_BYPASS4));
+	assert_true(needs_epoch(1, SET_TURNED_USER));
+	assert_true(needs_epoch(2, SET_USABLE4, SET_WHERE_PORT));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_origin_does_not_count),
 		cmocka_unit_test(test_changed_value),
+		cmocka_unit_test(test_needs_epoch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

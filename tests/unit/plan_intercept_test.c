@@ -81,7 +81,7 @@ static void test_kinds(void **unused)
 	add(&world, mail, by_source("fd00:88::/32"));
 	build(&world);
 	CHECK_SET(&world, SET_INTERCEPT_PORTS, "25 587-588");
-	CHECK_SET(&world, SET_TURNABLE, "2.25-10.25 2.587-10.588");
+	CHECK_SET(&world, SET_ASKED_FORWARDED, "2 10");
 	CHECK_SET(&world, SET_TURNED_USER, "33.25 33.587-33.588");
 	CHECK_SET(&world, SET_INTERCEPT_USER, "33.25=2526@1 33.587-33.588=2526@1");
 	CHECK_SET(&world, SET_INTERCEPT_GROUP, "5.25-9.25=2526@1 5.587-9.588=2526@1");
