@@ -32,6 +32,12 @@ def ranges(turn):
             "policy { user 4000-4099 use a; source 10.88.7.0/30 use a;\n" + others(turn))
 
 
+def told(turn):
+    """Who is a is told in turn by an element, and by a range that has it."""
+    return ("mark-mask 0xfffff;\n" + binding("a", 11) + binding("b", 12) +
+            "policy { user %s use a; source 10.88.7.0/%d use a;\n" % (("4001", 30), ("4000-4099", 24))[turn] + others(turn))
+
+
 def blast(out, kind, port, stop):
     """One new flow after the other, to 250 destinations in turn, until told to stop; how many were sent."""
     os.setgid(4001)
@@ -137,5 +143,18 @@ def _():
             agent.kill()
             agent.write(ranges(turn % 2))
             agent.start()
+        for who, blast_ in zip(("user", "guest"), blasts):
+            check_asked(who, blast_.end())
+
+
+@test("while a large reload tells the same clients by other means, a user or a forwarded source, they leave as before", 90)
+def _():
+    with Lab(guest=True, serve=False) as lab:
+        agent = lab.agent(told(0))
+        blasts = [Blast(lab, socket.SOCK_DGRAM, DNS), Blast(lab, socket.SOCK_DGRAM, MAIL, "guest")]
+        for turn in range(1, 13):
+            agent.write(told(turn % 2))
+            agent.ctl("reload")
+        check("never replaced", len(agent.events("table.written")), 1)
         for who, blast_ in zip(("user", "guest"), blasts):
             check_asked(who, blast_.end())
