@@ -317,7 +317,8 @@ void batch_ops(struct batch *batch, const struct op *ops, size_t n)
 	}
 }
 
-void batch_row(struct batch *batch, enum op_verb verb, const struct set_shape *shape, const uint8_t *row)
+void batch_row(struct batch *batch, enum op_verb verb, const struct set_shape *shape,
+	       const uint8_t *row)
 {
 	size_t list = start_elements(batch, verb, shape->name);
 

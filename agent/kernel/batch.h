@@ -43,7 +43,8 @@ void batch_rows(struct batch *batch, enum set_id set, const uint8_t *rows, size_
 void batch_ops(struct batch *batch, const struct op *ops, size_t n);
 
 /* One row of a set that is not the plan's. */
-void batch_row(struct batch *batch, enum op_verb verb, const struct set_shape *shape, const uint8_t *row);
+void batch_row(struct batch *batch, enum op_verb verb, const struct set_shape *shape,
+	       const uint8_t *row);
 
 /* One element without a value in the set called @set. */
 void batch_element(struct batch *batch, const char *set, const void *key, size_t len);

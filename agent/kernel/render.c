@@ -4,11 +4,11 @@
  * from the same rows that netlink.c sends, so that loading this text makes the same table; only
  * ownership, which nft 1.0.6 cannot write, is not in it.
  */
-#include "kernel/epoch.h"
 #include "kernel/kernel.h"
 
 #include "base/mem.h"
 #include "kernel/batch.h"
+#include "kernel/epoch.h"
 #include "kernel/table.h"
 #include "kernel/template.h"
 

@@ -103,6 +103,7 @@ def template_value(name, values):
              "table": f"lint{os.getpid()}", "flags": "", "mask": "0x1fff",
              "others": "0xffffe000", "slots": "251", "seed": "0x6f757462", "pass": "0x1fff", "reject": "0x1ffe",
              "connections_to": "5, 7", "new_to": "0 5 second 7 2", "probe": "6f75:7470", "passing": "6f75:7471",
+             "epochs": "1, 2, 3, 4",
              "bits": ", ".join(hex(1 << bit) for bit in range(13))}
     if name in values:
         return values[name]
