@@ -63,16 +63,25 @@ static bool tells_clients(enum set_id set)
 	return set <= SET_OTHERWISE || (set >= SET_INTERCEPT_PORTS && set <= SET_UNOWNED);
 }
 
+/* Sets in which one packet's client is looked for more than once: cgroups upwards, with a class and without. */
+static bool asked_again(enum set_id set)
+{
+	return set == SET_BY_CGROUP || set == SET_BY_CGROUP_TO || set == SET_OTHERWISE;
+}
+
 bool diff_needs_epoch(const struct op *ops, size_t n)
 {
-	enum set_id first = SETS;
+	const struct op *first = NULL;
 
 	for (size_t i = 0; i < n; i++) {
 		if (!tells_clients(ops[i].set) || ops[i].set == SET_ZONE)
 			continue;
-		if (plan_shapes[ops[i].set].interval || (first != SETS && first != ops[i].set))
+		if (plan_shapes[ops[i].set].interval || (first && first->set != ops[i].set))
 			return true;
-		first = ops[i].set;
+		if (first && first->verb != ops[i].verb && asked_again(ops[i].set))
+			return true;
+		if (!first)
+			first = &ops[i];
 	}
 	return false;
 }

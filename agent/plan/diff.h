@@ -30,6 +30,8 @@ void diff_plans(const struct plan *desired, const struct plan *actual, struct op
  * diff_needs_epoch - may a packet that is judged meanwhile mix what was before @ops and after?
  *
  * Yes, if they change ranges of which clients and destinations are told, as the kernel takes those over
- * later than all else, or more than one set of them. Elements of a single plain set are there or not.
+ * later than all else, or more than one set of them: a packet may be looked for here before and there
+ * after. So may one be whose cgroup loses a rule that a cgroup below gets. Else elements of a single plain
+ * set are there or not.
  */
 bool diff_needs_epoch(const struct op *ops, size_t n);

@@ -5,6 +5,7 @@ with a large one takes milliseconds. What is sent meanwhile is judged by one pol
 import collections
 import json
 import os
+import re
 import socket
 import time
 
@@ -158,3 +159,18 @@ def _():
         check("never replaced", len(agent.events("table.written")), 1)
         for who, blast_ in zip(("user", "guest"), blasts):
             check_asked(who, blast_.end())
+
+
+@test("an agent that takes over a table goes on with its epoch: what it changes then is no new table")
+def _():
+    with Lab(guest=True) as lab:
+        agent = lab.agent(told(0))
+        for turn in range(1, 7):
+            agent.write(told(turn % 2))
+            agent.ctl("reload")
+            agent.kill()
+            agent.start()
+            check("turn %d" % turn, lab.source("203.0.113.1", uid=4001), pool(11, 4))
+            epoch = re.search(r"elements = \{ ipv4 : (0x[0-9a-f]+)", lab.nft("list", "map", "inet", "outbind", "epoch"))
+            check("its number", int(epoch[1], 16), turn % 4 + 1)
+        check("never replaced", len(agent.events("table.written")), 1)

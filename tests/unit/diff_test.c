@@ -151,6 +151,18 @@ static void test_needs_epoch(void **unused)
 	assert_true(needs_epoch(2, SET_USABLE4, SET_WHERE_PORT));
 }
 
+/* A rule goes from one key to another: that matters where a packet has both. */
+static void test_moved(void **unused)
+{
+	const struct op user[] = { { OP_DELETE, SET_BY_USER, NULL }, { OP_ADD, SET_BY_USER, NULL } };
+	const struct op cgroup[] = { { OP_DELETE, SET_BY_CGROUP, NULL }, { OP_ADD, SET_BY_CGROUP, NULL } };
+
+	(void)unused;
+	assert_false(diff_needs_epoch(user, 2));
+	assert_true(diff_needs_epoch(cgroup, 2));
+	assert_false(diff_needs_epoch(cgroup, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_origin_does_not_count),
 		cmocka_unit_test(test_changed_value),
 		cmocka_unit_test(test_needs_epoch),
+		cmocka_unit_test(test_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
