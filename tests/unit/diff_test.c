@@ -154,8 +154,12 @@ static void test_needs_epoch(void **unused)
 /* A rule goes from one key to another: that matters where a packet has both. */
 static void test_moved(void **unused)
 {
-	const struct op user[] = { { OP_DELETE, SET_BY_USER, NULL }, { OP_ADD, SET_BY_USER, NULL } };
-	const struct op cgroup[] = { { OP_DELETE, SET_BY_CGROUP, NULL }, { OP_ADD, SET_BY_CGROUP, NULL } };
+	const struct op user[] = {
+		{ OP_DELETE, SET_BY_USER, NULL }, { OP_ADD, SET_BY_USER, NULL },
+	};
+	const struct op cgroup[] = {
+		{ OP_DELETE, SET_BY_CGROUP, NULL }, { OP_ADD, SET_BY_CGROUP, NULL },
+	};
 
 	(void)unused;
 	assert_false(diff_needs_epoch(user, 2));
