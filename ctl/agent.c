@@ -63,7 +63,7 @@ static int connect_to(const struct ctl *ctl, struct fd *ret_socket)
 	int error;
 
 	if (ctl->relay_socket)
-		path = mem_text(ctl->relay_socket, strlen(ctl->relay_socket));
+		path = mem_copy(ctl->relay_socket);
 	else if (asprintf(&path, "%s/%s", ctl->runtime_dir, VARLINK_SOCKET_NAME) < 0)
 		abort();
 	error = agent_connect(ctl, path, ret_socket);

@@ -51,7 +51,7 @@ static int prepare(struct ctl *ctl, const char *binding, struct exec_place *plac
 	if (r != CTL_DONE)
 		return r;
 	free(place->above);
-	place->above = mem_text(reply_text(reply, "cgroup"), strlen(reply_text(reply, "cgroup")));
+	place->above = mem_copy(reply_text(reply, "cgroup"));
 	*ret_ready = reply_true(reply, "ready");
 	return CTL_DONE;
 }

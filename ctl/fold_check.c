@@ -33,7 +33,7 @@ static char *full_path(const char *path)
 		return out;
 	full = realpath(directory, NULL);
 	if (!full)
-		return mem_text(path, strlen(path));
+		return mem_copy(path);
 	if (asprintf(&out, "%s/%s", full, slash ? slash + 1 : path) < 0)
 		abort();
 	return out;
@@ -51,7 +51,7 @@ static struct fold_file *find_file(const struct fold *fold, const char *path)
 
 static void add_file(struct fold *fold, const char *path, const char *text, size_t len, bool is_new)
 {
-	struct fold_file file = { .path = mem_text(path, strlen(path)), .full = full_path(path),
+	struct fold_file file = { .path = mem_copy(path), .full = full_path(path),
 				  .text = mem_text(text, len), .len = len, .is_new = is_new };
 
 	PUSH(&fold->files, file);
@@ -111,7 +111,7 @@ static int expand(void *context, const char *pattern, char ***ret_paths)
 	     fnmatch(pattern, target->full, FNM_PATHNAME | FNM_PERIOD) == 0)) {
 		room = n;
 		paths = mem_grow(paths, &room, n + 2, sizeof *paths);
-		paths[n++] = mem_text(target->path, strlen(target->path));
+		paths[n++] = mem_copy(target->path);
 		paths[n] = NULL;
 	}
 	*ret_paths = paths;

@@ -120,7 +120,7 @@ static void take_back(const struct ctl *ctl, const struct fold *fold, size_t n)
 /* The directory of a new file, one level. */
 static void make_directory(const struct fold_file *file)
 {
-	char *AUTO(mem_drop) directory = mem_text(file->full, strlen(file->full));
+	char *AUTO(mem_drop) directory = mem_copy(file->full);
 	char *slash = strrchr(directory, '/');
 
 	if (!file->is_new || !slash || slash == directory)

@@ -30,7 +30,7 @@ void identity_rows_drop(struct identity_rows *rows)
 
 static char *text_or_null(const char *text)
 {
-	return *text ? mem_text(text, strlen(text)) : NULL;
+	return *text ? mem_copy(text) : NULL;
 }
 
 enum identity_state identity_row_worst(const struct identity_row *row)

@@ -85,7 +85,7 @@ static void read_cgroups(struct owners *owners, const char *path, size_t root, i
 	index_add(&owners->by_id, index_hash(&(uint64_t){ about.st_ino }, sizeof(uint64_t)),
 		  (uint32_t)owners->cgroups.n);
 	PUSH(&owners->cgroups,
-	     ((struct owner_cgroup){ about.st_ino, mem_text(path + root, strlen(path + root)) }));
+	     ((struct owner_cgroup){ about.st_ino, mem_copy(path + root) }));
 	while ((entry = readdir(folder))) {
 		char below[PATH_MAX];
 
@@ -211,7 +211,7 @@ static const char *user_name(struct owners *owners, uint32_t uid)
 			return owners->users.at[at].name;
 	found = getpwuid(uid);
 	if (found)
-		user.name = mem_text(found->pw_name, strlen(found->pw_name));
+		user.name = mem_copy(found->pw_name);
 	index_add(&owners->by_uid, hash, (uint32_t)owners->users.n);
 	PUSH(&owners->users, user);
 	return user.name;

@@ -38,7 +38,7 @@ int pending_read(const struct ctl *ctl, const char *text, struct pending *ret)
 	diag_drop(&diag);
 	if (r < 0)
 		return CTL_REFUSED;
-	ret->text = mem_text(text, strlen(text));
+	ret->text = mem_copy(text);
 	for (size_t i = 0; i < ret->items.n; i++)
 		PUSH(&ret->sorted, &ret->items.at[i]);
 	if (ret->sorted.n > 0)

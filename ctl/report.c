@@ -34,7 +34,7 @@ static char *find_config(struct ctl *ctl, const char *said)
 	if (!said && agent_ask_quietly(ctl, "GetStatus", NULL, &status) == CTL_DONE &&
 	    *reply_text(status, "configuration"))
 		path = reply_text(status, "configuration");
-	return mem_text(path, strlen(path));
+	return mem_copy(path);
 }
 
 static int write_all(const struct report *report, int fd, const char *name, char *reterr)

@@ -26,7 +26,7 @@ static int find_config(struct ctl *ctl, char **ret)
 			     path);
 		return CTL_REFUSED;
 	}
-	*ret = mem_text(path, strlen(path));
+	*ret = mem_copy(path);
 	return CTL_DONE;
 }
 
@@ -187,7 +187,7 @@ static int save_run(struct ctl *ctl, const struct arguments *args)
 		r = refuse_edits(ctl);
 	if (r != CTL_DONE)
 		return r;
-	target = args->n_rest > 0 ? mem_text(args->rest[0], strlen(args->rest[0]))
+	target = args->n_rest > 0 ? mem_copy(args->rest[0])
 				  : default_target(config);
 	r = fold_make(ctl, config, &layer, target, &fold);
 	if (r != CTL_DONE)

@@ -173,7 +173,7 @@ static struct top_expand *remember(const struct top_expand *expand)
 {
 	struct top_expand *copy = mem_zero(1, sizeof *copy);
 
-	copy->name = mem_text(expand->name, strlen(expand->name));
+	copy->name = mem_copy(expand->name);
 	copy->usec = expand->usec;
 	copy->n = expand->n;
 	for (size_t i = 0; i < expand->known.n; i++)
@@ -203,7 +203,7 @@ static void list(struct top_feed *feed, const char *name)
 		feed->before = NULL;
 	}
 	listing.expand = mem_zero(1, sizeof *listing.expand);
-	listing.expand->name = mem_text(name, strlen(name));
+	listing.expand->name = mem_copy(name);
 	owners_read(&listing.owners);
 	if (converse(feed, "ListFlows", false, json_pack("{s:s}", "binding", name), take_flows,
 		     &listing, said) == CTL_DONE) {

@@ -50,7 +50,7 @@ static char *copy(const json_t *object, const char *key)
 {
 	const char *text = reply_text(object, key);
 
-	return mem_text(text, strlen(text));
+	return mem_copy(text);
 }
 
 /* Bytes both ways. */
@@ -169,7 +169,7 @@ static struct top_history *take_history(struct top_model *model, const char *nam
 	if (model->histories.n >= TOP_HISTORIES)
 		forget_half(model);
 	index_add(&model->by_name, hash_name(name), (uint32_t)model->histories.n);
-	PUSH(&model->histories, ((struct top_history){ .name = mem_text(name, strlen(name)) }));
+	PUSH(&model->histories, ((struct top_history){ .name = mem_copy(name) }));
 	history = &model->histories.at[model->histories.n - 1];
 	for (size_t i = 0; i < TOP_HISTORY; i++)
 		for (int m = 0; m < TOP_MEASURES; m++)

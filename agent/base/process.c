@@ -22,7 +22,7 @@ char *process_cgroup(int pid)
 	while (!found && getline(&line, &room, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "0::/", 4) == 0)
-			found = mem_text(line + 3, strlen(line + 3));
+			found = mem_copy(line + 3);
 	}
 	(void)fclose(file);
 	return found;

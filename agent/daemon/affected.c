@@ -84,7 +84,7 @@ void affected_count(struct agent *agent, const struct model *fresh, struct edit_
 		const char *name = now->bindings.at[touched.at[i]].name;
 
 		if (counts[i] > 0)
-			PUSH(&report->affected, ((struct affected){ mem_text(name, strlen(name)),
+			PUSH(&report->affected, ((struct affected){ mem_copy(name),
 								    counts[i] }));
 	}
 	free(touched.at);

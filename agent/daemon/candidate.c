@@ -255,8 +255,8 @@ static void keep_warnings(struct agent *agent, struct problems *problems)
 	*problems = (struct problems){ 0 };
 	for (size_t i = 0; i < agent->warnings.n; i++) {
 		struct problem *problem = &agent->warnings.at[i];
-		struct problem copy = { mem_text(problem->place, strlen(problem->place)),
-					mem_text(problem->text, strlen(problem->text)),
+		struct problem copy = { mem_copy(problem->place),
+					mem_copy(problem->text),
 					problem->level };
 		char quoted[LOG_TEXT];
 

@@ -320,7 +320,7 @@ int collector_open(const char *table, struct collector **ret)
 	pthread_condattr_t monotonic;
 	int r;
 
-	c->table = mem_text(table, strlen(table));
+	c->table = mem_copy(table);
 	c->text = FD_NONE;
 	c->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&c->lock, NULL);

@@ -148,7 +148,7 @@ static bool work(struct flow_log *log)
 	log->filling.len = log->filling.records = 0;
 	stop = log->stop;
 	if (log->reopen)
-		path = mem_text(log->path, strlen(log->path));
+		path = mem_copy(log->path);
 	log->reopen = false;
 	(void)pthread_mutex_unlock(&log->lock);
 	if (log->writing.len > 0 && log->opened)	/* of before the file was renamed */
@@ -192,7 +192,7 @@ static struct flow_log *start(const char *path)
 	struct flow_log *log = mem_zero(1, sizeof *log);
 
 	log->file = FD_NONE;
-	log->path = mem_text(path, strlen(path));
+	log->path = mem_copy(path);
 	log->reopen = true;
 	log->filling.at = mem_zero(FLOW_LOG_BYTES, 1);
 	log->writing.at = mem_zero(FLOW_LOG_BYTES, 1);
@@ -244,7 +244,7 @@ static void use_again(struct flow_log *log, const char *path)
 {
 	(void)pthread_mutex_lock(&log->lock);
 	free(log->path);
-	log->path = mem_text(path, strlen(path));
+	log->path = mem_copy(path);
 	log->reopen = true;
 	(void)pthread_cond_signal(&log->wanted);
 	(void)pthread_mutex_unlock(&log->lock);

@@ -115,7 +115,7 @@ static int find_cgroup_root(char **ret)
 	while ((mount = getmntent(mounts)) && strcmp(mount->mnt_type, "cgroup2") != 0)
 		;
 	if (mount)
-		*ret = mem_text(mount->mnt_dir, strlen(mount->mnt_dir));
+		*ret = mem_copy(mount->mnt_dir);
 	endmntent(mounts);
 	return mount ? 0 : -ENOENT;
 }

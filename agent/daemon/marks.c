@@ -20,7 +20,7 @@ void marks_copy(const struct numbers *from, struct numbers *ret)
 	copy.at = mem_zero(from->n, sizeof *copy.at);
 	for (size_t i = 0; i < from->n; i++) {
 		copy.at[i] = from->at[i];
-		copy.at[i].name = mem_text(from->at[i].name, strlen(from->at[i].name));
+		copy.at[i].name = mem_copy(from->at[i].name);
 	}
 	if (from->index_room > 0) {
 		copy.index = mem_zero(from->index_room, sizeof *copy.index);

@@ -49,7 +49,7 @@ json_t *method_json(const char *text)
 	json = json_string(text);
 	if (json)
 		return json;
-	clean = mem_text(text, strlen(text));
+	clean = mem_copy(text);
 	for (char *c = clean; *c; c++)
 		if ((unsigned char)*c >= 0x80)
 			*c = '?';

@@ -42,7 +42,7 @@ static void look_at_files(const struct agent *agent, struct host *host)
 {
 	const struct options *options = agent->options;
 	const struct model *model = &agent->now->model;
-	char *AUTO(mem_drop) folder = mem_text(options->config, strlen(options->config));
+	char *AUTO(mem_drop) folder = mem_copy(options->config);
 	char *slash = strrchr(folder, '/');
 
 	if (slash && slash != folder) {

@@ -127,7 +127,7 @@ static void next_health(struct stream *stream, struct agent *agent, struct answe
 		if (listing->by_name[at] != NO_INDEX)
 			add_binding(agent, listing->by_name[at], list);
 		free(health->last);
-		health->last = mem_text(name, strlen(name));
+		health->last = mem_copy(name);
 	}
 	ret->continues = health->uplinks < model->uplinks.n || at < listing->n_bindings;
 	ret->parameters = json_pack("{s:o}", "health", list);

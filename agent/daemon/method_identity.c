@@ -135,7 +135,7 @@ static bool read_identity(const json_t *item, struct identity *ret)
 	for (int i = 0; i < IDENTITY_CHECKS; i++)
 		if (!read_check(item, (enum identity_check)i, ret))
 			return false;
-	ret->binding = mem_text(binding, strlen(binding));
+	ret->binding = mem_copy(binding);
 	return true;
 }
 

@@ -176,7 +176,7 @@ void method_rank_bindings(struct call *call)
 	rank->stream = (struct stream){ .next = next_rank, .free = free_rank };
 	rank->query = query;
 	if (filter)
-		rank->query.filter = rank->filter = mem_text(filter, strlen(filter));
+		rank->query.filter = rank->filter = mem_copy(filter);
 	rank->serial = ranking_ask(call->agent);
 	rank->until = agent_clock() + WAIT_USEC;
 	method_stream(call, &rank->stream);

@@ -56,7 +56,7 @@ void monitor_hear(void *context, enum log_event event, const char *fields)
 
 	free(place->fields);
 	place->event = event;
-	place->fields = mem_text(fields, strlen(fields));
+	place->fields = mem_copy(fields);
 	clock_gettime(CLOCK_REALTIME, &place->when);
 	monitor->next++;
 	if (monitor->listeners == 0) {		/* all that is older went before: one is too old now */

@@ -25,7 +25,7 @@ void problems_take(struct problems *problems, const struct model *model, struct 
 		struct problem problem = { .level = diag->at[i].level };
 
 		model_place(model, diag->at[i].where, place, sizeof place);
-		problem.place = mem_text(place, strlen(place));
+		problem.place = mem_copy(place);
 		problem.text = diag->at[i].text;
 		diag->at[i].text = NULL;
 		PUSH(problems, problem);

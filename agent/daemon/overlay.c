@@ -26,8 +26,8 @@ struct item overlay_item_copy(const struct item *item)
 {
 	struct item copy = *item;
 
-	copy.key = mem_text(item->key, strlen(item->key));
-	copy.text = mem_text(item->text, strlen(item->text));
+	copy.key = mem_copy(item->key);
+	copy.text = mem_copy(item->text);
 	return copy;
 }
 
@@ -39,7 +39,7 @@ static char *quoted(const char *word)
 
 	if (bare) {
 		free(text);
-		return mem_text(word, strlen(word));
+		return mem_copy(word);
 	}
 	*at++ = '"';
 	for (; *word; word++) {
@@ -54,7 +54,7 @@ static char *quoted(const char *word)
 static struct item make(enum item_kind kind, bool removal, const char *key, const char *head,
 			const char *word, const char *tail)
 {
-	struct item item = { .kind = kind, .remove = removal, .key = mem_text(key, strlen(key)) };
+	struct item item = { .kind = kind, .remove = removal, .key = mem_copy(key) };
 
 	if (asprintf(&item.text, "%s%s%s\n", head, word, tail) < 0)
 		abort();

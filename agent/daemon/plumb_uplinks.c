@@ -94,7 +94,7 @@ static struct plumb_uplink *find_uplink(struct agent *agent, const struct genera
 		if (strcmp(plumb->uplinks.at[i].name, uplink->name) == 0)
 			return &plumb->uplinks.at[i];
 	choose(agent, of, index, &fresh);
-	fresh.name = mem_text(uplink->name, strlen(uplink->name));
+	fresh.name = mem_copy(uplink->name);
 	PUSH(&plumb->uplinks, fresh);
 	return &plumb->uplinks.at[plumb->uplinks.n - 1];
 }

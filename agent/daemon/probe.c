@@ -96,7 +96,7 @@ static int on_result(sd_event_source *source, uint64_t usec, void *context)
 
 		if (target->count.failing)
 			PUSH(&agent->failing,
-			     ((struct probe_failure){ mem_text(target->name, strlen(target->name)),
+			     ((struct probe_failure){ mem_copy(target->name),
 						      target->uplink, target->probe }));
 	}
 	probe_facts(agent, &agent->now->model);

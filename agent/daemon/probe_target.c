@@ -188,7 +188,7 @@ struct target *probe_target_new(struct probes *probes, const char *name, bool up
 	uint32_t share = (uint32_t)probes->targets.n * 2654435769u;	/* 2^32 / golden ratio */
 
 	target->probes = probes;
-	target->name = mem_text(name, strlen(name));
+	target->name = mem_copy(name);
 	target->uplink = uplink;
 	target->probe = *probe;
 	target->question.fd = FD_NONE;

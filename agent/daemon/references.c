@@ -38,7 +38,7 @@ static void found(struct finding *finding, const char *what, char *name, struct 
 		return;
 	}
 	model_place(finding->model, where, place, sizeof place);
-	PUSH(finding->out, ((struct reference){ what, name, mem_text(place, strlen(place)) }));
+	PUSH(finding->out, ((struct reference){ what, name, mem_copy(place) }));
 }
 
 static char *rule_name(const struct model *model, const struct rule *rule)
@@ -111,7 +111,7 @@ static void find_in_relay(struct finding *finding)
 	}
 	for (size_t i = 0; i < relay->hops.n; i++)
 		if (strcmp(relay->hops.at[i].binding, binding) == 0)
-			found(finding, "relay", mem_text("smarthost", strlen("smarthost")),
+			found(finding, "relay", mem_copy("smarthost"),
 			      relay->hops.at[i].where);
 }
 
@@ -137,7 +137,7 @@ void references_find(const struct model *model, uint32_t binding, size_t max,
 			find_in_binding(&finding, &model->bindings.at[i]);
 	find_in_relay(&finding);
 	if (model->default_binding == DEFAULT_NORMAL && strcmp(name, DEFAULT_BINDING) == 0)
-		found(&finding, "default-binding", mem_text("normal", strlen("normal")),
+		found(&finding, "default-binding", mem_copy("normal"),
 		      model->where_default);
 }
 

@@ -49,7 +49,7 @@ static const struct remembered *find(const struct texts *texts, enum asked asked
 
 static struct remembered *remember(struct texts *texts, enum asked asked, const char *name)
 {
-	struct remembered one = { .asked = asked, .name = mem_text(name, strlen(name)) };
+	struct remembered one = { .asked = asked, .name = mem_copy(name) };
 
 	index_add(&texts->index, hash_of(asked, name), (uint32_t)texts->all.n);
 	PUSH(&texts->all, one);
@@ -88,7 +88,7 @@ static char **copy_paths(char *const *paths)
 		n++;
 	copy = mem_zero(n + 1, sizeof *copy);
 	for (size_t i = 0; i < n; i++)
-		copy[i] = mem_text(paths[i], strlen(paths[i]));
+		copy[i] = mem_copy(paths[i]);
 	return copy;
 }
 

@@ -52,7 +52,7 @@ static bool is_wanted(const struct wanted *wanted, enum item_kind kind, const ch
 /* Takes @text. */
 static void add(struct things *things, enum item_kind kind, const char *key, char *text)
 {
-	struct thing thing = { kind, mem_text(key, strlen(key)), text, NULL };
+	struct thing thing = { kind, mem_copy(key), text, NULL };
 
 	PUSH(things, thing);
 }
@@ -204,7 +204,7 @@ static void add_default(const struct model *model, const struct wanted *wanted,
 	const char *word = words[model->default_binding];
 
 	if (word && is_wanted(wanted, ITEM_DEFAULT, DEFAULT_KEY))
-		add(things, ITEM_DEFAULT, DEFAULT_KEY, mem_text(word, strlen(word)));
+		add(things, ITEM_DEFAULT, DEFAULT_KEY, mem_copy(word));
 }
 
 static void print_metrics(const struct model *model, uint32_t index, FILE *out)
@@ -330,10 +330,10 @@ static void push(struct differences *differences, const char *what, const struct
 		differences->left_out++;
 		return;
 	}
-	one.key = mem_text(thing->key, strlen(thing->key));
-	one.name = mem_text(name, strlen(name));
-	one.before = before ? mem_text(before, strlen(before)) : NULL;
-	one.after = after ? mem_text(after, strlen(after)) : NULL;
+	one.key = mem_copy(thing->key);
+	one.name = mem_copy(name);
+	one.before = before ? mem_copy(before) : NULL;
+	one.after = after ? mem_copy(after) : NULL;
 	PUSH(differences, one);
 }
 

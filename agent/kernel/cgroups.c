@@ -51,7 +51,7 @@ static bool matters(const struct place *place)
 static void scan_later(struct cgroups *cgroups, struct place *place)
 {
 	if (!place->queued)
-		PUSH(&cgroups->to_scan, mem_text(place->path, strlen(place->path)));
+		PUSH(&cgroups->to_scan, mem_copy(place->path));
 	place->queued = true;
 }
 

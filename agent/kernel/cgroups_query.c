@@ -91,7 +91,7 @@ static void note_known(struct cgroups *cgroups, uint64_t id, const char *path)
 	struct known *known = &cgroups->known[id % KNOWN_MAX];
 
 	free(known->path);
-	*known = (struct known){ .id = id, .path = mem_text(path, strlen(path)) };
+	*known = (struct known){ .id = id, .path = mem_copy(path) };
 }
 
 static int find_by_id(struct cgroups *cgroups, const char *top, const struct visitor *visitor,
@@ -104,7 +104,7 @@ static int find_by_id(struct cgroups *cgroups, const char *top, const struct vis
 	if (known && !model_cgroup_below(known, clean))
 		return -ENOENT;
 	if (known) {
-		*ret_path = mem_text(known, strlen(known));
+		*ret_path = mem_copy(known);
 		return 0;
 	}
 	r = tree_find(&cgroups->tree, top, visitor, ret_path);

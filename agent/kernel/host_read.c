@@ -86,7 +86,7 @@ void host_read(const char *table, struct host *ret)
 
 void host_read_file(struct host *host, enum host_file_kind kind, const char *path)
 {
-	struct host_file file = { .kind = kind, .path = mem_text(path, strlen(path)) };
+	struct host_file file = { .kind = kind, .path = mem_copy(path) };
 	struct stat status;
 
 	if (stat(path, &status) < 0)

@@ -38,7 +38,7 @@ int meter_open(const char *table, struct meter **ret)
 	struct meter *meter = mem_zero(1, sizeof *meter);
 	int r = channel_open(&meter->nft);
 
-	meter->table = mem_text(table, strlen(table));
+	meter->table = mem_copy(table);
 	meter->requests = mem_zero(AT_ONCE, REQUEST_ROOM);
 	meter->answers = mem_zero(ANSWERS_AT_ONCE, ANSWER_ROOM);
 	if (r == 0)

@@ -303,7 +303,7 @@ int kernel_open(const struct kernel_options *options, struct kernel **ret,
 
 	n->kernel = netlink_functions;
 	n->announcer = (struct announcer){ .out = FD_NONE, .poll = FD_NONE };
-	n->table = mem_text(options->table, strlen(options->table));
+	n->table = mem_copy(options->table);
 	*reterr = (struct kernel_error){ 0 };
 	r = template_load(options->template_path, &n->template_text);
 	if (r < 0)

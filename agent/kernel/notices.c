@@ -173,7 +173,7 @@ int notices_open(const char *table, struct notices **ret)
 	notices->route = notices->nft = FD_NONE;
 	r = subscribe(NETLINK_ROUTE, route_groups, ARRAY_LEN(route_groups), &notices->route);
 	if (r == 0 && table) {
-		notices->table = mem_text(table, strlen(table));
+		notices->table = mem_copy(table);
 		r = subscribe(NETLINK_NETFILTER, nft_groups, ARRAY_LEN(nft_groups), &notices->nft);
 	}
 	if (r < 0)

@@ -38,7 +38,7 @@ int template_load(const char *path, char **ret_text)
 	size_t n;
 
 	if (!path) {
-		*ret_text = mem_text(template_text, strlen(template_text));
+		*ret_text = mem_copy(template_text);
 		return 0;
 	}
 	file = fopen(path, "re");

@@ -30,7 +30,7 @@ static bool is_cgroup2(const char *path)
 /* Length of the mount point in @path: the parent of which is another file system. */
 static size_t mount_len(const char *path)
 {
-	char *AUTO(mem_drop) at = mem_text(path, strlen(path));
+	char *AUTO(mem_drop) at = mem_copy(path);
 	size_t len = strlen(at);
 	char *slash;
 
@@ -63,7 +63,7 @@ int tree_init(struct tree *tree, const char *root)
 		return -errno;
 	tree->mount = status.stx_mnt_id;
 	len = mount_len(path);
-	tree->mount_prefix = mem_text(path + len, strlen(path + len));
+	tree->mount_prefix = mem_copy(path + len);
 	return 0;
 }
 
@@ -228,7 +228,7 @@ void tree_close_directory(DIR **directory)
 
 int tree_chain(const struct tree *tree, const char *path, uint64_t ret_ids[static 16])
 {
-	char *AUTO(mem_drop) at = mem_text(path, strlen(path));
+	char *AUTO(mem_drop) at = mem_copy(path);
 	size_t depth = 0, n = 0;
 	uint64_t ids[CHAIN_MAX + 1] = { 0 };
 	char *slash;
@@ -263,7 +263,7 @@ int tree_below(const struct tree *tree, const char *path, char **ret_path)
 	    (path[prefix] != '/' && path[prefix] != '\0'))
 		return -EXDEV;
 	path += prefix;
-	*ret_path = *path ? mem_text(path, strlen(path)) : mem_text("/", 1);
+	*ret_path = *path ? mem_copy(path) : mem_text("/", 1);
 	return 0;
 }
 

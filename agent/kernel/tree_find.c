@@ -173,7 +173,7 @@ static int look_at_top(struct search *search, const char *top)
 		r = r < 0 ? 0 : has_process(search, fd.n, ".");
 	}
 	if (r == 1)
-		search->found = mem_text(top, strlen(top));
+		search->found = mem_copy(top);
 	return r;
 }
 

@@ -76,7 +76,7 @@ static int expand(void *context, const char *pattern, char ***ret_paths)
 		return -error;
 	}
 	for (size_t i = 0; i < found.gl_pathc; i++)
-		PUSH(&paths, mem_text(found.gl_pathv[i], strlen(found.gl_pathv[i])));
+		PUSH(&paths, mem_copy(found.gl_pathv[i]));
 	PUSH(&paths, NULL);
 	globfree(&found);
 	*ret_paths = paths.at;

@@ -196,7 +196,7 @@ static bool read_words(struct identities *identities, const char *line)
 
 	if (!last || check < 0 || check >= IDENTITY_CHECKS || line[2] != ' ' || last->words[check])
 		return false;
-	last->words[check] = mem_text(line + 3, strlen(line + 3));
+	last->words[check] = mem_copy(line + 3);
 	make_harmless(last->words[check]);
 	return true;
 }
@@ -223,7 +223,7 @@ static bool read_line(void *context, char *line)
 			return false;
 	if (strtok_r(NULL, " ", &rest))
 		return false;
-	one.binding = mem_text(before, strlen(before));
+	one.binding = mem_copy(before);
 	PUSH(identities, one);
 	return true;
 }

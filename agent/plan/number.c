@@ -200,7 +200,7 @@ static uint32_t give(struct giving *giving, const char *name, bool uplink)
 	if (entry == NO_INDEX)
 		return 0;
 	free(numbers->at[entry].name);
-	numbers->at[entry].name = mem_text(name, strlen(name));
+	numbers->at[entry].name = mem_copy(name);
 	numbers->at[entry].retired = 0;
 	return numbers->at[entry].number;
 }

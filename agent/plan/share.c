@@ -179,11 +179,10 @@ void shares_copy(const struct shares *from, struct shares *ret)
 		const struct share *share = &from->at[i];
 
 		copy.at[i] = *share;
-		copy.at[i].name = mem_text(share->name, strlen(share->name));
+		copy.at[i].name = mem_copy(share->name);
 		copy.at[i].members = mem_zero(share->n_members, sizeof *share->members);
 		for (size_t m = 0; m < share->n_members; m++)
-			copy.at[i].members[m] = mem_text(share->members[m],
-							 strlen(share->members[m]));
+			copy.at[i].members[m] = mem_copy(share->members[m]);
 	}
 	*ret = copy;
 }
@@ -216,7 +215,7 @@ static struct share assign(const struct model *model, const struct binding *bind
 			   const struct share *had)
 {
 	const struct binding_group *group = binding->group;
-	struct share share = { .name = mem_text(binding->name, strlen(binding->name)),
+	struct share share = { .name = mem_copy(binding->name),
 			       .n_members = group->n_members };
 	uint8_t now[NOBODY + 1];
 
@@ -227,7 +226,7 @@ static struct share assign(const struct model *model, const struct binding *bind
 		const char *name = model->bindings.at[group->members[i].binding].name;
 		size_t before = had ? find_member(had, name) : 0;
 
-		share.members[i] = mem_text(name, strlen(name));
+		share.members[i] = mem_copy(name);
 		if (had && before < had->n_members)
 			now[before] = (uint8_t)i;
 	}

@@ -98,7 +98,7 @@ static struct share *open_share(struct shares *shares, const char *name)
 		return last;
 	if (order > 0 || (last && !is_whole(last)))
 		return NULL;
-	fresh.name = mem_text(name, strlen(name));
+	fresh.name = mem_copy(name);
 	memset(fresh.slots, NOBODY, sizeof fresh.slots);
 	PUSH(shares, fresh);
 	return &shares->at[shares->n - 1];
@@ -123,7 +123,7 @@ static bool read_line(void *context, char *line)
 	share->members = realloc(share->members, (n + 1) * sizeof *share->members);
 	if (!share->members)
 		abort();
-	share->members[share->n_members++] = mem_text(member, strlen(member));
+	share->members[share->n_members++] = mem_copy(member);
 	for (const char *word; (word = strsep(&line, " "));)
 		if (!read_slots(word, share, n))
 			return false;

@@ -50,7 +50,7 @@ struct warmup_state *warmups_start(struct warmups *warmups, const char *name, in
 
 	if (there)
 		return there;
-	fresh.name = mem_text(name, strlen(name));
+	fresh.name = mem_copy(name);
 	PUSH(warmups, fresh);
 	memmove(warmups->at + i + 1, warmups->at + i,
 		(warmups->n - 1 - i) * sizeof *warmups->at);

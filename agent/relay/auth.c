@@ -136,9 +136,9 @@ static void ask_file(struct auth_query *query, const char *file, const char *use
 {
 	struct job *job = mem_zero(1, sizeof *job);
 
-	*job = (struct job){ .query = query, .file = mem_text(file, strlen(file)),
-			     .user = mem_text(user, strlen(user)),
-			     .password = mem_text(password, strlen(password)) };
+	*job = (struct job){ .query = query, .file = mem_copy(file),
+			     .user = mem_copy(user),
+			     .password = mem_copy(password) };
 	pthread_mutex_lock(&lock);
 	if (n_jobs >= AUTH_QUEUE_MAX || !start_thread()) {
 		pthread_mutex_unlock(&lock);

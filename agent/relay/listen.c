@@ -169,7 +169,7 @@ static int get(struct listen_set *set, const struct relay_listener *conf, struct
 	one = find(set, key);
 	if (!one) {
 		one = mem_zero(1, sizeof *one);
-		one->key = mem_text(key, strlen(key));
+		one->key = mem_copy(key);
 		one->fds = mem_zero(set->n_workers, sizeof *one->fds);
 		one->counts = mem_zero(1, sizeof *one->counts);
 		one->counts->refs = 1;

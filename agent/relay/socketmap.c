@@ -198,8 +198,8 @@ struct socketmap *socketmap_new(struct ev_loop *loop, const struct relay_map *co
 
 	map->loop = loop;
 	map->at = conf->at;
-	map->path = conf->at.path ? mem_text(conf->at.path, strlen(conf->at.path)) : NULL;
-	map->name = mem_text(conf->name, strlen(conf->name));
+	map->path = conf->at.path ? mem_copy(conf->at.path) : NULL;
+	map->name = mem_copy(conf->name);
 	map->fd = FD_NONE;
 	ev_io_init(&map->read, on_read, -1, EV_READ);
 	ev_io_init(&map->write, on_write, -1, EV_WRITE);

@@ -21,8 +21,8 @@ struct session *session_new(const struct session_kind *kind, const struct sessio
 
 	session->kind = kind;
 	session->host = host;
-	session->client = mem_text(client, strlen(client));
-	session->id = mem_text(id, strlen(id));
+	session->client = mem_copy(client);
+	session->id = mem_copy(id);
 	session->now = session->since = now;
 	session->is_tls = kind->tls == FRONT_TLS_IMPLICIT;
 	session->is_lmtp = kind->front == FRONT_LMTP;

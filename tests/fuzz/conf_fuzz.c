@@ -32,7 +32,7 @@ static int expand(void *context, const char *pattern, char ***ret_paths)
 	(void)context;
 	*ret_paths = mem_zero(2, sizeof **ret_paths);
 	if (strlen(pattern) > 8)
-		**ret_paths = mem_text("conf.d/more.conf", strlen("conf.d/more.conf"));
+		**ret_paths = mem_copy("conf.d/more.conf");
 	return 0;
 }
 

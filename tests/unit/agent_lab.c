@@ -141,7 +141,7 @@ uint32_t lab_mark(const struct lab *lab, const char *binding)
 int lab_setup(void **state, const char *addresses, const char *conf)
 {
 	struct lab *lab = mem_zero(1, sizeof *lab);
-	char *AUTO(mem_drop) list = mem_text(addresses, strlen(addresses)), *rest = list;
+	char *AUTO(mem_drop) list = mem_copy(addresses), *rest = list;
 
 	lab_init(lab);
 	for (const char *address; (address = strtok_r(rest, " ", &rest));)

@@ -24,7 +24,7 @@ static void test_below(void **state)
 	(void)state;
 	NEED_CGROUP2();
 	assert_int_equal(cgroups_open(root, &cgroups), 0);
-	prefix = mem_text(root + strlen(mount_point), strlen(root + strlen(mount_point)));
+	prefix = mem_copy(root + strlen(mount_point));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char *AUTO(mem_drop) path = NULL, *AUTO(mem_drop) full = NULL;
 

@@ -46,7 +46,7 @@ static inline int fake_expand(void *context, const char *pattern, char ***ret_pa
 	*ret_paths = mem_zero(files->n + 1, sizeof **ret_paths);
 	for (size_t i = 0; i < files->n; i++)
 		if (fnmatch(pattern, files->at[i].path, FNM_PATHNAME) == 0)
-			(*ret_paths)[n++] = mem_text(files->at[i].path, strlen(files->at[i].path));
+			(*ret_paths)[n++] = mem_copy(files->at[i].path);
 	return 0;
 }
 

@@ -43,7 +43,7 @@ static void add(struct dns_answer *answer, enum dns_type type, const char *text,
 		const char *host = type == DNS_MX ? strchr(copy, ' ') + 1 : copy;
 
 		dns_name_fold(host, name);
-		record.text = mem_text(name, strlen(name));
+		record.text = mem_copy(name);
 		record.len = strlen(name);
 	}
 	free(copy);

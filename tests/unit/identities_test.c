@@ -20,7 +20,7 @@ static void put(struct identities *identities, const char *ip, enum identity_sta
 
 	assert_int_equal(ip_parse(ip, &found.ip), 0);
 	found.state[IDENTITY_FCRDNS] = fcrdns;
-	found.words[IDENTITY_FCRDNS] = words ? mem_text(words, strlen(words)) : NULL;
+	found.words[IDENTITY_FCRDNS] = words ? mem_copy(words) : NULL;
 	identities_put(identities, &found, before);
 	assert_null(found.binding);
 }
