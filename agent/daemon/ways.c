@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define VERSION_LINE	"outbind-ways 1\n"
+
 /* Does anything still carry one of the marks? If that cannot be told, it may. */
 static bool is_carried(struct agent *agent, const struct plan *old)
 {
@@ -26,26 +28,41 @@ static bool is_carried(struct agent *agent, const struct plan *old)
 	return false;
 }
 
+/* What stands behind format, boot and network namespace, and in *@line the number of lines before it;
+ * NULL if it is another boot's. The first version had no line for the format. */
+static const char *find_rows(const char *text, unsigned *line)
+{
+	char place[SEEN_PLACE];
+
+	*line = 1;
+	if (strncmp(text, VERSION_LINE, strlen(VERSION_LINE)) == 0) {
+		text += strlen(VERSION_LINE);
+		*line = 2;
+	}
+	seen_place(place);
+	return strncmp(text, place, strlen(place)) == 0 ? text + strlen(place) : NULL;
+}
+
 void ways_load(struct agent *agent, struct plan *fresh)
 {
 	AUTO(plan_drop) struct plan old = { 0 };
 	AUTO(mem_drop) char *text = NULL;
-	char place[SEEN_PLACE];
-	unsigned line = 0;
-	size_t len, head;
+	const char *rows;
+	unsigned line = 0, before = 0;
+	size_t len;
 	int r = state_read(agent->state, STATE_WAYS, &text, &len);
 
-	seen_place(place);
-	head = strlen(place);
-	if (r == 0 && (len < head || memcmp(text, place, head) != 0))
-		return;				/* none, or another boot's */
-	if (r == 0)
-		r = plan_keep_read(text + head, len - head, &old, &line);
+	if (r == 0) {
+		rows = find_rows(text, &before);
+		if (!rows)
+			return;			/* none, or another boot's */
+		r = plan_keep_read(rows, len - (size_t)(rows - text), &old, &line);
+	}
 	if (r < 0)
 		log_event(EVENT_STATE_UNREADABLE,
 			  "file=%s/%s line=%u error=\"%s\" next=\"connections that it spoke of are "
 			  "not kept on their uplinks\"",
-			  agent->state->dir, STATE_WAYS, line + 1,
+			  agent->state->dir, STATE_WAYS, line + before,
 			  line == 0 ? strerror(-r) : "not a line that outbindd wrote");
 	else if (is_carried(agent, &old))
 		plan_keep(&old, fresh);
@@ -54,19 +71,20 @@ void ways_load(struct agent *agent, struct plan *fresh)
 void ways_save(struct agent *agent)
 {
 	char *text = NULL, place[SEEN_PLACE];
-	size_t len = 0;
+	size_t len = 0, head;
 	FILE *file = open_memstream(&text, &len);
 	int r = 0;
 
 	if (!file)
 		abort();
 	seen_place(place);
-	fputs(place, file);
+	fprintf(file, VERSION_LINE "%s", place);
+	head = strlen(VERSION_LINE) + strlen(place);
 	plan_keep_write(&agent->now->plan, file);
 	if (fclose(file) != 0)
 		abort();
 	if (agent->ways ? strcmp(agent->ways, text) != 0
-			: len > strlen(place) || state_has(agent->state, STATE_WAYS))
+			: len > head || state_has(agent->state, STATE_WAYS))
 		r = state_note(agent->state, STATE_WAYS, text, len);
 	if (r < 0) {
 		(void)!state_file_unwritable(agent->state, STATE_WAYS, r, NULL);

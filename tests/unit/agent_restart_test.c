@@ -3,6 +3,7 @@
 #include "agent_lab.h"
 
 #include "base/mem.h"
+#include "plan/plan_keep.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -102,6 +103,7 @@ static void test_newer_state_refused(void **state)
 		{ "groups", "outbind-groups 2\n", true },
 		{ "runtime.conf", "# outbind-runtime 2: changed at run time\n", true },
 		{ "addresses", "outbind-addresses 12\n", true },
+		{ "ways", "outbind-ways 2\n", true },
 		{ "generation", "outbind-generation 2\nx\n", true },
 		{ "identities", "outbind-identities 2\n", true },
 		{ "warmup", "outbind-warmup 99999999999999999999999\n", true },
@@ -132,6 +134,35 @@ static void test_newer_state_refused(void **state)
 		assert_int_equal(state_write(&lab->state, rows[i].file, before, len), 0);
 		if (len == 0)
 			state_remove(&lab->state, rows[i].file);
+	}
+}
+
+/* What a removed binding's connections need is found again, also in a file of before it had a format. */
+static void test_ways_kept(void **state)
+{
+	static const char with[] = "uplink u { interface eth1; gateway 192.0.2.254; table 100; }"
+				   "binding a { address 192.0.2.1; uplink u; } "
+				   "binding b { address 192.0.2.2; }";
+	static const char without[] = "binding b { address 192.0.2.2; }";
+	struct lab *lab = *state;
+	struct fwmark a;
+
+	assert_int_equal(lab_start(lab, with), 0);
+	a.host = lab_mark(lab, "a");
+	fake_kernel_connection(&lab->fake, a.host, 4000);
+	assert_int_equal(lab_reload(lab, without), 0);
+	assert_true(plan_keeps(&lab->agent.now->plan, a));
+	for (int old = 0; old < 2; old++) {
+		AUTO(mem_drop) char *text = NULL;
+		size_t len, head = strlen("outbind-ways 1\n");
+
+		assert_int_equal(state_read(&lab->state, "ways", &text, &len), 0);
+		assert_memory_equal(text, "outbind-ways 1\n", head);
+		lab_kill(lab);
+		if (old)
+			assert_int_equal(state_write(&lab->state, "ways", text + head, len - head), 0);
+		assert_int_equal(lab_start(lab, without), 0);
+		assert_true(plan_keeps(&lab->agent.now->plan, a));
 	}
 }
 
@@ -305,6 +336,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_adoption_writes_nothing), TEST(test_not_adopted),
 		TEST(test_start_refused), TEST(test_newer_state_refused),
+		TEST(test_start_refused), TEST(test_ways_kept),
 		TEST(test_bad_configuration_leaves_table),
 		TEST(test_heal), TEST(test_heal_that_fails),
 		TEST(test_numbers_stay), TEST(test_state_write_fails), TEST(test_corrupt_state),
