@@ -40,9 +40,9 @@ static const char help[] =
 	"  --no-owner           leave the table unowned, and watch it instead\n"
 	"  --check              read the configuration, say what is wrong with it, exit\n"
 	"  --help, --version\n\n"
-	"Exit status: 0 stopped on request, 1 failure, 2 the configuration is not valid,\n"
-	"4 another outbindd serves this table, 5 table or state are of a newer version.\n"
-	"See outbindd(8).\n";
+	"Exit status: 0 stopped on request, 1 failure, 2 the configuration or the command line\n"
+	"is wrong, 4 another outbindd serves this table, 5 table or state are of a newer\n"
+	"version. See outbindd(8).\n";
 
 /* True if @name can be written in nft text as it is. */
 static bool is_table_name(const char *name)
@@ -59,7 +59,7 @@ static bool is_table_name(const char *name)
 static int usage(const char *problem, const char *what)
 {
 	fprintf(stderr, "outbindd: %s: '%s' (--help shows the options)\n", problem, what);
-	return EXIT_FAILURE;
+	return EXIT_USAGE;
 }
 
 static int take(struct options *options, int name)
@@ -102,7 +102,7 @@ static int take(struct options *options, int name)
 		return EXIT_SUCCESS;
 	}
 	fputs("outbindd: --help shows the options\n", stderr);	/* getopt said what is wrong */
-	return EXIT_FAILURE;
+	return EXIT_USAGE;
 }
 
 int options_read(int argc, char **argv, struct options *ret)

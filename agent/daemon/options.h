@@ -14,5 +14,7 @@ struct options {
 	bool check; /* read the configuration, say what is wrong, exit */
 };
 
-/* Returns -1 to go on, else the exit status: --help and --version 0, a usage error 1. */
+enum { EXIT_USAGE = 2 };			/* as of a configuration that is not valid */
+
+/* Returns -1 to go on, else the exit status: --help and --version 0, a usage error EXIT_USAGE. */
 MUST_CHECK int options_read(int argc, char **argv, struct options *ret);

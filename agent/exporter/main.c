@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+enum { EXIT_USAGE = 2 };			/* as of all programs of outbind */
 enum { CHANNEL = CONFINE_LINK, LISTENERS_MAX = 2, FORMATS = 2, CONNECTIONS = 64, TIMEOUT_S = 10,
        REQUEST_ROOM = 16 * 1024, PATIENCE_MS = 5000 };
 
@@ -283,7 +284,7 @@ int main(int argc, char **argv)
 
 	if (n < 1 || n > LISTENERS_MAX || fcntl(CHANNEL, F_GETFD) < 0) {
 		fprintf(stderr, "outbind-exporter is started by outbindd; see outbindd(8)\n");
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* For the Date header the C library reads a file, once. */

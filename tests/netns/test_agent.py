@@ -4,10 +4,11 @@
 import os
 import re
 import socket
+import subprocess
 import time
 
 from cases import test
-from lab import FAR, Lab, Skip, binding, check, pool, wait_for
+from lab import BUILD, FAR, Lab, Skip, binding, check, pool, wait_for
 from place import PATIENCE
 
 CONF = binding("a", 11) + binding("b", 12) + "policy { user 4001 use a; user 4002 use b; }"
@@ -83,6 +84,18 @@ def _():
             check("another table and mask are fine", lab.source(FAR[4], uid=4003), pool(15, 4))
             check("both work", lab.source(FAR[4], uid=4002), pool(12, 4))
             check("it stops", other.stop(), 0)
+
+
+@test("a command line that is wrong is exit status 2, of all programs, with words, and nothing is done")
+def _():
+    for program, lines in (("outbindd", (["--nonsense"], ["--config"], ["more"], ["--table", "a b"], ["--on-stop", "x"])),
+                           ("outbind-relay", (["--nonsense"], ["--config"], ["more"])),
+                           ("outbindctl", (["--nonsense"], ["nonsense"], [], ["status", "more"])),
+                           ("outbind-exporter", ([], ["0"], ["1", "2"]))):
+        for words in lines:
+            result = subprocess.run([BUILD + "/" + program] + words, capture_output=True, text=True, timeout=20)
+            check("%s %s" % (program, words), (result.returncode, program in result.stderr), (2, True))
+            check("nothing on stdout", result.stdout, "")
 
 
 @test("a refused reload says all problems and leaves the ruleset as it is, byte for byte")
