@@ -13,6 +13,7 @@
 #include "daemon/log.h"
 #include "daemon/sources.h"
 #include "daemon/warmup.h"
+#include "plan/plan_cover.h"
 
 #include <string.h>
 
@@ -36,8 +37,10 @@ static struct where where_of(const struct model *model, enum set_id set, const u
 		return index < model->addresses.n ? model->addresses.at[index].where
 						  : (struct where){ 0 };
 	case ORIGIN_BYPASS:
-		return index < model->bypasses.n ? model->bypasses.at[index].where
-						 : (struct where){ 0 };
+		return index == BYPASS_CONNECTED ? model->where_connected
+		       : index == BYPASS_PRIVATE ? model->where_private
+		       : index < model->bypasses.n ? model->bypasses.at[index].where
+						   : (struct where){ 0 };
 	case ORIGIN_LISTENER:
 		return index < model->relay.listeners.n ? model->relay.listeners.at[index].where
 							: (struct where){ 0 };

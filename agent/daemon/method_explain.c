@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "model/conf.h"
 #include "plan/explain.h"
+#include "plan/plan_cover.h"
 
 #include <endian.h>
 #include <inttypes.h>
@@ -170,20 +171,31 @@ static json_t *json_reason(const struct agent *agent, const struct explanation *
 					    ip_family(&packet->to)));
 }
 
-/* Of what is written one by one; else it is said which word brings it. */
+#define BUILT_IN	"loopback, link-local or multicast"
+
+/* A prefix or a word of the list, where it is written; or what nobody needs to write. */
 static json_t *json_bypass(const struct model *model, const struct explanation *told)
 {
-	char entry[PREFIX_TEXT], place[OUTCOME_TEXT];
-	const struct bypass *bypass;
+	char room[PREFIX_TEXT], place[OUTCOME_TEXT];
+	const char *entry = room;
+	struct where where;
 
 	if (told->verdict != VERDICT_BYPASS)
 		return json_null();
-	if (told->bypass >= model->bypasses.n)
-		return json_pack("{s:s, s:n}", "entry", "private, connected or built in", "place");
-	bypass = &model->bypasses.at[told->bypass];
-	return json_pack("{s:o, s:o}", "entry",
-			 method_json(prefix_print(&bypass->prefix, entry)), "place",
-			 method_json(model_place(model, bypass->where, place, sizeof place)));
+	if (told->bypass == BYPASS_CONNECTED) {
+		entry = "connected";
+		where = model->where_connected;
+	} else if (told->bypass == BYPASS_PRIVATE) {
+		entry = "private";
+		where = model->where_private;
+	} else if (told->bypass < model->bypasses.n) {
+		prefix_print(&model->bypasses.at[told->bypass].prefix, room);
+		where = model->bypasses.at[told->bypass].where;
+	} else {
+		return json_pack("{s:s, s:s}", "entry", BUILT_IN, "place", "built in");
+	}
+	return json_pack("{s:s, s:o}", "entry", entry, "place",
+			 method_json(model_place(model, where, place, sizeof place)));
 }
 
 static void answer(struct call *call, const struct packet *packet, const struct explanation *told)

@@ -133,6 +133,14 @@ static bool parse_bypass(struct conf *conf, const struct word *word, struct wher
 	return false;
 }
 
+/* Said again, it is where it was said first. */
+static void set_word(bool *said, struct where *at, struct where where)
+{
+	if (!*said)
+		*at = where;
+	*said = true;
+}
+
 void conf_set_bypass(struct conf *conf, const struct word *word, struct where where, bool remove)
 {
 	struct bypass bypass = { .where = where };
@@ -146,9 +154,9 @@ void conf_set_bypass(struct conf *conf, const struct word *word, struct where wh
 	if (conf_layer_name(conf, CONF_TAG_BYPASS, &key, where, remove) != CLAIM_COUNTS || remove)
 		return;
 	if (strcmp(text, "connected") == 0)
-		conf->model->bypass_connected = true;
+		set_word(&conf->model->bypass_connected, &conf->model->where_connected, where);
 	else if (strcmp(text, "private") == 0)
-		conf->model->bypass_private = true;
+		set_word(&conf->model->bypass_private, &conf->model->where_private, where);
 	else
 		PUSH(&conf->model->bypasses, bypass);
 }

@@ -199,6 +199,7 @@ struct model {
 	struct where where_port_warning;
 	bool bypass_connected;			/* also what is directly connected, followed live */
 	bool bypass_private;			/* also RFC 1918, RFC 6598 and RFC 4193 */
+	struct where where_connected, where_private;	/* of these two words */
 	enum default_binding default_binding;
 	struct where where_default;
 	struct { const char **at; size_t n, room; } files;	/* paths, by where.file */

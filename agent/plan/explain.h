@@ -45,7 +45,7 @@ struct explanation {
 	struct fwmark mark;
 	struct ip source;			/* VERDICT_BINDING: on the wire, unless the next is said */
 	struct prefix within;			/* the kernel picks one of these; ip.len 0: not so */
-	uint32_t bypass;			/* index of the bypass entry, NO_INDEX if built in */
+	uint32_t bypass;			/* index of the entry, or an origin of plan_cover.h */
 	uint32_t intercept;			/* index of the relay's listener, or NO_INDEX */
 	struct lookup lookups[64];		/* in order, hits and misses: compare with the kernel */
 	size_t n_lookups;

@@ -105,9 +105,9 @@ void plan_cover_bypass(const struct model *model, const struct facts *facts, str
 	for (size_t i = 0; i < ARRAY_LEN(built_in); i++)
 		plan_cover_add(&cover, &built_in[i], NO_INDEX);
 	for (size_t i = 0; model->bypass_private && i < ARRAY_LEN(private); i++)
-		plan_cover_add(&cover, &private[i], NO_INDEX);
+		plan_cover_add(&cover, &private[i], BYPASS_PRIVATE);
 	for (size_t i = 0; model->bypass_connected && i < facts->connected.n; i++)
-		plan_cover_add(&cover, &facts->connected.at[i].prefix, NO_INDEX);
+		plan_cover_add(&cover, &facts->connected.at[i].prefix, BYPASS_CONNECTED);
 	for (size_t i = 0; i < model->bypasses.n; i++)
 		plan_cover_add(&cover, &model->bypasses.at[i].prefix, (uint32_t)i);
 	plan_cover_finish(&cover);

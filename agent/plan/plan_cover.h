@@ -22,5 +22,9 @@ bool plan_cover_has(const struct cover *cover, const struct ip *ip);
 void plan_cover_emit(const struct cover *cover, struct plan *plan, enum set_id ipv4,
 		     enum set_id ipv6);
 
+/* Where a row of the bypass sets comes from, beside NO_INDEX, which is built in, and an index of
+ * model->bypasses. */
+enum bypass_origin { BYPASS_CONNECTED = UINT32_MAX - 2, BYPASS_PRIVATE };
+
 /* The bypass sets: what is built in, what the model lists, what the facts add. */
 void plan_cover_bypass(const struct model *model, const struct facts *facts, struct plan *plan);

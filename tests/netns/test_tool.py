@@ -6,7 +6,7 @@ import os
 import sys
 
 from cases import test
-from lab import BUILD, FAR, HOST, Lab, PORT, Skip, binding, check, pool, wait_for
+from lab import BUILD, FAR, HOST, Lab, NEAR, PORT, Skip, binding, check, pool, wait_for
 
 CONF = "".join(binding(name, 11 + i, more="ehlo %s.example;" % name) for i, name in enumerate("abcd")) + """
 binding only4 { address 198.51.100.16; }
@@ -89,6 +89,13 @@ def _():
         line = 1 + CONF[:CONF.index("bypass")].count("\n")
         check("bypass", (answer["verdict"], answer["bypass"]["entry"], "outbind.conf:%d:" % line in answer["bypass"]["place"]),
               ("bypass", "203.0.113.128/25", True))
+        agent.ctl("bypass", "add", "private", "connected")
+        for to, entry, place in (("10.1.2.3", "private", "runtime.conf:"), (NEAR[4], "connected", "runtime.conf:"),
+                                 ("169.254.7.7", "loopback, link-local or multicast", "built in")):
+            answer, _ = said(agent, "--user", "4001", "--to", to)
+            check("a word, and what is built in: %s" % to, (answer["bypass"]["entry"], place in answer["bypass"]["place"]),
+                  (entry, True))
+        agent.ctl("bypass", "remove", "private", "connected")
         text = agent.ctl("explain", "--user", "4001", "--to", "203.0.113.200").stdout
         check("in words: " + text, "203.0.113.128/25" in text and "outbind.conf:%d:" % line in text, True)
         pid = lab.spawn("sender", ["sleep", "60"], cgroup=group)
