@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 
+#include <unistd.h>
+
 #define SOCKET_NAME	"control"
 
 /* @ctl, for calls to the relay. *@ret_path is what it borrows from, owned by the caller. */
@@ -33,4 +35,12 @@ int relay_ask_quietly(const struct ctl *ctl, const char *socket, const char *met
 	struct ctl relay = to_relay(ctl, socket, &path);
 
 	return agent_ask_quietly(&relay, method, parameters, ret_reply);
+}
+
+bool relay_listens(const struct ctl *ctl)
+{
+	char *AUTO(mem_drop) path = NULL;
+	struct ctl relay = to_relay(ctl, NULL, &path);
+
+	return access(relay.relay_socket, F_OK) == 0;
 }

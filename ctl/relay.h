@@ -4,6 +4,8 @@
 
 #include "agent.h"
 
+#include <stdbool.h>
+
 #define RELAY_SOCKET_OPTION \
 	{ "relay-socket", "PATH", "the relay's control socket (" CTL_RELAY_DIR "/control)", \
 	  COMPLETE_FILE }
@@ -19,3 +21,6 @@ MUST_CHECK int relay_ask(struct ctl *ctl, const char *socket, const char *method
 /* The same as agent_ask_quietly(). */
 MUST_CHECK int relay_ask_quietly(const struct ctl *ctl, const char *socket, const char *method,
 				 json_t *parameters, json_t **ret_reply);
+
+/* Is its socket there, whether it answers or not? */
+bool relay_listens(const struct ctl *ctl);

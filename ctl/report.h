@@ -18,6 +18,7 @@ struct report_member {
 struct report {
 	struct ctl *ctl;
 	const char *config;
+	bool no_relay;				/* the configuration has none */
 	struct redact redact;
 	struct { struct report_member *at; size_t n, room; } members;
 };

@@ -59,6 +59,8 @@ void report_gather_configuration(struct report *report)
 	if (offline_read(report->config, &offline) < 0)
 		report_leave_out(report, "configuration/problems",
 				 "it is not valid; `outbindctl check` says why");
+	else
+		report->no_relay = !offline.model.relay.given;
 	for (size_t i = 0; i < offline.model.files.n && n < FILES_MAX; i++)
 		add_configuration(report, offline.model.files.at[i], n++);
 	if (offline.model.files.n == 0)
@@ -167,6 +169,7 @@ static void add_doctor(struct report *report)
 		report_leave_out(report, "doctor.json", "the agent: %s", why(r));
 }
 
+/* One that nobody configured is asked all the same: it may run with another configuration. */
 static void add_relay(struct report *report)
 {
 	AUTO(json_drop) json_t *reply = NULL;
@@ -175,7 +178,9 @@ static void add_relay(struct report *report)
 	if (r == CTL_DONE)
 		add_json(report, "relay.json", reply, REPORT_MEMBER_MAX);
 	else
-		report_leave_out(report, "relay.json", "the relay: %s", why(r));
+		report_leave_out(report, "relay.json", "the relay: %s",
+				 report->no_relay && !relay_listens(report->ctl)
+					 ? "the configuration has none" : why(r));
 }
 
 void report_gather_agent(struct report *report)

@@ -104,6 +104,9 @@ def _():
         command = ["nsenter", "--net=" + lab.path("sender"), BUILD + "/outbindctl", "--runtime-dir", agent.runtime, "report",
                    "--config", agent.conf]
         texts, _, _ = read(subprocess.run(command + ["--stdout"], env=env, capture_output=True, check=True, timeout=60).stdout)
+        agent.write(CONF)
+        bare, _, _ = read(subprocess.run(command + ["--stdout"], env=env, capture_output=True, check=True, timeout=60).stdout)
+        check("no relay", "relay.json                   left out: the relay: the configuration has none" in bare["MANIFEST"], True)
         check("why", "status.json                  left out: the agent: it does not answer" in texts["MANIFEST"], True)
         check("doctor all the same", "does not answer" in texts["doctor.json"], True)
         for name, text in texts.items():
