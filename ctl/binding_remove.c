@@ -5,6 +5,7 @@
  */
 #include "agent.h"
 #include "answer.h"
+#include "change.h"
 #include "duration.h"
 #include "reply.h"
 #include "verbs.h"
@@ -13,7 +14,7 @@
 #include <string.h>
 
 enum { BAR_MOST = 40, BAR_WORDS = 40, EXIT_INTERRUPTED = 128 + SIGINT };
-enum { OPTION_REASSIGN, OPTION_DRAIN, OPTION_TIMEOUT, OPTION_KILL };
+enum { OPTION_REASSIGN, OPTION_DRAIN, OPTION_TIMEOUT, OPTION_KILL, OPTION_DRY_RUN };
 
 struct watching {
 	struct ctl *ctl;
@@ -188,6 +189,11 @@ static int binding_remove_run(struct ctl *ctl, const struct arguments *args)
 		json_decref(parameters);
 		return r;
 	}
+	if (args->value[OPTION_DRY_RUN])
+		return change_look(ctl, "RemoveBinding", parameters,
+				   !args->value[OPTION_DRAIN] ? "would be ended"
+				   : args->value[OPTION_KILL] ? "would be waited for, then ended"
+							      : "would be waited for");
 	if (args->value[OPTION_DRAIN] || args->value[OPTION_KILL])
 		expect_interrupt(args->rest[0]);
 	r = agent_call(ctl, "RemoveBinding", parameters, each_reply, &watching);
@@ -204,12 +210,13 @@ static const struct option binding_remove_options[] = {
 			     .summary = "wait so long at most: 90, 90s, 5m or 2h" },
 	[OPTION_KILL] = { .name = "kill",
 			  .summary = "end the live connections: now, or after --drain --timeout" },
+	[OPTION_DRY_RUN] = CHANGE_OPTION_DRY_RUN,
 	{ .name = NULL },
 };
 
 const struct verb binding_remove_verb = {
 	.name = "binding remove",
-	.synopsis = "NAME [--reassign OTHER] [--drain [--timeout T]] [--kill]",
+	.synopsis = "[--dry-run] NAME [--reassign OTHER] [--drain [--timeout T]] [--kill]",
 	.summary = "remove a binding without losing a connection",
 	.text = "Without options it refuses, and names them, while rules, groups, `unusable use` or\n"
 		"`overflow` refer to the binding or connections of it live. The removal belongs to the\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* outbindctl binding suspend, binding resume: new connections of one binding, refused or not. */
-#include "agent.h"
 #include "answer.h"
+#include "change.h"
 #include "reply.h"
 #include "verbs.h"
 
@@ -31,6 +31,8 @@ static int run(struct ctl *ctl, const struct arguments *args, const char *method
 		json_decref(parameters);
 		return r;
 	}
+	if (args->value[CHANGE_DRY_RUN])
+		return change_look(ctl, method, parameters, NULL);
 	r = agent_ask(ctl, method, parameters, &reply);
 	if (r == CTL_DONE)
 		answer_reply(ctl, reply, text);
@@ -49,12 +51,13 @@ static int binding_resume_run(struct ctl *ctl, const struct arguments *args)
 
 const struct verb binding_suspend_verb = {
 	.name = "binding suspend",
-	.synopsis = "NAME",
+	.synopsis = "[--dry-run] NAME",
 	.summary = "refuse new connections of a binding at once; live ones go on",
 	.text = "connect() fails with ECONNREFUSED, `unusable use` does not apply, and the tag socket\n"
 		"refuses. This outlives reloads and restarts, until `binding resume NAME`.\n"
 		"NAME may be a group. `default`, if it has no address, stands for what no rule claims:\n"
 		"the same as `default-binding suspended`.\n",
+	.options = change_options,
 	.least = 1,
 	.most = 1,
 	.complete = COMPLETE_BINDING,
@@ -63,8 +66,9 @@ const struct verb binding_suspend_verb = {
 
 const struct verb binding_resume_verb = {
 	.name = "binding resume",
-	.synopsis = "NAME",
+	.synopsis = "[--dry-run] NAME",
 	.summary = "end what `binding suspend` began",
+	.options = change_options,
 	.least = 1,
 	.most = 1,
 	.complete = COMPLETE_BINDING,

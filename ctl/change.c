@@ -200,6 +200,23 @@ int change_settings(struct ctl *ctl, const char *kind, const char *name,
 	return ask(ctl, "SetBinding", parameters, &excerpt, dry_run);
 }
 
+int change_look(struct ctl *ctl, const char *method, json_t *parameters, const char *fate)
+{
+	AUTO(json_drop) json_t *reply = NULL;
+	long long n;
+	int r;
+
+	(void)json_object_set_new(parameters, "dry_run", json_true());
+	r = agent_ask(ctl, method, parameters, &reply);
+	if (r != CTL_DONE)
+		return r;
+	n = reply_number(reply, "connections");
+	if (n > 0 && fate && !ctl->json)
+		(void)fprintf(ctl->out, "%lld live connection%s %s\n", n, n == 1 ? "" : "s", fate);
+	answer_reply(ctl, reply, dry_run_text);
+	return CTL_DONE;
+}
+
 /* What the agent says of binding or group @name; NULL if it says nothing. */
 static json_t *shown(struct ctl *ctl, const char *name)
 {

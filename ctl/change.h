@@ -27,6 +27,14 @@ MUST_CHECK int change_typed(struct ctl *ctl, char *text, bool dry_run);
 MUST_CHECK int change_settings(struct ctl *ctl, const char *kind, const char *name,
 			       const struct statements *settings, bool dry_run);
 
+/*
+ * change_look - what a call of another method would change
+ * @parameters: taken
+ * @fate:       completes "3 live connections ..." where the answer counts some; may be NULL
+ */
+MUST_CHECK int change_look(struct ctl *ctl, const char *method, json_t *parameters,
+			   const char *fate);
+
 /* Is a binding or group called @name defined? False also if the agent cannot be asked: whatever
  * comes next will say so. */
 bool change_is_taken(struct ctl *ctl, const char *name);

@@ -74,6 +74,9 @@ json_t *method_json_time(const struct timespec *time);
 /* Suspend or resume the implicit default, and answer as SuspendBinding does. */
 void method_suspend_default(struct call *call, bool on);
 
+/* What suspending (@on) or resuming @binding would change; NO_INDEX: what no rule claims. */
+void method_try_suspend(struct call *call, uint32_t binding, bool on);
+
 /* Answer "text: string" with @text, which is taken over, in pieces if it is long. One long one at a
  * time: Busy if another client is being sent one. */
 void method_stream_text(struct call *call, char *text);

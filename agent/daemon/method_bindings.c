@@ -243,7 +243,7 @@ static void next_bindings(struct stream *stream, struct agent *agent, struct ans
 		const char *name = listing_name(model, listing->by_name[at - 1]);
 
 		free(list->last);
-		list->last = mem_text(name, strlen(name));
+		list->last = mem_copy(name);
 		ret->continues = true;
 	}
 	ret->parameters = json_pack("{s:o}", "bindings", bindings);
@@ -307,7 +307,13 @@ static void suspend(struct call *call, bool on)
 
 	if (method_binding(call, method_text(call, "name"), &index) < 0)
 		return;
-	if (index == NO_INDEX || call->agent->now->model.bindings.at[index].implied) {
+	if (index != NO_INDEX && call->agent->now->model.bindings.at[index].implied)
+		index = NO_INDEX;
+	if (method_true(call, "dry_run")) {
+		method_try_suspend(call, index, on);
+		return;
+	}
+	if (index == NO_INDEX) {
 		method_suspend_default(call, on);
 		return;
 	}

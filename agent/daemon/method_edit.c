@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#define DEFAULT_SUSPEND	"default-binding suspended;"
+
 json_t *method_json_differences(const struct differences *differences,
 				const struct overlay *overlay)
 {
@@ -78,11 +80,48 @@ static const char *resume_text(const struct agent *agent)
 	return entry && !entry->hides ? "remove default-binding;" : "default-binding normal;";
 }
 
+/* What is so already is said by an empty text. */
+static char *suspend_text(const struct agent *agent, uint32_t binding, bool on)
+{
+	const struct model *model = &agent->now->model;
+	char *text = NULL;
+	int r;
+
+	if (binding == NO_INDEX ? (model->default_binding == DEFAULT_SUSPENDED) == on
+				: agent->facts.suspended[binding] == on)
+		return mem_copy("");
+	if (binding == NO_INDEX)
+		return mem_copy(on ? DEFAULT_SUSPEND : resume_text(agent));
+	r = asprintf(&text, "%s %s;", on ? "suspend" : "resume", model->bindings.at[binding].name);
+	if (r < 0)
+		abort();
+	return text;
+}
+
+void method_try_suspend(struct call *call, uint32_t binding, bool on)
+{
+	char *AUTO(mem_drop) text = suspend_text(call->agent, binding, on);
+	AUTO(edit_report_drop) struct edit_report report = { 0 };
+	AUTO(outcome_drop) struct outcome out = { 0 };
+	const struct edit_request request = { .name = on ? "suspend" : "resume", .text = text,
+					      .dry_run = true };
+	int r = edit_apply(call->agent, &request, &report, &out);
+
+	if (r < 0)
+		method_fail_outcome(call, r, &out);
+	else
+		method_reply(call, json_pack("{s:I, s:I, s:o}", "operations",
+					     (json_int_t)out.operations, "microseconds",
+					     (json_int_t)out.took_usec, "changes",
+					     method_json_differences(&report.changes,
+								     &call->agent->overlay)));
+}
+
 void method_suspend_default(struct call *call, bool on)
 {
 	AUTO(edit_report_drop) struct edit_report report = { 0 };
 	AUTO(outcome_drop) struct outcome out = { 0 };
-	const char *text = on ? "default-binding suspended;" : resume_text(call->agent);
+	const char *text = on ? DEFAULT_SUSPEND : resume_text(call->agent);
 	bool is = call->agent->now->model.default_binding == DEFAULT_SUSPENDED;
 	int r = is == on ? 0 : edit_apply(call->agent, &(struct edit_request){
 		.name = on ? "suspend" : "resume", .text = text }, &report, &out);

@@ -3,6 +3,7 @@
 #include "daemon/method.h"
 
 #include "base/mem.h"
+#include "daemon/edit.h"
 #include "daemon/remove.h"
 
 #include <string.h>
@@ -141,8 +142,22 @@ static bool read_request(struct call *call, struct remove_request *ret)
 	return true;
 }
 
+static void answer_try(struct call *call, const struct removal *removal,
+		       const struct edit_report *report, const struct outcome *out)
+{
+	json_t *reply = json_removal(removal);
+
+	(void)json_object_set_new(reply, "done", json_true());
+	(void)json_object_set_new(reply, "changes",
+				  method_json_differences(&report->changes,
+							  &call->agent->overlay));
+	(void)json_object_set_new(reply, "operations", json_integer((json_int_t)out->operations));
+	method_reply(call, reply);
+}
+
 void method_remove_binding(struct call *call)
 {
+	AUTO(edit_report_drop) struct edit_report report = { 0 };
 	AUTO(outcome_drop) struct outcome out = { 0 };
 	AUTO(remove_refusal_drop) struct removal_refusal refusal = { 0 };
 	struct remove_request request;
@@ -152,9 +167,15 @@ void method_remove_binding(struct call *call)
 
 	if (!read_request(call, &request))
 		return;
+	request.try = method_true(call, "dry_run") ? &report : NULL;
 	r = remove_begin(call->agent, &request, &removal, &refusal, &out);
 	if (r < 0) {
 		fail_removal(call, r, &request, &refusal, &out);
+		return;
+	}
+	if (request.try) {
+		answer_try(call, removal, &report, &out);
+		remove_unref(removal);
 		return;
 	}
 	stream = mem_zero(1, sizeof *stream);

@@ -133,19 +133,21 @@ static int look(struct agent *agent, struct removal *removal, uint32_t binding)
 	return 0;
 }
 
-/* Statements, as a change at run time. */
-static int change(struct agent *agent, const char *text, struct outcome *out)
+/* Statements, as a change at run time; only tried if somebody wants to read what it would be. */
+static int change(struct agent *agent, const char *text, struct edit_report *try,
+		  struct outcome *out)
 {
-	const struct edit_request request = { .name = "binding remove", .text = text };
+	const struct edit_request request = { .name = "binding remove", .text = text,
+					      .dry_run = try != NULL };
 	AUTO(edit_report_drop) struct edit_report report = { 0 };
 
-	return edit_apply(agent, &request, &report, out);
+	return edit_apply(agent, &request, try ? try : &report, out);
 }
 
 /* @before, and then suspend or remove the binding, in one change. A name that comes back later is
  * not to be suspended then. */
 static int change_last(struct agent *agent, const char *before, uint32_t binding, bool remove,
-		       struct outcome *out)
+		       struct edit_report *try, struct outcome *out)
 {
 	const struct binding *b = &agent->now->model.bindings.at[binding];
 	bool resume = remove && agent->facts.suspended[binding];
@@ -155,7 +157,7 @@ static int change_last(struct agent *agent, const char *before, uint32_t binding
 	if (asprintf(&text, "%s%s %s;\n%s%s%s", before, verb, b->name, resume ? "resume " : "",
 		     resume ? b->name : "", resume ? ";\n" : "") < 0)
 		abort();
-	return change(agent, text, out);
+	return change(agent, text, try, out);
 }
 
 static void finish(struct removal *removal, enum remove_state state, const char *why)
@@ -175,7 +177,7 @@ static void finish(struct removal *removal, enum remove_state state, const char 
 /* Nothing lives any more. */
 static void remove_now(struct agent *agent, struct removal *removal, uint32_t binding)
 {
-	removal->result = change_last(agent, "", binding, true, &removal->out);
+	removal->result = change_last(agent, "", binding, true, NULL, &removal->out);
 	finish(removal, removal->result == 0 ? REMOVE_DONE : REMOVE_FAILED, NULL);
 }
 
@@ -308,13 +310,13 @@ static int begin(struct agent *agent, const struct remove_request *request, uint
 	struct removals *removals = removals_of(agent);
 	int r;
 
-	if (removal->connections == 0) {
-		r = change_last(agent, text, binding, true, out);
-		if (r == 0)
+	if (removal->connections == 0 || request->try) {
+		r = change_last(agent, text, binding, true, request->try, out);
+		if (r == 0 && !request->try)
 			finish(removal, REMOVE_DONE, NULL);
 		return r;
 	}
-	r = change_last(agent, text, binding, false, out);
+	r = change_last(agent, text, binding, false, NULL, out);
 	if (r < 0)
 		return r;
 	log_event(EVENT_BINDING_DRAINING, "name=%s connections=%" PRIu64 " reassign=%s kill=%s",
@@ -352,7 +354,7 @@ static int begin_new(struct agent *agent, const struct remove_request *request,
 	if (r < 0)
 		return r;
 	removal = mem_zero(1, sizeof *removal);
-	removal->name = mem_text(request->name, strlen(request->name));
+	removal->name = mem_copy(request->name);
 	removal->refs = 1;
 	removal->begun = agent_clock();
 	removal->deadline = UINT64_MAX;
@@ -379,6 +381,8 @@ int remove_begin(struct agent *agent, const struct remove_request *request, stru
 	struct removals *removals = removals_of(agent);
 	int r = 0;
 
+	if (request->try)
+		return begin_new(agent, request, ret, ret_refusal, out);
 	if (running) {
 		set_limits(running, request);
 		running->refs++;

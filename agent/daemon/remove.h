@@ -42,6 +42,7 @@ struct remove_request {
 	const char *reassign;			/* who gets its clients, or NULL */
 	bool drain, kill;
 	uint64_t timeout;			/* usec from now; UINT64_MAX: none */
+	struct edit_report *try;		/* not NULL: say only what would happen, in there */
 };
 
 struct removal_refusal {			/* of -EADDRINUSE */

@@ -77,6 +77,44 @@ def _():
         check("after a reload", (names(agent), lab.source(FAR[4], uid=4001)), (["b"], pool(12, 4)))
 
 
+@test("`--dry-run` of remove, suspend and resume says what would change, refuses what would be refused, and changes nothing")
+def _():
+    with Lab() as lab:
+        agent = lab.agent(CONF)
+
+        def state():
+            return (agent.ctl("binding", "list").stdout, agent.ctl("policy", "list").stdout, agent.ctl("diff", ok=False).stdout,
+                    agent.json("status")["generation"])
+
+        before = state()
+        refusal = agent.ctl("binding", "remove", "a", "--dry-run", ok=False)
+        check("exit status", refusal.returncode, 5)
+        says("why", refusal.stderr, agent.conf + ":4:5: rule 'user 4001'", "nothing was changed")
+        stop = lab.stream(LIVE[4], 2, uid=4001)
+        for words, fate in ((("--drain",), "would be waited for\n"), (("--kill",), "would be ended\n"),
+                            (("--drain", "--timeout", "1s", "--kill"), "would be waited for, then ended\n")):
+            text = agent.ctl("binding", "remove", "a", "--reassign", "b", "--dry-run", *words).stdout
+            says("remove %s" % " ".join(words), text, "2 live connections " + fate, "- binding a", "~ rule user 4001\n    - use a\n    + use b\n", "dry run: ", "; nothing was changed")
+        untouched(stop(), 4)
+        for verb, sign in (("suspend", "+"), ("resume", None)):
+            text = agent.ctl("binding", verb, "--dry-run", "a").stdout
+            says(verb, text, "%s suspension a" % sign if sign else "nothing to change: it is so already")
+            says(verb + " default", agent.ctl("binding", verb, "--dry-run", "default").stdout,
+                 "default-binding" if sign else "nothing to change")
+        check("as it was", state(), before)
+        agent.ctl("binding", "suspend", "a")
+        check("suspended", agent.json("binding", "suspend", "a", "--dry-run")["changes"], [])
+        changes = agent.json("binding", "resume", "a", "--dry-run")["changes"]
+        check("resume", [(one["what"], one["kind"], one["name"]) for one in changes], [("removed", "suspension", "a")])
+        agent.ctl("binding", "resume", "a")
+        changes = agent.json("binding", "remove", "b", "--reassign", "a", "--dry-run")["changes"]
+        check("remove", sorted((one["what"], one["kind"], one["name"]) for one in changes),
+              [("changed", "rule", "user 4003"), ("removed", "binding", "b")])
+        refusal = agent.ctl("binding", "remove", "nobody", "--dry-run", ok=False)
+        check("unknown", (refusal.returncode, "nobody" in refusal.stderr), (5, True))
+        check("as it was", state(), before)
+
+
 @test("a drain lets live connections finish with their address, new ones leave by the other, and ends by itself")
 def _():
     with Lab() as lab:
