@@ -315,3 +315,22 @@ int agent_add_text(struct ctl *ctl, json_t *parameters, const char *key, const c
 	ctl_complain(ctl, "%s: not valid UTF-8", key);
 	return CTL_USAGE;
 }
+
+int agent_find_config(struct ctl *ctl, char **ret)
+{
+	AUTO(json_drop) json_t *status = NULL;
+	int r = agent_ask(ctl, "GetStatus", NULL, &status);
+	const char *path = reply_text(status, "configuration");
+
+	if (r != CTL_DONE)
+		return r;
+	if (*path != '/') {
+		ctl_complain(ctl,
+			     "outbindd was started with the relative path '%s': cannot tell which "
+			     "file that is",
+			     path);
+		return CTL_REFUSED;
+	}
+	*ret = mem_copy(path);
+	return CTL_DONE;
+}

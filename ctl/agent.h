@@ -66,3 +66,7 @@ MUST_CHECK int agent_call_quietly(const struct ctl *ctl, const char *method, jso
 /* Add a text to @parameters. CTL_USAGE, and a complaint, if it is not valid UTF-8. */
 MUST_CHECK int agent_add_text(struct ctl *ctl, json_t *parameters, const char *key,
 			      const char *text);
+
+/* Where the configuration of the agent is, absolute and malloc'd. CTL_DONE, or the exit code after a
+ * complaint. */
+MUST_CHECK int agent_find_config(struct ctl *ctl, char **ret);

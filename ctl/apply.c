@@ -4,8 +4,10 @@
 #include "base/own.h"
 #include "change.h"
 #include "verbs.h"
+#include "whole.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <string.h>
 
 /* The agent takes no more at once; quoting in JSON needs some room. */
@@ -63,6 +65,32 @@ static int read_file(const struct ctl *ctl, const char *path, char **ret_text, s
 	return read_input(ctl, fd.n, path, ret_text, ret_len);
 }
 
+/* What may be read again, by another reader. */
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A configuration with settings that no change brings is handed over without them. */
+static int hand_over(struct ctl *ctl, const struct arguments *args, const char *name,
+		     const char *text, size_t len)
+{
+	char *AUTO(mem_drop) whole = NULL, *AUTO(mem_drop) whole_name = NULL;
+	struct excerpt excerpt = { .name = name, .text = text };
+	int r;
+
+	/* in what cannot be read again, the agent shows the statement, and says what to do */
+	if (is_file(args->rest[0]) && whole_is_configuration(text, len)) {
+		r = whole_read(ctl, args->rest[0], &whole, &whole_name);
+		if (r != CTL_DONE)
+			return r;
+		excerpt = (struct excerpt){ .name = whole_name, .text = whole };
+	}
+	return change_apply(ctl, &excerpt, args->value[APPLY_WHOLE], args->value[APPLY_DRY_RUN]);
+}
+
 static int apply_run(struct ctl *ctl, const struct arguments *args)
 {
 	bool input = strcmp(args->rest[0], "-") == 0;
@@ -83,8 +111,7 @@ static int apply_run(struct ctl *ctl, const struct arguments *args)
 		ctl_complain(ctl, "%s: has a NUL byte: expected text", name);
 		return CTL_USAGE;
 	}
-	return change_apply(ctl, &(struct excerpt){ .name = name, .text = text },
-			    args->value[APPLY_WHOLE], args->value[APPLY_DRY_RUN]);
+	return hand_over(ctl, args, name, text, len);
 }
 
 const struct verb apply_verb = {
@@ -94,7 +121,9 @@ const struct verb apply_verb = {
 	.text = "FILE, or standard input, holds statements of the configuration, and `remove binding NAME;`,\n"
 		"`remove policy { ... }` and the like; outbind.conf(5) has them all. Everything in it takes\n"
 		"effect at once, or nothing does and every problem is printed with its place. With --whole\n"
-		"it is the complete configuration.\n\n"
+		"it is the complete configuration. A file that has `include`, `mark-mask`, `relay` or other\n"
+		"statements that no change brings is taken with all that it includes, if these say what the\n"
+		"agent's own files say.\n\n"
 		"  outbindctl apply --dry-run monday.conf\n"
 		"  echo 'remove policy { user 4001; } binding acme { address 192.0.2.12; }' |\n"
 		"          outbindctl apply -\n",

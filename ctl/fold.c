@@ -8,7 +8,9 @@
 
 #include "base/mem.h"
 #include "fold_check.h"
+#include "layout.h"
 #include "pieces.h"
+#include "whole.h"
 
 #include <string.h>
 
@@ -91,35 +93,9 @@ static void edit_item(struct fold *fold, struct fold_file *file, const struct pi
 	const char *text = inner_text(item, &len);
 
 	if (!item->remove)
-		edit.text = keep(fold, mem_text(text, len));
+		edit.text = keep(fold, layout_statement(text, len));
 	PUSH(&file->edits, edit);
 	file->n_changes++;
-}
-
-static bool is_for_files_only(const char *text, const struct piece *piece)
-{
-	for (size_t i = 0; conf_files_only[i]; i++)
-		if (pieces_is(text, piece, conf_files_only[i]))
-			return true;
-	return false;
-}
-
-/* @file without what conf_items() does not take, places unchanged. */
-static char *without_settings(const struct fold_file *file, const struct pieces *pieces)
-{
-	char *text = mem_text(file->text, file->len);
-
-	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
-		memset(text, ' ', 3);
-	for (size_t i = 0; i < pieces->n; i++) {
-		const struct piece *piece = &pieces->at[i];
-
-		if (piece->parent != PIECES_NONE || !is_for_files_only(file->text, piece))
-			continue;
-		for (size_t at = piece->start; at < piece->end; at++)
-			text[at] = text[at] == '\n' ? '\n' : ' ';
-	}
-	return text;
 }
 
 /* Edit the statements of @file that say something about things of @layer; note them in @done. */
@@ -134,7 +110,7 @@ static int edit_file(struct fold *fold, struct fold_file *file, const struct pen
 
 	if (pieces_read(file->text, file->len, &pieces) < 0)
 		return -EINVAL;
-	text = without_settings(file, &pieces);
+	text = whole_without_settings(file->text, file->len, &pieces);
 	if (conf_items(file->path, text, file->len, &conf_system, &items, &diag) < 0)
 		return -EINVAL;
 	lines_find(file->text, file->len, &lines);
@@ -150,27 +126,50 @@ static int edit_file(struct fold *fold, struct fold_file *file, const struct pen
 	return 0;
 }
 
+/* @text stands alone, or below others of its kind: those of one line stay together. */
+static void append_text(const char *text, bool *first, FILE *out)
+{
+	bool tall = strchr(text, '\n') != NULL;
+
+	(void)fprintf(out, "%s%s\n", *first || tall ? "\n" : "", text);
+	*first = tall;
+}
+
 /* New items of one kind, in a block of their own if they need one. */
 static void append_kind(const struct pending *layer, const bool *done, enum item_kind kind,
 			const char *block, FILE *out, size_t *n)
 {
-	size_t first = *n;
+	char *AUTO(mem_drop) all = NULL, *AUTO(mem_drop) laid = NULL;
+	size_t size, before = *n;
+	FILE *list = open_memstream(&all, &size);
+	bool first = true;
 
+	if (!list)
+		abort();
+	(void)fprintf(list, "%s {", block ? block : "");
 	for (size_t i = 0; i < layer->items.n; i++) {
 		const struct item *item = &layer->items.at[i];
-		const char *text;
+		char *AUTO(mem_drop) text = NULL;
+		const char *inner;
 		size_t len;
 
 		if (item->kind != kind || item->remove || done[i])
 			continue;
-		text = inner_text(item, &len);
-		if (block && *n == first)
-			(void)fprintf(out, "\n%s {\n", block);
-		(void)fprintf(out, "%s%.*s\n", block ? "    " : "\n", (int)len, text);
+		inner = inner_text(item, &len);
+		text = layout_statement(inner, len);
 		(*n)++;
+		if (block)
+			(void)fprintf(list, "\n    %s", text);
+		else
+			append_text(text, &first, out);
 	}
-	if (block && *n > first)
-		(void)fputs("}\n", out);
+	(void)fputs("\n}", list);
+	if (fclose(list) != 0)
+		abort();
+	if (!block || *n == before)
+		return;
+	laid = layout_statement(all, size);
+	append_text(laid, &first, out);
 }
 
 static void append_new(struct fold *fold, struct fold_file *target, const struct pending *layer,

@@ -10,26 +10,6 @@
 
 #include <string.h>
 
-/* Where the configuration of the agent is, absolute and malloc'd. */
-static int find_config(struct ctl *ctl, char **ret)
-{
-	AUTO(json_drop) json_t *status = NULL;
-	int r = agent_ask(ctl, "GetStatus", NULL, &status);
-	const char *path = reply_text(status, "configuration");
-
-	if (r != CTL_DONE)
-		return r;
-	if (*path != '/') {
-		ctl_complain(ctl,
-			     "outbindd was started with the relative path '%s': cannot tell which "
-			     "file that is",
-			     path);
-		return CTL_REFUSED;
-	}
-	*ret = mem_copy(path);
-	return CTL_DONE;
-}
-
 static char *default_target(const char *config)
 {
 	char *target = NULL;
@@ -179,7 +159,7 @@ static int save_run(struct ctl *ctl, const struct arguments *args)
 	AUTO(pending_drop) struct pending layer = { 0 };
 	AUTO(fold_drop) struct fold fold = { 0 };
 	char *AUTO(mem_drop) config = NULL, *AUTO(mem_drop) target = NULL;
-	int r = find_config(ctl, &config);
+	int r = agent_find_config(ctl, &config);
 
 	if (r == CTL_DONE)
 		r = read_layer(ctl, &layer);

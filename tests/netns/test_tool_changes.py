@@ -227,6 +227,48 @@ def _():
         check("nothing else is left", names, {"only", "default"})
 
 
+@test("`apply` of a configuration with all that it includes, the agent's own too; settings that no change brings are named")
+def _():
+    with Lab() as lab:
+        host = Host(lab)
+        host.write("outbind.conf", FILES + "metrics { traffic on; }\nflow-log \"/tmp/no-flows\";\nrelay { listen 127.0.0.1:2525; "
+                   "sender a.example use a; }\ndns { keep 7d; }\n")
+        host.do("reload")
+        own = host.agent.conf
+        check("as it is", "nothing to change" in host.do("apply --dry-run --whole " + own), True)
+        check("as it is", "nothing to change" in host.do("apply " + own), True)
+        host.do("binding set x address %s" % addresses(22))
+        host.do("binding add b address %s" % addresses(12))
+        host.do("policy add user 4002 use b")
+        text = host.do("apply --dry-run " + own)
+        check("without --whole, what is new stays: " + text, ("~ binding x" in text, "binding b" in text), (True, False))
+        host.do("binding suspend a")
+        text = host.do("apply --whole " + own)
+        check("back to the files: " + text, all(line in text for line in ("- suspension a", "~ binding x", "- binding b", "- rule user 4002")), True)
+        check("diff is empty", (host.agent.ctl("diff").returncode, host.layer()), (0, []))
+        host.sees("as the files say", u4001=11, u4002=None, u4008=20)
+        os.mkdir(host.dir + "/new")
+        host.write("new/more.conf", binding("m", 13) + "policy { user 4002 use m; }\n")
+        settings = host.read("outbind.conf")[host.read("outbind.conf").index("metrics"):]
+        host.write("new/all.conf", "include \"more.conf\";\n" + binding("a", 14) + "policy { user 4001 use a; }\n" + settings)
+        host.do("apply --whole %s/new/all.conf" % host.dir)
+        host.sees("another one", u4001=14, u4002=13, u4008=None)
+        host.write("new/all.conf", "mark-mask 0xff;\nport-warning off;\n" + binding("a", 15))
+        before = host.agent.ruleset()
+        error = host.do("apply --whole %s/new/all.conf" % host.dir, status=5)
+        for name in ("mark-mask", "port-warning", "flow-log", "relay", "dns", "metrics"):
+            check("%s in %s" % (name, error), "`%s` is another one in %s/new/all.conf than in %s\n" % (name, host.dir, own) in error,
+                  True)
+        check("what to do: " + error, "write it into %s, then `outbindctl reload`; nothing was changed" % own in error, True)
+        host.write("new/all.conf", "include \"nowhere.conf\";\nbinding a { }\n")
+        error = host.do("apply --whole %s/new/all.conf" % host.dir, status=1)
+        check("not valid: " + error, "new/all.conf:1:" in error and "nothing was changed" in error, True)
+        error = host.agent.ctl("apply", "-", text="binding q { }\ninclude \"more.conf\";\n", ok=False)
+        check("standard input: " + error.stderr, (error.returncode, "standard input:2:" in error.stderr and
+                                                  "'include' in a run-time change" in error.stderr), (1, True))
+        check("nothing changed", host.agent.ruleset(), before)
+
+
 @test("`save` writes what was changed into the files that say it, and then `diff` is empty")
 def _():
     with Lab() as lab:
