@@ -179,8 +179,8 @@ static void append_new(struct fold *fold, struct fold_file *target, const struct
 		enum item_kind kind;
 		const char *block;
 	} order[] = {
-		{ ITEM_DEFAULT, NULL }, { ITEM_BYPASS, "bypass" }, { ITEM_UPLINK, NULL },
-		{ ITEM_BINDING, NULL }, { ITEM_GROUP, NULL }, { ITEM_RULE, "policy" },
+		{ ITEM_BYPASS, "bypass" }, { ITEM_BINDING, NULL }, { ITEM_GROUP, NULL },
+		{ ITEM_UPLINK, NULL }, { ITEM_DEFAULT, NULL }, { ITEM_RULE, "policy" },
 	};
 	char *text = NULL;
 	size_t size, n = 0;

@@ -50,7 +50,7 @@ static const struct {
 	  INCLUDE "binding a {\n    address 192.0.2.1;\n    warmup { day 1 5; }\n} # a\n", NULL, NULL, "" },
 	{ "uplinks and groups", INCLUDE A "uplink u { interface eth1; } uplink v { interface eth2; }\ngroup g { member a; }\n", NULL,
 	  "remove uplink u;\nremove group g;\nuplink w { interface eth3; }\ngroup h { member a weight 2; }\n", 0,
-	  INCLUDE A "uplink v { interface eth2; }\n", NULL, "uplink w { interface eth3; }\n\ngroup h { member a weight 2; }\n", "" },
+	  INCLUDE A "uplink v { interface eth2; }\n", NULL, "group h { member a weight 2; }\n\nuplink w { interface eth3; }\n", "" },
 	{ "small ones together, tall ones apart, comments as they are", INCLUDE A, NULL,
 	  "binding b { limit   new 5/minute ;ehlo b.example; address 192.0.2.3,192.0.2.4 ; }\nbinding c { address 192.0.2.5; }\n"
 	  "binding d {\n address 192.0.2.6; }\nbinding e {   address 192.0.2.7; # mine\n}\nbinding f { }\n", 0, NULL, NULL,
