@@ -45,8 +45,10 @@ static int read_options(struct ctl *ctl, const struct arguments *args, struct id
 
 static int complain_invalid(struct ctl *ctl, const char *path, const struct offline *offline)
 {
-	ctl_complain(ctl, "%s is not valid: %zu problems, which `outbindctl check` prints", path,
-		     offline->diag.n_errors + offline->diag.n_left_out);
+	size_t n = offline->diag.n_errors + offline->diag.n_left_out;
+
+	ctl_complain(ctl, "%s is not valid: %zu problem%s, which `outbindctl check` prints", path,
+		     n, n == 1 ? "" : "s");
 	return CTL_NO;
 }
 

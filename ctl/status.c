@@ -7,6 +7,12 @@
 
 #include <string.h>
 
+/* Of the word behind a number. */
+static const char *plural(const json_t *reply, const char *name)
+{
+	return reply_number(reply, name) == 1 ? "" : "s";
+}
+
 static void add_features(struct table *block, const json_t *reply)
 {
 	static const char *const names[] = { "owner", "persist", "destroy" };
@@ -97,9 +103,10 @@ static void add_work(struct table *block, const json_t *reply)
 		(unsigned long long)reply_number(reply, "mask"), reply_number(reply, "elements"),
 		reply_true(reply, "owned") ? "owned" : "not owned");
 	table_add(block, "work", TINT_DIM);
-	table_add_format(block, "%lld transactions, %lld repairs, %lld times notices were lost",
-			 reply_number(reply, "transactions"), reply_number(reply, "heals"),
-			 reply_number(reply, "notices_lost"));
+	table_add_format(block, "%lld transaction%s, %lld repair%s, %lld time%s notices were lost",
+			 reply_number(reply, "transactions"), plural(reply, "transactions"),
+			 reply_number(reply, "heals"), plural(reply, "heals"),
+			 reply_number(reply, "notices_lost"), plural(reply, "notices_lost"));
 	table_add(block, "memory", TINT_DIM);
 	table_add_format(block, "%lld KiB", reply_number(reply, "memory") / 1024);
 }
@@ -124,9 +131,9 @@ static void add_doors(struct table *block, const json_t *reply)
 		const json_t *gate = json_array_get(gates, i);
 
 		table_add(block, "gate", TINT_DIM);
-		table_add_format(block, "for %s: pid %lld, ended %lld times",
+		table_add_format(block, "for %s: pid %lld, ended %lld time%s",
 				 reply_text(gate, "peers"), reply_number(gate, "pid"),
-				 reply_number(gate, "ended"));
+				 reply_number(gate, "ended"), plural(gate, "ended"));
 	}
 	for (size_t i = 0; i < json_array_size(capabilities); i++)
 		(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s",
