@@ -23,7 +23,6 @@ struct tagging_query {
 	struct pending_item item;		/* the first member */
 	char request[TAG_REQUEST_MAX + 1];
 	int fd;					/* the caller's; -1: none */
-	bool sent;
 	tagging_done *done;			/* NULL: cancelled */
 	void *context;
 };
@@ -33,6 +32,7 @@ struct tagging {
 	struct fd fd;
 	ev_io read, write;
 	struct pending pending;			/* empty while there is no connection */
+	struct pending_item *unsent;		/* the first of them that the socket has no room for */
 	void (*changed)(void *context);
 	void *context;
 	ev_tstamp tried;
@@ -60,14 +60,10 @@ static void disconnect(struct tagging *tagging, int error, const char *why)
 	ev_io_stop(tagging->loop, &tagging->read);
 	ev_io_stop(tagging->loop, &tagging->write);
 	fd_drop(&tagging->fd);
+	tagging->unsent = NULL;
 	pending_lose(&tagging->pending, error, why);
 	if (was)
 		tagging->changed(tagging->context);
-}
-
-static struct tagging_query *oldest(const struct tagging *tagging)
-{
-	return (struct tagging_query *)tagging->pending.first;
 }
 
 static int send_one(struct tagging *tagging, struct tagging_query *query)
@@ -76,11 +72,17 @@ static int send_one(struct tagging *tagging, struct tagging_query *query)
 			    MSG_DONTWAIT);
 }
 
+static void add(struct tagging *tagging, struct tagging_query *query)
+{
+	pending_add(&tagging->pending, &query->item);
+	if (!tagging->unsent)
+		tagging->unsent = &query->item;
+}
+
 static void send_all(struct tagging *tagging)
 {
-	for (struct pending_item *item = tagging->pending.first; item; item = item->next) {
-		struct tagging_query *query = (struct tagging_query *)item;
-		int r = query->sent ? 0 : send_one(tagging, query);
+	for (; tagging->unsent; tagging->unsent = tagging->unsent->next) {
+		int r = send_one(tagging, (struct tagging_query *)tagging->unsent);
 
 		if (r == -EAGAIN) {
 			ev_io_start(tagging->loop, &tagging->write);
@@ -90,7 +92,6 @@ static void send_all(struct tagging *tagging)
 			disconnect(tagging, -EHOSTDOWN, "the outbind agent does not answer");
 			return;
 		}
-		query->sent = true;
 	}
 	ev_io_stop(tagging->loop, &tagging->write);
 }
@@ -196,7 +197,7 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 			tagging->changed(tagging->context);
 			continue;
 		}
-		if (!oldest(tagging) || !oldest(tagging)->sent) {
+		if (!tagging->pending.first || tagging->pending.first == tagging->unsent) {
 			disconnect(tagging, -EPROTO, "the agent answered what was not asked");
 			return;
 		}
@@ -248,7 +249,7 @@ static void try_connect(struct tagging *tagging)
 	ev_io_set(&tagging->write, tagging->fd.n, EV_WRITE);
 	ev_io_start(tagging->loop, &tagging->read);
 	/* First of all, so that no change is missed that an answer is older than. */
-	pending_add(&tagging->pending, &query_new(TAG_WATCH, -1, NULL, NULL)->item);
+	add(tagging, query_new(TAG_WATCH, -1, NULL, NULL));
 	tagging->changed(tagging->context);
 }
 
@@ -306,7 +307,7 @@ struct tagging_query *tagging_ask(struct tagging *tagging, uint32_t hash, const 
 		pending_refuse(&tagging->pending, &query->item, -EHOSTDOWN,
 			       "the outbind agent is not there");
 	} else {
-		pending_add(&tagging->pending, &query->item);
+		add(tagging, query);
 		send_all(tagging);
 	}
 	return query;

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -313,6 +314,35 @@ static void test_an_agent_that_has_hung_up_unseen(void **state)
 	tagging_free(tagging);
 }
 
+/* Processor time of asking an agent that reads and does not answer, seconds for @n questions. */
+static double time_to_ask(size_t n)
+{
+	static struct asked asked;
+	int changes = 0;
+	struct tagging *tagging = tagging_new(server.loop, server.path, on_changed, &changes);
+	clock_t began = clock();
+
+	for (size_t i = 0; i < n; i++) {
+		tagging_cancel(ask_agent(tagging, "name:one", &asked));
+		ev_run(server.loop, EVRUN_NOWAIT);
+	}
+	tagging_free(tagging);
+	return (double)(clock() - began) / CLOCKS_PER_SEC;
+}
+
+static void test_a_backlog_costs_as_much_for_each_question(void **state)
+{
+	double few, many;
+
+	(void)state;
+	serve(SOCK_SEQPACKET);
+	server.silent = true;
+	few = time_to_ask(1000);
+	many = time_to_ask(10000);
+	print_message("1000 that wait: %.1f ms, 10000: %.1f ms\n", few * 1e3, many * 1e3);
+	assert_true(many < 20 * few);		/* 10, or with a walk over all that wait more than 30 */
+}
+
 static void test_an_agent_that_goes_away(void **state)
 {
 	struct asked one, two, cancelled;
@@ -344,6 +374,7 @@ int main(void)
 		TEST(test_a_table_that_says_nothing_is_asked_so_much_and_no_more),
 		TEST(test_the_end_of_a_table_is_told_to_who_waits),
 		TEST(test_an_agent_that_has_hung_up_unseen),
+		TEST(test_a_backlog_costs_as_much_for_each_question),
 		TEST(test_an_agent_that_goes_away),
 	};
 
