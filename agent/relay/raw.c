@@ -4,6 +4,10 @@
  * then a pipe. A name that it gives is as good as a rule, since it has to come from somewhere that
  * reaches the listener; whether the binding may be used is the agent's to say, as always. A PROXY
  * header always names a binding. It must be there within 15 s.
+ *
+ * While its destination is called the client is read on: what comes early is kept, and one that goes away
+ * ends the call. SOCKS5 waits for an answer, so the end of its bytes is the end; behind a PROXY header
+ * all may have been said already.
  */
 #include "relay/raw.h"
 
@@ -25,6 +29,8 @@
 #include <sys/socket.h>
 
 static const double header_wait = 15;		/* seconds */
+static const char went_away[] = "the client went away while its destination was called";
+enum { EARLY_MAX = 64 * 1024 };			/* octets kept for the destination */
 
 struct raw {
 	struct worker *worker;
@@ -36,6 +42,7 @@ struct raw {
 	struct ip client, source;		/* source: of a PROXY header */
 	struct peer peer;
 	bool counted;				/* in worker->clients */
+	bool asked;				/* all is known: its destination is looked for */
 	struct socks socks;
 	struct buffer in;			/* PROXY: header, then what is for the destination */
 	struct route_how how;			/* the destination; the rest when it is decided */
@@ -136,6 +143,7 @@ static void on_dialled(void *context, struct upstream *upstream, const struct re
 	char first[400];
 
 	raw->dial = NULL;
+	ev_io_stop(raw->worker->loop, &raw->read);
 	if (!upstream) {
 		dial_count_failure(raw->worker, reason);
 		fail(raw, code_of(reason), reply_first(refusal, first, sizeof first));
@@ -154,6 +162,13 @@ static void on_dialled(void *context, struct upstream *upstream, const struct re
 		   on_pipe_done, raw);
 }
 
+/* From now on what it sends is for the destination. */
+static void go_on_reading(struct raw *raw)
+{
+	raw->asked = true;
+	ev_io_start(raw->worker->loop, &raw->read);
+}
+
 static void dial(struct raw *raw, const char *binding, uint32_t hash)
 {
 	struct dial_how dialling = { .generation = raw->generation, .point = POINT_ACCEPT,
@@ -164,6 +179,7 @@ static void dial(struct raw *raw, const char *binding, uint32_t hash)
 	raw->route = route_get(raw->worker, &raw->how);
 	raw->record.route = raw->route;
 	dialling.route = raw->route;
+	go_on_reading(raw);
 	ev_timer_stop(raw->worker->loop, &raw->timer);
 	raw->dial = dial_start(raw->worker, &dialling, on_dialled, raw);
 }
@@ -219,6 +235,7 @@ static void begin(struct raw *raw, const char *named)
 		decide(raw, &facts);
 	} else if (raw->worker->policy_map) {
 		policy_map_key(&facts, &key);
+		go_on_reading(raw);
 		raw->map = socketmap_ask(raw->worker->policy_map,
 					 (const char *)buffer_bytes(&key), on_map, raw);
 	} else {				/* a reload has taken it away */
@@ -273,6 +290,20 @@ static void take_proxy(struct raw *raw)
 	dial(raw, whom, 0);
 }
 
+/* @n octets that came before there is anybody to have them; 0: no more will. */
+static void take_early(struct raw *raw, const uint8_t *bytes, size_t n)
+{
+	struct buffer *early = is_socks(raw) ? &raw->socks.in : &raw->in;
+
+	if (n == 0 && is_socks(raw)) {
+		end_bad(raw, went_away);
+		return;
+	}
+	buffer_put(early, bytes, n);
+	if (n == 0 || buffer_len(early) >= EARLY_MAX)
+		ev_io_stop(raw->worker->loop, &raw->read);
+}
+
 static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct raw *raw = io->data;
@@ -282,7 +313,13 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 	(void)revents;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (raw->asked && n >= 0) {
+		take_early(raw, bytes, (size_t)n);
+		return;
+	}
 	if (n <= 0) {
+		if (raw->asked)
+			raw_record_end(raw->worker, &raw->record, went_away);
 		raw_free(raw);
 		return;
 	}

@@ -2,12 +2,15 @@
 """Where a message must not leave, it does not: 451 with the reason, and no connection at the destination."""
 
 import signal
+import socket
+import struct
+import time
 
 from cases import test
 from lab import FAR, check, pool
 from place import wait_for
 from relay_lab import DESTINATION, RelayLab, mail_binding, relay_block, smarthost
-from smtp_client import Client, Gone, Refused, proxy, socks5, tcp, unix
+from smtp_client import Client, Gone, Refused, proxy, proxy_header, socks5, tcp, unix
 from smtp_peer import Manner
 
 BINDINGS = mail_binding("acme", 11) + mail_binding("only4", 12, families=(4,)) + mail_binding("gone", 13) + \
@@ -196,3 +199,78 @@ def _():
             reply = by_mail(lab, relay, "smtp")
             check("of a prefix that is local: %s" % (reply,), (reply[0], receiver.messages[-1].source), (250, address))
             wait_for("its line in the log", lambda: 'source="%s"' % address in relay.events("relay.delivery")[-1], 2)
+
+
+def unanswered(lab, yes):
+    """From now on the receiver leaves SYNs without an answer, or takes them again."""
+    text = "table inet silent\ndelete table inet silent\n"
+    if yes:
+        text += "table inet silent { chain input { type filter hook input priority 0; tcp flags syn / syn,ack drop; }; }\n"
+    lab.run("receiver", "nft", "-f", "-", text=text)
+
+
+def sessions_of(relay):
+    text = relay.ctl("relay", "metrics", "--relay-socket", relay.path("control")).stdout
+    return int(next(line for line in text.splitlines() if line.startswith("outbind_relay_sessions ")).split()[1])
+
+
+@test("a SOCKS5 or PROXY client that goes away while its destination is called: the call ends, nobody is reached", seconds=60)
+def _():
+    conf = mail_binding("acme", 11) + relay_block(
+        "listen 127.0.0.1:2520 { protocol socks5; }\nlisten 127.0.0.1:2530 { protocol proxy; }\notherwise use acme;")
+    ask = b"\x05\x01\x00\x05\x01\x00\x01" + socket.inet_aton(FAR[4]) + struct.pack("!H", DESTINATION)
+    header = proxy_header(pool(11, 4), FAR[4], DESTINATION)
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(conf)
+        for port, says, how in ((2520, ask, "close"), (2520, ask, "reset"), (2520, ask + b"early", "close"), (2530, header, "reset")):
+            unanswered(lab, True)
+            before = len(relay.events("relay.connection"))
+            sock = lab.connect(port=port)
+            sock.sendall(says)
+            wait_for("the client", lambda: sessions_of(relay) == 1, 3)
+            time.sleep(0.3)                     # the first SYN is lost by now, the next comes after a second
+            if how == "reset":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+            unanswered(lab, False)
+            wait_for("the end of the session: %d, %s" % (port, how), lambda: sessions_of(relay) == 0, 0.5)
+            time.sleep(1.2)
+            check("connections, %d, %s" % (port, how), receiver.n_connections, 0)
+            wait_for("its line", lambda: len(relay.events("relay.connection")) == before + 1, 3)
+            line = relay.events("relay.connection")[-1]
+            check("the line: " + line, "outcome=refused" in line and "went away" in line, True)
+
+
+@test("a PROXY client that has said all and closed its half is served, and what came early is not lost", seconds=40)
+def _():
+    conf = mail_binding("acme", 11) + relay_block(
+        "listen 127.0.0.1:2520 { protocol socks5; }\nlisten 127.0.0.1:2530 { protocol proxy; }\notherwise use acme;")
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner()})
+        lab.relay(conf)
+        unanswered(lab, True)
+        dialogue = b"EHLO early.example\r\nNOOP\r\nQUIT\r\n"
+        ask = b"\x05\x01\x00\x05\x01\x00\x01" + socket.inet_aton(FAR[4]) + struct.pack("!H", DESTINATION)
+        with lab.connect(port=2530) as half, lab.connect(port=2520) as early:
+            half.sendall(proxy_header(pool(11, 4), FAR[4], DESTINATION))
+            early.sendall(ask)
+            time.sleep(0.2)
+            half.sendall(dialogue[:10])
+            early.sendall(dialogue[:10])
+            time.sleep(0.1)
+            half.sendall(dialogue[10:])
+            early.sendall(dialogue[10:])
+            half.shutdown(socket.SHUT_WR)
+            time.sleep(0.1)
+            unanswered(lab, False)
+            for sock in (half, early):
+                sock.settimeout(10)
+                got = b""
+                while b"\r\n221 " not in got:
+                    octets = sock.recv(4096)
+                    if not octets:
+                        break
+                    got += octets
+                check("answers: %r" % got, b"220 " in got and b"\r\n221 " in got, True)
+        check("connections", receiver.n_connections, 2)
