@@ -34,7 +34,7 @@ struct dns_resolver {
 
 struct dns_question {
 	struct dns_question *next;		/* in resolver->failed */
-	struct dns_resolver *resolver;		/* NULL: that is gone */
+	struct dns_resolver *resolver;
 	dns_done *done;
 	void *context;				/* NULL: it has been given up */
 	bool asking;
@@ -199,18 +199,14 @@ static void say_failure(int status, struct dns_reply *reply)
 	}
 }
 
-/* The end of a question: its owner hears of it, or has it to give up. */
+/* The end of a question: its owner hears of it, unless it was given up. */
 static void conclude(struct dns_question *question, const struct dns_reply *reply)
 {
 	struct dns_resolver *resolver = question->resolver;
 
-	if (question->context && resolver->closing) {
-		question->resolver = NULL;	/* for dns_resolver_give_up() */
-	} else {
-		if (question->context)
-			question->done(question->context, reply);
-		free(question);
-	}
+	if (question->context)
+		question->done(question->context, reply);
+	free(question);
 	release(resolver);
 }
 
@@ -342,8 +338,5 @@ struct dns_question *dns_resolver_ask(struct dns_resolver *resolver, const char 
 
 void dns_resolver_give_up(struct dns_question *question)
 {
-	if (!question->resolver)
-		free(question);
-	else
-		question->context = NULL;
+	question->context = NULL;
 }

@@ -301,13 +301,16 @@ static void begin(struct explain *explain)
 
 static void close_sources(struct control *control)
 {
-	dns_resolver_free(control->resolver);
-	socketmap_free(control->policy_map);
+	struct dns_resolver *resolver = control->resolver;
+	struct socketmap *policy_map = control->policy_map;
+
 	control->resolver = NULL;
 	control->policy_map = NULL;
+	socketmap_free(policy_map);
+	dns_resolver_free(resolver);
 }
 
-/* Whom explanations ask, as the configuration of now says; those that are open have had theirs. */
+/* Whom explanations ask, as the configuration of now says; those that are open are told 451. */
 static void open_sources(struct control *control, const struct generation *generation)
 {
 	const struct relay *relay = &generation->model.relay;

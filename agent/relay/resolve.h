@@ -48,7 +48,7 @@ struct tlsa { uint8_t usage, selector, matching; const uint8_t *octets; size_t l
 /* @n 0 and !bogus: none, or not secure; bogus: it could not be told, so do not deliver */
 typedef void resolve_tlsa_done(void *context, const struct tlsa *at, size_t n, bool bogus);
 
-/* 0 or a negative errno. dns_resolver_free() ends open queries without a callback. */
+/* 0 or a negative errno. dns_resolver_free() ends open queries now: 451 4.4.3. */
 MUST_CHECK int resolve_open(struct ev_loop *loop, const struct relay *relay,
 			    struct dns_resolver **ret);
 

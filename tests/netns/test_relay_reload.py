@@ -129,3 +129,32 @@ def _():
             check("asked of the old one", client.reply()[0], 451)
             client.sock.close()
         check("the end", relay.stop(), 0)
+
+
+@test("look-ups that are open at a resolver that says nothing end with the reload that replaces it", seconds=60)
+def _():
+    zone = {"d.example MX": ["10 mx.d.example."], "mx.d.example A": ["203.0.113.9"]}
+    silent = {"d%d.example MX" % n: "DROP" for n in range(4)}
+    silent.update({"d4.example MX": ["10 mx4.example."], "mx4.example A": "DROP", "mx4.example AAAA": "DROP"})
+    with RelayLab() as lab:
+        lab.receiver({25: Manner()})
+        lab.resolver(zone)
+        old = lab.resolver(silent, port=5354)
+        text = "listen *:2500;\notherwise use acme;"
+        relay = lab.relay(BINDINGS + relay_block(text, resolver="127.0.0.1:5354"))
+        clients = [lab.client(2500, timeout=40) for _ in range(5)]
+        for n, client in enumerate(clients):
+            check("MAIL", client.command("MAIL FROM:<a@b.example>")[0], 250)
+            client.send(b"RCPT TO:<c@d%d.example>\r\n" % n)
+        wait_for("all to be asked", lambda: "mx4.example A" in old.asked and "d3.example MX" in old.asked, 5)
+        began = time.monotonic()
+        relay.reload(BINDINGS + relay_block(text))
+        for client in clients:
+            check("asked of the old one", client.reply()[0], 451)
+        took = time.monotonic() - began
+        check("at once, not after %.1f s" % took, took < 2, True)
+        for client in clients:
+            client.command("RSET")
+            check("asks the new one", client.transaction("a@b.example", ["c@d.example"], TEXT).code, 250)
+            client.sock.close()
+        check("the end", relay.stop(), 0)
