@@ -119,7 +119,7 @@ void conn_dial(struct conn *conn, int index, bool reusable)
 
 	/* Routed before the client had TLS: connections that are idle there may be without. */
 	how.reusable = reusable && (route->needs_tls || !how.needs_tls);
-	upstream = how.reusable ? dial_at_once(conn->worker, route) : NULL;
+	upstream = dial_at_once(conn->worker, &how);
 	*leg = (struct conn_leg){ .conn = conn, .index = index, .next = conn->legs };
 	conn->legs = leg;
 	if (upstream)

@@ -2,11 +2,11 @@
 /*
  * Dialling: one thing after the other, each asynchronous, within one budget of time.
  *
- *   idle upstream? -> ask the agent -> MTA-STS? -> resolve -> for each address: TLSA? -> socket, tag, bind,
+ *   MTA-STS? -> ask the agent -> idle upstream? -> resolve -> for each address: TLSA? -> socket, tag, bind,
  *   connect -> dialogue up to BACK_UP
  *
  * An idle upstream is used again only if the agent says the same as when it was made: the member of the group,
- * its number, and that it still has the source address.
+ * its number, and that it still has the source address; and if it was made for the same policy.
  */
 #include "relay/dial.h"
 
@@ -32,8 +32,7 @@ static void dial_free(struct dial *dial)
 	dial_end_attempt(dial);
 	for (size_t i = 0; i < dial->n_targets; i++)
 		free(dial->targets[i].host);
-	for (size_t i = 0; i < STS_NAMES_MAX && dial->names[i]; i++)
-		free(dial->names[i]);
+	demand_drop(&dial->demand);
 	free(dial->targets);
 	free(dial->member);
 	free(dial->ehlo[FAMILY_IPV4]);
@@ -67,6 +66,8 @@ void dial_succeed(struct dial *dial)
 
 	dial->upstream = NULL;
 	upstream->expect = (struct tls_expect){ 0 };	/* it was ours, and is met */
+	demand_drop(&upstream->demand);
+	upstream->demand = demand_take(&dial->demand);
 	upstream->news = NULL;
 	upstream->state = UPSTREAM_OWNED;
 	dial_free(dial);
@@ -99,12 +100,14 @@ static bool lists(const struct tagging_answer *answer, const struct ip *ip)
 	return false;
 }
 
-/* Does what the agent says now still hold for a connection that was made before? */
-static bool still_holds(const struct tagging_answer *answer, const struct upstream *upstream)
+/* Does what agent and policy say now still hold for a connection that was made before? */
+static bool still_holds(const struct dial *dial, const struct tagging_answer *answer,
+			const struct upstream *upstream)
 {
 	enum family family = ip_family(&upstream->peer);
 
-	return answer->mark == upstream->mark && strcmp(answer->binding, upstream->binding) == 0 &&
+	return demand_equal(&upstream->demand, &dial->demand) && answer->mark == upstream->mark &&
+	       strcmp(answer->binding, upstream->binding) == 0 &&
 	       answer->usable[family] &&
 	       (upstream->source_ip.len == 0 || lists(answer, &upstream->source_ip));
 }
@@ -115,7 +118,7 @@ static bool take_idle(struct dial *dial, const struct tagging_answer *answer)
 	struct upstream *upstream;
 
 	while ((upstream = upstream_take(dial->route))) {
-		if (still_holds(answer, upstream)) {
+		if (still_holds(dial, answer, upstream)) {
 			upstream->epoch = dial->epoch;
 			dial->upstream = upstream;
 			METRIC_ADD(&dial->worker->metrics.reused, 1);
@@ -185,42 +188,12 @@ static void resolve(struct dial *dial)
 	dial->query = resolve_start(dial->worker->resolver, &how, on_resolved, dial);
 }
 
-static void on_sts(void *context, const struct sts_policy *policy)
+static void fail_by_policy(struct dial *dial)
 {
-	struct dial *dial = context;
-	size_t n = 0;
+	struct reply reply = reply_make(451, "4.7.5 the TLS policy of %s cannot be had now",
+					dial->route->host);
 
-	dial->sts = NULL;
-	if (policy->failed) {
-		struct reply reply = reply_make(451, "4.7.5 the TLS policy of %s cannot be had now",
-						dial->route->host);
-
-		dial_fail(dial, DIAL_NAME, &reply);
-		return;
-	}
-	if (policy->level != RELAY_UPSTREAM_UNSAID) {
-		dial->level = policy->level;
-		dial->needs_records = policy->needs_records;
-		for (; policy->names[n]; n++)
-			dial->names[n] = mem_copy(policy->names[n]);
-		dial->has_names = n > 0 && !policy->match_host;
-	}
-	resolve(dial);
-}
-
-/* Everything about the binding is known. */
-static void go_on(struct dial *dial)
-{
-	static const struct sts_policy unknown = { .failed = true };
-	bool has_sts = dial->generation->model.relay.sts_map.name;
-
-	dial->level = dial->route->tls;
-	if (!has_sts || !dial->route->host || !dial->route->mx || dial->raw)
-		resolve(dial);
-	else if (dial->worker->sts)
-		dial->sts = sts_ask(dial->worker->sts, dial->route->host, on_sts, dial);
-	else
-		on_sts(dial, &unknown);		/* a reload has taken the table away */
+	dial_fail(dial, DIAL_NAME, &reply);
 }
 
 static void on_asked(void *context, const struct tagging_answer *answer)
@@ -228,6 +201,10 @@ static void on_asked(void *context, const struct tagging_answer *answer)
 	struct dial *dial = context;
 
 	dial->tag = NULL;
+	if (dial->no_policy) {
+		fail_by_policy(dial);
+		return;
+	}
 	if (answer->error) {
 		fail_by_agent(dial, answer);
 		return;
@@ -249,7 +226,37 @@ static void on_asked(void *context, const struct tagging_answer *answer)
 		dial_fail(dial, DIAL_FAMILY, &reply);
 		return;
 	}
-	go_on(dial);
+	resolve(dial);
+}
+
+static void ask_agent(struct dial *dial)
+{
+	char whom[160];
+
+	dial_whom(dial, dial->route->binding, whom, sizeof whom);
+	METRIC_ADD(&dial->worker->metrics.asked, 1);
+	dial->tag = tagging_ask(dial->worker->tagging, dial->route->hash, whom, -1, on_asked, dial);
+	dial->epoch = dial->worker->epoch;
+}
+
+static void on_sts(void *context, const struct sts_policy *policy)
+{
+	struct dial *dial = context;
+
+	dial->sts = NULL;
+	if (policy->failed) {
+		fail_by_policy(dial);
+		return;
+	}
+	demand_drop(&dial->demand);
+	dial->demand = demand_make(dial->route->tls, policy);
+	ask_agent(dial);
+}
+
+/* Has the destination a domain, whose policy a table is to be asked for? */
+static bool has_policy(const struct generation *generation, const struct route *route)
+{
+	return generation->model.relay.sts_map.name && route->host && route->mx;
 }
 
 static void on_budget(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -293,10 +300,14 @@ void dial_count_failure(struct worker *worker, enum dial_reason reason)
 	}
 }
 
-struct upstream *dial_at_once(struct worker *worker, struct route *route)
+struct upstream *dial_at_once(struct worker *worker, const struct dial_how *how)
 {
+	struct route *route = how->route;
 	struct upstream *upstream;
 
+	if (!how->reusable || has_policy(how->generation, route) ||
+	    has_policy(worker->now, route))
+		return NULL;
 	if (!tagging_connected(worker->tagging) || !route->idle ||
 	    route->idle->epoch != worker->epoch)
 		return NULL;
@@ -314,7 +325,6 @@ struct dial *dial_start(struct worker *worker, const struct dial_how *how, dial_
 			void *context)
 {
 	struct dial *dial = mem_zero(1, sizeof *dial);
-	char whom[160];
 
 	dial->worker = worker;
 	dial->generation = generation_ref(how->generation);
@@ -328,9 +338,14 @@ struct dial *dial_start(struct worker *worker, const struct dial_how *how, dial_
 	dial->budget.data = dial;
 	ev_timer_start(worker->loop, &dial->budget);
 	dial_prepare(dial);
-	dial_whom(dial, dial->route->binding, whom, sizeof whom);
-	METRIC_ADD(&worker->metrics.asked, 1);
-	dial->tag = tagging_ask(worker->tagging, dial->route->hash, whom, -1, on_asked, dial);
-	dial->epoch = worker->epoch;
+	dial->demand = demand_make(how->route->tls, NULL);
+	if (!has_policy(how->generation, how->route) || how->raw) {
+		ask_agent(dial);
+	} else if (worker->sts) {
+		dial->sts = sts_ask(worker->sts, how->route->host, on_sts, dial);
+	} else {
+		dial->no_policy = true;		/* a reload has taken the table away */
+		ask_agent(dial);
+	}
 	return dial;
 }

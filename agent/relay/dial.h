@@ -34,5 +34,6 @@ void dial_cancel(struct dial *dial);
 /* In the figures of those who were refused before a destination was called. */
 void dial_count_failure(struct worker *worker, enum dial_reason reason);
 
-/* An idle upstream of the route of which the agent has said nothing new since; NULL: dial. */
-struct upstream *dial_at_once(struct worker *worker, struct route *route);
+/* An idle upstream that needs nobody to be asked: the agent has said nothing new since, and there is no
+ * table of policies. NULL: dial. */
+struct upstream *dial_at_once(struct worker *worker, const struct dial_how *how);

@@ -96,15 +96,10 @@ static void give_up_refused(struct dial *dial, struct back_news *news)
 
 static bool call(struct dial *dial);
 
-/* What TLS this target needs. DANE without records is as `may`: RFC 7672 section 2.2. */
+/* What TLS this target needs. */
 static enum relay_tls level_of(const struct dial *dial)
 {
-	enum relay_tls level = dial->level;
-
-	if (level == RELAY_UPSTREAM_UNSAID ||
-	    (level == RELAY_UPSTREAM_DANE && dial->n_tlsa == 0))
-		level = RELAY_UPSTREAM_MAY;
-	return level <= RELAY_UPSTREAM_MAY && dial->needs_tls ? RELAY_UPSTREAM_ENCRYPT : level;
+	return demand_level(&dial->demand, dial->n_tlsa, dial->needs_tls);
 }
 
 /* TLS failed where it is not asked for: again without, and remember that for an hour. */
@@ -180,7 +175,7 @@ static void connected(struct dial *dial)
 	}
 	upstream->expect = (struct tls_expect){
 		.level = level_of(dial), .host = upstream->host,
-		.names = dial->has_names ? (const char *const *)dial->names : NULL,
+		.names = dial->demand.names[0] ? (const char *const *)dial->demand.names : NULL,
 		.tlsa = dial->tlsa, .n_tlsa = dial->n_tlsa,
 	};
 	upstream->news = on_news;
@@ -288,7 +283,7 @@ static bool call(struct dial *dial)
 	struct upstream *upstream;
 	char whom[160];
 
-	if (dial->needs_records && dial->n_tlsa == 0) {
+	if (dial->demand.needs_records && dial->n_tlsa == 0) {
 		reply_drop(&dial->last);
 		dial->last = reply_make(451,
 					"4.7.5 %s has no secure TLSA records, and its policy demands them",
@@ -342,7 +337,7 @@ void dial_next(struct dial *dial)
 {
 	while (dial->next < dial->n_targets) {
 		dial->next++;
-		if (dial->level == RELAY_UPSTREAM_DANE && target(dial)->secure && !dial->raw) {
+		if (dial->demand.dane && target(dial)->secure && !dial->raw) {
 			dial->query = resolve_tlsa(dial->worker->resolver, target(dial)->host,
 						   port_of(dial), on_tlsa, dial);
 			return;

@@ -26,9 +26,8 @@ struct dial {
 	char *member, *ehlo[FAMILIES];
 	bool usable[FAMILIES];
 	char no[FAMILIES][128];
-	enum relay_tls level;
-	char *names[STS_NAMES_MAX + 1];		/* of an MTA-STS policy */
-	bool has_names, needs_records;
+	struct demand demand;
+	bool no_policy;				/* and there should be one: refused */
 
 	struct dial_target *targets;
 	size_t n_targets, next;

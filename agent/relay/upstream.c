@@ -248,6 +248,7 @@ void upstream_free(struct upstream *upstream)
 	tls_free(upstream->tls);
 	fd_drop(&upstream->fd);
 	back_drop(&upstream->back);
+	demand_drop(&upstream->demand);
 	free(upstream->ehlo);
 	free(upstream->host);
 	free(upstream->binding);

@@ -2,6 +2,7 @@
 /* One connection to a destination: descriptor, TLS and the pure machine, and whom its events are for. */
 #pragma once
 
+#include "relay/demand.h"
 #include "relay/route.h"
 #include "smtp/back.h"
 
@@ -18,6 +19,7 @@ struct upstream {
 	struct tls *tls;
 	bool handshaking;
 	struct tls_expect expect;		/* when STARTTLS comes to it */
+	struct demand demand;			/* that it was made for */
 	struct back back;
 	char *ehlo, *host, *binding;		/* binding: the member, of a group */
 	char source[PREFIX_TEXT];

@@ -4,11 +4,11 @@
  * its memory, and how it counts clients.
  */
 #include "relay/clients.h"
+#include "relay/demand.h"
 #include "relay/memory.h"
 #include "relay/proxy_parse.h"
 #include "relay/resolve_mx.h"
 #include "relay/socks_parse.h"
-#include "relay/sts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -216,6 +216,61 @@ static void test_policies(void **state)
 	}
 }
 
+#define N	RELAY_UPSTREAM_NONE
+#define M	RELAY_UPSTREAM_MAY
+#define E	RELAY_UPSTREAM_ENCRYPT
+#define V	RELAY_UPSTREAM_VERIFY
+#define D	RELAY_UPSTREAM_DANE
+
+static void test_a_policy_only_adds(void **state)
+{
+	static const struct { enum relay_tls configured; const char *policy; enum relay_tls without, with;
+			      const char *name; bool needs; } rows[] = {
+		{ N, NULL, N, N, NULL, false },		{ RELAY_UPSTREAM_UNSAID, NULL, M, M, NULL, false },
+		{ N, "may", M, M, NULL, false },	{ M, "none", M, M, NULL, false },
+		{ E, "none", E, E, NULL, false },	{ E, "may", E, E, NULL, false },
+		{ V, "may", V, V, NULL, false },	{ V, "encrypt match=a", V, V, NULL, false },
+		{ V, "dane", V, D, NULL, false },	{ E, "dane", E, D, NULL, false },
+		{ M, "dane-only", M, D, NULL, true },	{ D, NULL, M, D, NULL, false },
+		{ D, "none", M, D, NULL, false },	{ D, "secure match=a:.b", V, D, "a", false },
+		{ M, "secure match=a:.b", V, V, "a", false },
+		{ V, "secure match=.b", V, V, ".b", false },
+		{ M, "secure match=hostname:a", V, V, NULL, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sts_policy policy;
+		struct demand demand, same;
+		char value[100];
+
+		if (rows[i].policy)
+			assert_true(sts_parse(strcpy(value, rows[i].policy), &policy));
+		demand = demand_make(rows[i].configured, rows[i].policy ? &policy : NULL);
+		same = demand_make(rows[i].configured, rows[i].policy ? &policy : NULL);
+		if (demand_level(&demand, 0, false) != rows[i].without ||
+		    demand_level(&demand, 1, false) != rows[i].with ||
+		    demand.needs_records != rows[i].needs || !demand_equal(&demand, &same) ||
+		    strcmp(demand.names[0] ? demand.names[0] : "", rows[i].name ? rows[i].name : "") != 0)
+			fail_msg("%d and '%s': level %d, with records %d, name '%s'", (int)rows[i].configured,
+				 rows[i].policy ? rows[i].policy : "", (int)demand_level(&demand, 0, false),
+				 (int)demand_level(&demand, 1, false), demand.names[0] ? demand.names[0] : "");
+		assert_true(demand_level(&demand, 0, true) >= RELAY_UPSTREAM_ENCRYPT);
+		demand_drop(&same);
+		same = demand_make(RELAY_UPSTREAM_VERIFY, NULL);
+		assert_int_equal(demand_equal(&demand, &same), demand.level == RELAY_UPSTREAM_VERIFY &&
+				 !demand.dane && !demand.names[0]);
+		demand_drop(&demand);
+		demand_drop(&same);
+	}
+}
+
+#undef N
+#undef M
+#undef E
+#undef V
+#undef D
+
 static struct fingerprint print_of(uint32_t number)
 {
 	struct fingerprint print = { { 0 } };
@@ -302,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_socks),  cmocka_unit_test(test_proxy),
 		cmocka_unit_test(test_mx),     cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_a_policy_only_adds),
 		cmocka_unit_test(test_memory), cmocka_unit_test(test_clients),
 	};
 
