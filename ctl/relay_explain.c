@@ -10,10 +10,12 @@
 
 #include "base/types.h"
 
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum about { ABOUT_SENDER, ABOUT_RCPT, ABOUT_AUTH, ABOUT_HELO, ABOUT_CLIENT, ABOUT_LISTENER,
-	     ABOUT_DESTINATION, ABOUT_HEADER, ABOUT_PARAMETER, OPTION_SOCKET };
+	     ABOUT_DESTINATION, ABOUT_PORT, ABOUT_HEADER, ABOUT_PARAMETER, OPTION_SOCKET };
 
 static const struct option options[] = {
 	[ABOUT_SENDER] = { "sender", "ADDRESS", "MAIL FROM; '' is the null sender", COMPLETE_NONE },
@@ -23,8 +25,10 @@ static const struct option options[] = {
 	[ABOUT_CLIENT] = { "client", "ADDR", "the client's address, or unix", COMPLETE_NONE },
 	[ABOUT_LISTENER] = { "listener", "NAME", "where it comes in (the first one)",
 			     COMPLETE_NONE },
-	[ABOUT_DESTINATION] = { "destination", "ADDR", "where an intercepted one was going",
+	[ABOUT_DESTINATION] = { "destination", "ADDR",
+				"where an intercepted one was going, or one by SOCKS5",
 				COMPLETE_NONE },
+	[ABOUT_PORT] = { "port", "N", "of that destination", COMPLETE_NONE },
 	[ABOUT_HEADER] = { "header", "BINDING", "what X-Binding says", COMPLETE_BINDING },
 	[ABOUT_PARAMETER] = { "parameter", "BINDING", "what XOUTBIND= says, or SOCKS or PROXY",
 			      COMPLETE_BINDING },
@@ -37,6 +41,19 @@ static bool is_address(enum about about, const char *text)
 	struct ip ip;
 
 	return ip_parse(text, &ip) == 0 || (about == ABOUT_CLIENT && strcmp(text, "unix") == 0);
+}
+
+static int add_port(struct ctl *ctl, json_t *parameters, const char *text)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end || port == 0 || port > UINT16_MAX) {
+		ctl_complain(ctl, "--port: expected a number from 1 to 65535, got '%s'", text);
+		return CTL_USAGE;
+	}
+	json_object_set_new(parameters, "port", json_integer((json_int_t)port));
+	return CTL_DONE;
 }
 
 static int add_options(struct ctl *ctl, json_t *parameters, const struct arguments *args)
@@ -54,7 +71,8 @@ static int add_options(struct ctl *ctl, json_t *parameters, const struct argumen
 				     options[i].name, i == ABOUT_CLIENT ? ", or unix" : "", text);
 			return CTL_USAGE;
 		}
-		r = agent_add_text(ctl, parameters, options[i].name, text);
+		r = i == ABOUT_PORT ? add_port(ctl, parameters, text)
+				    : agent_add_text(ctl, parameters, options[i].name, text);
 	}
 	return r;
 }
@@ -82,6 +100,21 @@ static void add_list(struct table *block, const char *label, const json_t *list)
 			    json_string_value(json_array_get(list, i)), TINT_PLAIN);
 }
 
+static void add_ehlo(struct table *block, const json_t *reply)
+{
+	const char *whose = reply_text(reply, "ehlo_of"), *name = reply_text(reply, "ehlo");
+	bool passes = strcmp(whose, "client") == 0;
+
+	if (strcmp(whose, "relay") == 0) {
+		table_add(block, "  EHLO name", TINT_DIM);
+		table_add_format(block, "%s, the relay's hostname, as the binding has none", name);
+	} else {
+		answer_line(block, "  EHLO name",
+			    passes ? "the client's own: no mail is parsed there" : name,
+			    TINT_PLAIN);
+	}
+}
+
 static void explain_text(const struct ctl *ctl, const json_t *reply)
 {
 	struct table block = { .columns = answer_block, .n_columns = 2 };
@@ -93,7 +126,7 @@ static void explain_text(const struct ctl *ctl, const json_t *reply)
 	if (*member && strcmp(member, binding) != 0)
 		answer_line(&block, "  group", binding, TINT_PLAIN);
 	answer_line(&block, "  binding", *member ? member : binding, TINT_PLAIN);
-	answer_line(&block, "  EHLO name", reply_text(reply, "ehlo"), TINT_PLAIN);
+	add_ehlo(&block, reply);
 	add_list(&block, "  addresses", reply_member(reply, "addresses"));
 	add_list(&block, "  goes to", reply_member(reply, "destinations"));
 	answer_line(&block, "  TLS", reply_text(reply, "tls"), TINT_PLAIN);

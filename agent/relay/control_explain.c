@@ -4,34 +4,15 @@
  * without sending one. In the main loop, with a connection to the agent and a resolver of its
  * own.
  */
-#include "relay/control_parts.h"
+#include "relay/control_explain_parts.h"
 
 #include "base/mem.h"
 #include "dns/dns_resolver.h"
-#include "model/conf.h"
-#include "relay/socketmap.h"
 #include "smtp/address.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-
-struct explain {
-	struct control_peer *peer;
-	struct generation *generation;		/* counted */
-	json_t *in;				/* the call, whose texts are borrowed */
-	const struct front_kind *front;
-	struct policy_verdict verdict;
-	struct socketmap_query *map;
-	char *mapped;				/* what policy-map answered, or NULL */
-	char domain[DOMAIN_MAX_BYTES + 1];
-	struct ip destination;
-	struct tagging_query *tag;
-	struct resolve_query *query;
-	char *member, *ehlo;
-	json_t *addresses, *destinations;
-	char refused[512];
-};
 
 static void explain_free(struct explain *explain)
 {
@@ -46,7 +27,8 @@ static void explain_free(struct explain *explain)
 	json_decref(explain->addresses);
 	json_decref(explain->destinations);
 	free(explain->member);
-	free(explain->ehlo);
+	free(explain->ehlo[FAMILY_IPV4]);
+	free(explain->ehlo[FAMILY_IPV6]);
 	free(explain->mapped);
 	generation_unref(explain->generation);
 	free(explain);
@@ -58,75 +40,35 @@ void control_explain_cancel(struct control_peer *peer)
 		explain_free(peer->explain);
 }
 
-static json_t *text_or_null(const char *text)
-{
-	return text && text[0] ? json_string(text) : json_null();
-}
-
-static char *rule_text(const struct explain *explain)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out;
-
-	if (!explain->verdict.rule)
-		return mem_text("", 0);
-	out = open_memstream(&text, &len);
-	if (!out)
-		abort();
-	conf_print_relay_rule(explain->verdict.rule, out);
-	if (fclose(out) != 0)
-		abort();
-	return text;
-}
-
-static const char *hop_name(const struct explain *explain)
-{
-	return explain->verdict.hop.host ? explain->verdict.hop.host : explain->domain;
-}
-
-static bool goes_to_address(const struct explain *explain)
-{
-	return !explain->verdict.hop.host && explain->destination.len > 0;
-}
-
-/* What rules about TLS go by; in @ip if that is an address. */
-static const char *next_hop(const struct explain *explain, char ip[static IP_TEXT])
-{
-	return goes_to_address(explain) ? ip_print(&explain->destination, ip) : hop_name(explain);
-}
-
 /* All is known: the answer. */
 static void finish(struct explain *explain)
 {
-	AUTO(mem_drop) char *rule = rule_text(explain);
 	struct control_peer *peer = explain->peer;
-	char place[4200] = "", ip[IP_TEXT];
-	json_t *out;
+	json_t *out = control_explain_answer(explain);
 
-	if (explain->verdict.rule)
-		model_place(&explain->generation->model, explain->verdict.rule->where, place,
-			    sizeof place);
-	out = json_pack("{s:o, s:o, s:o, s:O, s:O, s:s, s:o, s:o, s:s, s:o}", "binding",
-			text_or_null(explain->verdict.binding), "member",
-			text_or_null(explain->member), "ehlo", text_or_null(explain->ehlo),
-			"addresses", explain->addresses, "destinations", explain->destinations,
-			"connect_point", policy_point_name(explain->front->session.point), "rule",
-			text_or_null(rule), "place", text_or_null(place), "tls",
-			conf_relay_tls_name(policy_tls(explain->generation->policy,
-						       next_hop(explain, ip))),
-			"refused", text_or_null(explain->refused));
 	explain_free(explain);
 	control_reply(peer, out);
 	control_go_on(peer);
 }
 
+static uint16_t port_of(const struct explain *explain)
+{
+	if (control_explain_passes(explain))
+		return explain->port;
+	if (explain->verdict.hop.port)
+		return explain->verdict.hop.port;
+	return control_explain_to_address(explain) && explain->port ? explain->port : 25;
+}
+
 static void add_destination(struct explain *explain, const struct resolved_address *at)
 {
-	uint16_t port = explain->verdict.hop.port ? explain->verdict.hop.port : 25;
+	uint16_t port = port_of(explain);
 	char ip[IP_TEXT], text[400];
 
-	(void)snprintf(text, sizeof text, "%s [%s]:%u", at->host, ip_print(&at->ip, ip), port);
+	if (json_array_size(explain->destinations) == 0)
+		explain->family = ip_family(&at->ip);
+	(void)snprintf(text, sizeof text, port ? "%s [%s]:%u" : "%s [%s]", at->host,
+		       ip_print(&at->ip, ip), port);
 	json_array_append_new(explain->destinations, json_string(text));
 }
 
@@ -148,13 +90,14 @@ static void on_resolved(void *context, const struct resolved *resolved)
 static void resolve(struct explain *explain, const bool usable[static FAMILIES])
 {
 	const struct relay *relay = &explain->generation->model.relay;
-	struct resolve_how how = { .domain = hop_name(explain), .mx = !explain->verdict.hop.host ||
+	struct resolve_how how = { .domain = control_explain_hop(explain),
+				   .mx = !explain->verdict.hop.host ||
 								       explain->verdict.hop.mx,
 				   .prefer_ipv6 = relay->prefer_ipv6,
 				   .own_name = explain->generation->hostname,
 				   .hash = explain->verdict.hash };
 
-	if (goes_to_address(explain)) {
+	if (control_explain_to_address(explain)) {
 		char ip[IP_TEXT];
 		struct resolved_address at = { .ip = explain->destination,
 					       .host = ip_print(&explain->destination, ip) };
@@ -188,8 +131,9 @@ static void on_tag(void *context, const struct tagging_answer *answer)
 		return;
 	}
 	explain->member = mem_copy(answer->binding);
-	explain->ehlo = mem_copy(
-		answer->ehlo[answer->usable[FAMILY_IPV4] ? FAMILY_IPV4 : FAMILY_IPV6]);
+	explain->family = answer->usable[FAMILY_IPV4] ? FAMILY_IPV4 : FAMILY_IPV6;
+	for (enum family family = 0; family < FAMILIES; family++)
+		explain->ehlo[family] = mem_copy(answer->ehlo[family]);
 	for (size_t i = 0; i < answer->n_addresses; i++)
 		json_array_append_new(explain->addresses,
 				      json_string(ip_print(&answer->addresses[i], ip)));
@@ -219,7 +163,6 @@ static const struct front_kind *find_front(const struct generation *generation, 
 /* What the rules may look at; of what only passes through, no word of a message is known. */
 static void read_facts(struct explain *explain, struct policy_facts *facts)
 {
-	enum relay_protocol protocol = explain->front->conf->protocol;
 	const json_t *in = explain->in;
 	const char *client = text_of(in, "client"), *destination = text_of(in, "destination");
 	const char *at;
@@ -230,7 +173,7 @@ static void read_facts(struct explain *explain, struct policy_facts *facts)
 		.rcpt = text_of(in, "rcpt"), .parameter = text_of(in, "parameter"),
 		.header = text_of(in, "header"),
 	};
-	if (protocol == RELAY_SOCKS5 || protocol == RELAY_PROXY)
+	if (control_explain_passes(explain))
 		facts->helo = facts->user = facts->sender = facts->rcpt = facts->header = NULL;
 	if (client && ip_parse(client, &facts->client) < 0)
 		facts->client.len = 0;
@@ -330,8 +273,14 @@ void control_explain(struct control_peer *peer, json_t *in)
 	struct control *control = peer->control;
 	struct generation *generation = control->program->now;
 	const struct front_kind *front = find_front(generation, text_of(in, "listener"));
+	json_int_t port = json_integer_value(json_object_get(in, "port"));
 	struct explain *explain;
 
+	if (port < 0 || port > UINT16_MAX) {
+		control_error(peer, "org.varlink.service.InvalidParameter",
+			      json_pack("{s:s}", "parameter", "port"));
+		return;
+	}
 	if (!front) {
 		control_error(peer, "org.outbind.relay.NotFound",
 			      json_pack("{s:s, s:s}", "what", "listener", "name",
@@ -344,6 +293,7 @@ void control_explain(struct control_peer *peer, json_t *in)
 	explain->generation = generation_ref(generation);
 	explain->in = json_incref(in);
 	explain->front = front;
+	explain->port = (uint16_t)port;
 	explain->addresses = json_array();
 	explain->destinations = json_array();
 	peer->explain = explain;

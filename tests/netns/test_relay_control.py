@@ -69,6 +69,12 @@ def _():
         check("unusable", told["refused"][:9], "451 4.4.4")
         told = explain(relay, "--listener", "passing", "--parameter", "beta", "--destination", FAR[4])
         check("SOCKS", told["binding"], "beta")
+        check("SOCKS goes where it was told", (told["destinations"], told["ehlo"], told["ehlo_of"], told["tls"]),
+              (["%s [%s]" % (FAR[4], FAR[4])], None, "client", "none"))
+        told = explain(relay, "--listener", "passing", "--parameter", "acme", "--destination", FAR[6], "--port", "443")
+        check("to that port, by no smarthost", told["destinations"], ["%s [%s]:443" % (FAR[6], FAR[6])])
+        for port in ("0", "65536", "x", "-1", "25x", ""):
+            check("port %r" % port, relay.ctl("relay", "explain", "--relay-socket", relay.path("control"), "--port", port, ok=False).returncode, 2)
         told = explain(relay, "--listener", "passing", "--sender", "x@acme.example", "--destination", FAR[4])
         check("SOCKS knows no sender", (told["binding"], told["refused"][:9]), (None, "451 4.7.1"))
         told = explain(relay, "--sender", "x@nobody.example", "--rcpt", "b@far.example")
@@ -99,6 +105,29 @@ def _():
                                               policy_map='"socketmap:unix:%s/map:bindings"' % lab.dir))
         told = explain(relay, "--sender", "a@acme.example", "--rcpt", "b@far.example")
         check("the map is away", told["refused"][:9], "451 4.3.0")
+
+
+@test("explain says which EHLO name is used where the binding has none, and whose it is, for the family of the destination", seconds=40)
+def _():
+    conf = "".join("binding %s { address %s; address %s; allow user %d; %s }\n" % (name, pool(number, 4), pool(number, 6), RELAY_UID, more)
+                   for name, number, more in (("none", 11, ""), ("both", 12, "ehlo four.example for ipv4; ehlo six.example for ipv6;")))
+    conf += relay_block('listen 127.0.0.1:2500 { name four; }\nlisten 127.0.0.1:2501 { name six; }\n' + "".join(
+        'sender "%s.example" on %s use %s smarthost %s;\n' % (name, front, name, smarthost(family))
+        for name in ("none", "both") for front, family in (("four", 4), ("six", 6))))
+    with RelayLab() as lab:
+        receiver = lab.receiver({DESTINATION: Manner()})
+        relay = lab.relay(conf)
+        for sender, port, front, name, whose in (
+                ("none", 2500, "four", "mx.relay.example", "relay"), ("none", 2501, "six", "mx.relay.example", "relay"),
+                ("both", 2500, "four", "four.example", "binding"), ("both", 2501, "six", "six.example", "binding")):
+            with lab.client(port) as client:
+                check("delivered", client.transaction("a@%s.example" % sender, ["b@far.example"], b"\r\nhi\r\n").code, 250)
+            words = ("--listener", front, "--sender", "a@%s.example" % sender, "--rcpt", "b@far.example")
+            told = explain(relay, *words)
+            check("%s at %s" % (sender, front), (told["ehlo"], told["ehlo_of"]), (receiver.messages[-1].helo, whose))
+            check("%s at %s" % (sender, front), told["ehlo"], name)
+            text = relay_ctl(relay, "explain", *words)
+            check("for people: " + text, name in text and ("as the binding has none" in text) == (whose == "relay"), True)
 
 
 @test("calls behind an Explain in the same octets are answered in their turn", seconds=40)
