@@ -32,7 +32,7 @@ struct dns_reply {
 /* 0 or a negative errno. */
 MUST_CHECK int dns_resolver_new(struct ev_loop *loop, const struct dns_how *how,
 				struct dns_resolver **ret);
-/* Open questions are told now, from within, that no answer came; nothing new may be asked then. Accepts NULL. */
+/* Open questions are told now, from within, that no answer came; it must not be asked then. Accepts NULL. */
 void dns_resolver_free(struct dns_resolver *resolver);
 struct ev_loop *dns_resolver_loop(const struct dns_resolver *resolver);
 

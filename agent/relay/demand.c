@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See demand.h. DANE and the rest are two things: TLSA records that are there decide (RFC 7672, and RFC 8461
- * section 2: MTA-STS does not override them), and where there are none the highest level holds that configuration
- * or policy asks for. `verify` with names of a policy is more than with the host's name, which came by DNS.
+ * See demand.h. DANE and the rest are two things: TLSA records that are there decide (RFC 7672; RFC 8461
+ * section 2: MTA-STS does not override them), and where there are none the highest level holds that
+ * configuration or policy asks for. `verify` with names of a policy is more than with the host's name,
+ * which came by DNS.
  */
 #include "relay/demand.h"
 

@@ -56,6 +56,9 @@ class RelayLab(Lab):
         super().__init__(serve=False, **options)
 
     def __exit__(self, kind, *rest):
+        wrong = []
+        if kind is None and os.path.basename(BUILD) == "asan":
+            wrong = [relay.conf for relay in self.relays if relay.end_soon() not in (None, 0)]
         logs = "\n".join(relay.read_log() for relay in self.relays)
         complaints = [line for line in logs.splitlines() if "Sanitizer" in line or "runtime error:" in line]
         if kind and not issubclass(kind, Skip):
@@ -63,6 +66,7 @@ class RelayLab(Lab):
         super().__exit__(kind, *rest)
         if complaints and kind is None:
             raise AssertionError("\n".join(complaints[:20]))
+        check("relays that did not end well", wrong, [])
 
     def close(self):
         for thing in self.closing:
@@ -214,6 +218,21 @@ class Relay:
     def stop(self):
         """Clean stop; returns the exit status."""
         return os.waitstatus_to_exitcode(self.lab.end(self.pid, signal.SIGTERM))
+
+    def end_soon(self):
+        """The exit status after SIGTERM, and one more if clients still have transactions; None if it is gone."""
+        if self.pid not in self.lab.children:
+            return None
+        for _ in range(2):
+            self.signal(signal.SIGTERM)
+            with contextlib.suppress(AssertionError):
+                wait_for("the relay to end", self.ended, 1)
+        return os.waitstatus_to_exitcode(self.lab.reap(self.pid, 20))
+
+    def sessions(self):
+        """Clients that there are now."""
+        text = self.ctl("relay", "metrics", "--relay-socket", self.path("control")).stdout
+        return int(next(line for line in text.splitlines() if line.startswith("outbind_relay_sessions ")).split()[1])
 
     def reload(self, conf, event="relay.reload", seconds=5):
         """Give it another configuration, and wait until it says so."""

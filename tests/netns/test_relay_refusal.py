@@ -209,11 +209,6 @@ def unanswered(lab, yes):
     lab.run("receiver", "nft", "-f", "-", text=text)
 
 
-def sessions_of(relay):
-    text = relay.ctl("relay", "metrics", "--relay-socket", relay.path("control")).stdout
-    return int(next(line for line in text.splitlines() if line.startswith("outbind_relay_sessions ")).split()[1])
-
-
 @test("a SOCKS5 or PROXY client that goes away while its destination is called: the call ends, nobody is reached", seconds=60)
 def _():
     conf = mail_binding("acme", 11) + relay_block(
@@ -228,13 +223,13 @@ def _():
             before = len(relay.events("relay.connection"))
             sock = lab.connect(port=port)
             sock.sendall(says)
-            wait_for("the client", lambda: sessions_of(relay) == 1, 3)
+            wait_for("the client", lambda: relay.sessions() == 1, 3)
             time.sleep(0.3)                     # the first SYN is lost by now, the next comes after a second
             if how == "reset":
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             sock.close()
             unanswered(lab, False)
-            wait_for("the end of the session: %d, %s" % (port, how), lambda: sessions_of(relay) == 0, 0.5)
+            wait_for("the end of the session: %d, %s" % (port, how), lambda: relay.sessions() == 0, 0.5)
             time.sleep(1.2)
             check("connections, %d, %s" % (port, how), receiver.n_connections, 0)
             wait_for("its line", lambda: len(relay.events("relay.connection")) == before + 1, 3)

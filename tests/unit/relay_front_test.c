@@ -224,9 +224,15 @@ static void test_policies(void **state)
 
 static void test_a_policy_only_adds(void **state)
 {
-	static const struct { enum relay_tls configured; const char *policy; enum relay_tls without, with;
-			      const char *name; bool needs; } rows[] = {
-		{ N, NULL, N, N, NULL, false },		{ RELAY_UPSTREAM_UNSAID, NULL, M, M, NULL, false },
+	static const struct {
+		enum relay_tls configured;
+		const char *policy;
+		enum relay_tls without, with;	/* TLSA records */
+		const char *name;
+		bool needs;
+	} rows[] = {
+		{ N, NULL, N, N, NULL, false },
+		{ RELAY_UPSTREAM_UNSAID, NULL, M, M, NULL, false },
 		{ N, "may", M, M, NULL, false },	{ M, "none", M, M, NULL, false },
 		{ E, "none", E, E, NULL, false },	{ E, "may", E, E, NULL, false },
 		{ V, "may", V, V, NULL, false },	{ V, "encrypt match=a", V, V, NULL, false },
@@ -240,6 +246,7 @@ static void test_a_policy_only_adds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *want = rows[i].name ? rows[i].name : "", *name;
 		struct sts_policy policy;
 		struct demand demand, same;
 		char value[100];
@@ -248,18 +255,20 @@ static void test_a_policy_only_adds(void **state)
 			assert_true(sts_parse(strcpy(value, rows[i].policy), &policy));
 		demand = demand_make(rows[i].configured, rows[i].policy ? &policy : NULL);
 		same = demand_make(rows[i].configured, rows[i].policy ? &policy : NULL);
+		name = demand.names[0] ? demand.names[0] : "";
 		if (demand_level(&demand, 0, false) != rows[i].without ||
 		    demand_level(&demand, 1, false) != rows[i].with ||
 		    demand.needs_records != rows[i].needs || !demand_equal(&demand, &same) ||
-		    strcmp(demand.names[0] ? demand.names[0] : "", rows[i].name ? rows[i].name : "") != 0)
-			fail_msg("%d and '%s': level %d, with records %d, name '%s'", (int)rows[i].configured,
-				 rows[i].policy ? rows[i].policy : "", (int)demand_level(&demand, 0, false),
-				 (int)demand_level(&demand, 1, false), demand.names[0] ? demand.names[0] : "");
+		    strcmp(name, want) != 0)
+			fail_msg("%d and '%s': level %d, with records %d, name '%s'",
+				 (int)rows[i].configured, rows[i].policy ? rows[i].policy : "",
+				 (int)demand_level(&demand, 0, false),
+				 (int)demand_level(&demand, 1, false), name);
 		assert_true(demand_level(&demand, 0, true) >= RELAY_UPSTREAM_ENCRYPT);
 		demand_drop(&same);
 		same = demand_make(RELAY_UPSTREAM_VERIFY, NULL);
-		assert_int_equal(demand_equal(&demand, &same), demand.level == RELAY_UPSTREAM_VERIFY &&
-				 !demand.dane && !demand.names[0]);
+		assert_int_equal(demand_equal(&demand, &same),
+				 demand.level == V && !demand.dane && !demand.names[0]);
 		demand_drop(&demand);
 		demand_drop(&same);
 	}
