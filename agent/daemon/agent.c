@@ -12,6 +12,7 @@
 #include "daemon/apply.h"
 #include "daemon/candidate.h"
 #include "daemon/flow_log.h"
+#include "daemon/former.h"
 #include "daemon/health.h"
 #include "daemon/listing.h"
 #include "daemon/log.h"
@@ -207,6 +208,7 @@ int agent_refresh(struct agent *agent, unsigned kinds)
 			  log_quote(out.text, quoted));
 	if (r == 0 && kinds & FACTS_CGROUPS && agent->cgroups)
 		cgroups_facts(agent->cgroups, &agent->facts);
+	former_save(agent);
 	if (r == 0)
 		r = agent_follow_facts(agent, &out);
 	agent->stale = r < 0;
@@ -233,10 +235,14 @@ int agent_settle(struct agent *agent)
 	/* The events may have been taken already, and wait for others to be applied together. */
 	cgroups_facts(agent->cgroups, &now);
 	changed = changed || agent->stale || now.n_execs != agent->facts.n_execs ||
+		  now.n_formers != agent->facts.n_formers ||
 		  memcmp(now.cgroup_ids, agent->facts.cgroup_ids, n * sizeof *now.cgroup_ids);
+	for (size_t i = 0; i < now.n_formers && !changed; i++)
+		changed = now.formers[i].id != agent->facts.formers[i].id;
 	for (size_t i = 0; i < now.n_execs && !changed; i++)
 		changed = now.execs[i].id != agent->facts.execs[i].id;
 	free(now.cgroup_ids);
+	free(now.formers);
 	free(now.execs);
 	return changed ? agent_refresh(agent, FACTS_CGROUPS) : 0;
 }

@@ -7,6 +7,7 @@
 
 #include "daemon/apply.h"
 #include "daemon/candidate.h"
+#include "daemon/former.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/marks.h"
@@ -78,6 +79,8 @@ static int load_state(struct agent *agent, struct candidate *candidate, struct o
 		r = warmup_load(agent, out);
 	if (r == 0)
 		identity_load(agent);
+	if (r == 0)
+		former_load(agent);
 	if (r == 0)
 		r = runtime_load(agent->state, agent->world, &candidate->overlay, out);
 	candidate->overlay_changed = state_has(agent->state, STATE_SUSPENDED);

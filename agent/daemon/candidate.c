@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "daemon/apply.h"
 #include "daemon/exporter.h"
+#include "daemon/former.h"
 #include "daemon/health.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
@@ -48,6 +49,7 @@ static int follow(struct agent *agent, const struct model *model, const struct o
 
 		if (r == 0)
 			cgroups_facts(agent->cgroups, &agent->facts);
+		former_save(agent);
 		return r;
 	}
 	free(agent->facts.cgroup_ids);

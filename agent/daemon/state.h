@@ -17,6 +17,7 @@
 #define STATE_IDENTITIES "identities"		/* what DNS said about addresses */
 #define STATE_WAYS	"ways"			/* what live connections by uplinks need */
 #define STATE_SEEN	"generation"		/* of the ruleset, as it was after our last change */
+#define STATE_FORMER	"former"		/* cgroups that were removed: sockets may outlive them */
 #define STATE_ADDRESSES	"addresses"		/* those that we added to interfaces */
 
 enum state_step { STATE_OPEN, STATE_WRITE, STATE_SYNC, STATE_RENAME, STATE_SYNC_DIR, STATE_STEPS };

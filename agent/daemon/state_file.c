@@ -49,7 +49,8 @@ int state_file_check(const struct state *state, struct outcome *out)
 {
 	static const char *const names[] = { STATE_MARKS, STATE_GROUPS, STATE_RUNTIME, STATE_LAST,
 					     STATE_SUSPENDED, STATE_WARMUP, STATE_IDENTITIES,
-					     STATE_WAYS, STATE_ADDRESSES, STATE_SEEN };
+					     STATE_WAYS, STATE_FORMER, STATE_ADDRESSES,
+					     STATE_SEEN };
 	char head[STATE_HEAD];
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {

@@ -86,6 +86,7 @@ static int look_at(struct cgroups *cgroups, struct place *place)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (id != place->id) {
+		cgroups_note_former(cgroups, place);
 		if (place->watch >= 0)
 			(void)inotify_rm_watch(cgroups->inotify.n, place->watch);
 		places_set_watch(&cgroups->places, place, -1);
@@ -102,12 +103,11 @@ static int look_at(struct cgroups *cgroups, struct place *place)
 	return 0;
 }
 
-/* The binding whose exec cgroup the entry @name of @parent is, or NO_INDEX. */
-static uint32_t exec_of(const struct cgroups *cgroups, const struct place *parent, const char *name)
+uint32_t cgroups_exec_of(const struct cgroups *cgroups, const char *parent, const char *name)
 {
-	if (strcmp(parent->path, "/" EXEC_PARENT) == 0)
+	if (strcmp(parent, "/" EXEC_PARENT) == 0)
 		return tree_exec_binding(cgroups->model, name);
-	if (strcmp(parent->path, "/" EXEC_SLICE) == 0)
+	if (strcmp(parent, "/" EXEC_SLICE) == 0)
 		return tree_exec_slice_binding(cgroups->model, name);
 	return NO_INDEX;
 }
@@ -130,7 +130,7 @@ static struct place *add_place(struct cgroups *cgroups, const struct place *pare
 		of->first = place;
 		cgroups->changed = cgroups->changed || (!is_new && place->id);
 	}
-	place->exec = exec_of(cgroups, parent, name);
+	place->exec = cgroups_exec_of(cgroups, parent->path, name);
 	return place;
 }
 
@@ -145,7 +145,7 @@ static int look_at_entry(struct cgroups *cgroups, const struct place *parent, co
 	if (len >= (int)sizeof path)
 		return 0;			/* no path of a policy is as long */
 	if (!places_find(&cgroups->places, path) && !is_unit &&
-	    exec_of(cgroups, parent, name) == NO_INDEX)
+	    cgroups_exec_of(cgroups, parent->path, name) == NO_INDEX)
 		return 0;
 	return look_at(cgroups, add_place(cgroups, parent, path, name));
 }
@@ -281,6 +281,7 @@ void cgroups_close(struct cgroups *cgroups)
 	if (!cgroups)
 		return;
 	cgroups_forget(cgroups);
+	cgroups_drop_formers(cgroups);
 	for (size_t i = 0; i < KNOWN_MAX; i++)
 		free(cgroups->known[i].path);
 	free(cgroups->to_scan.at);
@@ -291,11 +292,17 @@ void cgroups_close(struct cgroups *cgroups)
 
 int cgroups_follow(struct cgroups *cgroups, const struct model *model)
 {
+	struct places before = cgroups->places;
 	int r;
 
+	cgroups->places = (struct places){ 0 };
+	cgroups_unwatch(cgroups, &before);
 	cgroups_forget(cgroups);
 	cgroups_enter(cgroups, model);
+	cgroups_resolve_formers(cgroups);
 	r = look_at_all(cgroups);
+	cgroups_note_gone(cgroups, &before);
+	places_drop(&before);
 	cgroups->changed = false;		/* the caller knows nothing yet that could change */
 	cgroups->lost = cgroups->lost || r < 0;
 	return r;

@@ -11,6 +11,8 @@
 #include "kernel/visitor.h"
 #include "plan/plan.h"
 
+#include <stdio.h>
+
 struct cgroups;
 
 /*
@@ -33,8 +35,18 @@ int cgroups_fd(const struct cgroups *cgroups);		/* poll for input, then cgroups_
  * handled inside by looking at everything again. */
 MUST_CHECK int cgroups_read(struct cgroups *cgroups, bool *ret_changed);
 
-/* Write ids and execs of @facts (its arrays are replaced). */
+/* Write ids, formers and execs of @facts (its arrays are replaced). */
 void cgroups_facts(const struct cgroups *cgroups, struct facts *facts);
+
+/*
+ * The removed cgroups that are remembered, as lines "ID PATH", oldest first; and as an earlier agent under
+ * this boot wrote them, before cgroups_follow(). -EBADMSG: *@ret_line is not such a line; those before it
+ * are taken. The question whether there are others than before is answered once.
+ */
+bool cgroups_formers_changed(struct cgroups *cgroups);
+void cgroups_print_formers(const struct cgroups *cgroups, FILE *out);
+MUST_CHECK int cgroups_read_formers(struct cgroups *cgroups, const char *text, size_t len,
+				    unsigned *ret_line);
 
 /* Ids of the cgroup at @path and of its ancestors below the root, deepest first, 0 ends; of one
  * more than 15 levels down those of its upper 15. */

@@ -59,9 +59,10 @@ static void enter_clients(struct cgroups *cgroups, const struct model *model)
 	for (uint32_t i = 0; i < model->cgroups.n; i++) {
 		const struct cgroup_client *client = &model->cgroups.at[i];
 
-		if (!is_named_by_unit(client))
-			cgroups->client_places[i] =
-				name_path(cgroups, client->is_unit ? "" : client->name);
+		if (is_named_by_unit(client))
+			continue;
+		cgroups->client_places[i] = name_path(cgroups, client->is_unit ? "" : client->name);
+		cgroups->client_places[i]->client = i;
 	}
 }
 
@@ -82,9 +83,14 @@ static void stop_watching(struct place *place, void *context)
 		(void)inotify_rm_watch(cgroups->inotify.n, place->watch);
 }
 
+void cgroups_unwatch(struct cgroups *cgroups, const struct places *places)
+{
+	places_each(places, stop_watching, cgroups);
+}
+
 void cgroups_forget(struct cgroups *cgroups)
 {
-	places_each(&cgroups->places, stop_watching, cgroups);
+	cgroups_unwatch(cgroups, &cgroups->places);
 	places_drop(&cgroups->places);
 	places_drop(&cgroups->unit_names);
 	for (size_t i = 0; i < cgroups->to_scan.n; i++)

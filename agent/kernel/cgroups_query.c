@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-/* Where a unit is if several directories have its name: the one nearest the root, then by name. */
-static struct place *best_place(const struct unit *unit)
+struct place *cgroups_best_place(const struct unit *unit)
 {
 	struct place *best = NULL;
 
@@ -29,17 +28,21 @@ struct execs {
 	size_t room;
 };
 
-static void collect_exec(struct place *place, void *context)
+static void add_exec(struct execs *execs, uint64_t id, uint32_t binding)
 {
-	struct execs *execs = context;
 	struct facts *facts = execs->facts;
 
-	if (!place->id || place->exec == NO_INDEX)
+	if (!id || binding == NO_INDEX)
 		return;
 	facts->execs = mem_grow(facts->execs, &execs->room, facts->n_execs + 1,
 				sizeof *facts->execs);
-	facts->execs[facts->n_execs].id = place->id;
-	facts->execs[facts->n_execs++].binding = place->exec;
+	facts->execs[facts->n_execs].id = id;
+	facts->execs[facts->n_execs++].binding = binding;
+}
+
+static void collect_exec(struct place *place, void *context)
+{
+	add_exec(context, place->id, place->exec);
 }
 
 void cgroups_facts(const struct cgroups *cgroups, struct facts *facts)
@@ -56,12 +59,15 @@ void cgroups_facts(const struct cgroups *cgroups, struct facts *facts)
 		if (cgroups->client_places[i])
 			facts->cgroup_ids[i] = cgroups->client_places[i]->id;
 	for (size_t i = 0; i < cgroups->n_units; i++) {
-		const struct place *place = best_place(&cgroups->units[i]);
+		const struct place *place = cgroups_best_place(&cgroups->units[i]);
 
 		if (place)
 			facts->cgroup_ids[cgroups->units[i].client] = place->id;
 	}
 	places_each(&cgroups->places, collect_exec, &execs);
+	for (size_t i = 0; i < cgroups->n_formers; i++)
+		add_exec(&execs, cgroups->formers[i].id, cgroups->formers[i].exec);
+	cgroups_former_facts(cgroups, facts);
 }
 
 int cgroups_chain(const struct cgroups *cgroups, const char *path, uint64_t ret_ids[static 16])
@@ -138,7 +144,7 @@ int cgroups_find(struct cgroups *cgroups, const char *top, const struct visitor 
 const char *cgroups_unit_path(const struct cgroups *cgroups, const char *unit)
 {
 	const struct place *name = places_find(&cgroups->unit_names, unit);
-	const struct place *place = name ? best_place(&cgroups->units[name->unit]) : NULL;
+	const struct place *place = name ? cgroups_best_place(&cgroups->units[name->unit]) : NULL;
 
 	return place ? place->path : NULL;
 }

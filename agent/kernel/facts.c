@@ -256,6 +256,8 @@ static void hand_over(struct reading *reading, struct facts *ret)
 	ret->binding_probes = old.binding_probes;
 	ret->uplink_probes = old.uplink_probes;
 	ret->cgroup_ids = old.cgroup_ids;
+	ret->formers = old.formers;
+	ret->n_formers = old.n_formers;
 	ret->execs = old.execs;
 	ret->n_execs = old.n_execs;
 	ret->suspended = old.suspended;

@@ -135,7 +135,7 @@ struct place *places_add(struct places *places, const char *mount_prefix, const 
 		abort();
 	place->path = place->full + strlen(mount_prefix);
 	place->watch = -1;
-	place->exec = NO_INDEX;
+	place->client = place->exec = NO_INDEX;
 	enter(places, place, BY_PATH);
 	places->n++;
 	return place;

@@ -22,6 +22,7 @@ struct place {
 	bool queued;				/* to be read */
 	bool rival;				/* a directory with the name of @unit */
 	uint32_t unit;				/* which of the followed units, if @rival */
+	uint32_t client;			/* of the model, by path, or NO_INDEX */
 	uint32_t exec;				/* the binding it stands for, or NO_INDEX */
 	struct place *next_rival;		/* another directory with that name */
 	struct place *next[3];			/* in the buckets of struct places */

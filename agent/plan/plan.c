@@ -35,9 +35,28 @@ void facts_drop(struct facts *facts)
 	free(facts->binding_probes.at);
 	free(facts->uplink_probes.at);
 	free(facts->cgroup_ids);
+	free(facts->formers);
 	free(facts->execs);
 	free(facts->suspended);
 	*facts = (struct facts){ 0 };
+}
+
+size_t facts_formers(const struct facts *facts, uint32_t cgroup, const struct former_cgroup **ret)
+{
+	size_t first = 0, end = facts->n_formers, n = 0;
+
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (facts->formers[middle].cgroup < cgroup)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	*ret = first < facts->n_formers ? facts->formers + first : NULL;
+	while (first + n < facts->n_formers && facts->formers[first + n].cgroup == cgroup)
+		n++;
+	return n;
 }
 
 static int link_by_name(const void *key, const void *element)

@@ -209,6 +209,9 @@ struct facts {
 	/* Set by daemon/probe.c: whose active probe fails, by index; beyond the end nobody's does. */
 	struct probe_failures { bool *at; size_t n, room; } binding_probes, uplink_probes;
 	uint64_t *cgroup_ids;			/* by index into model->cgroups; 0 = not there now */
+	/* Removed cgroups whose sockets may live on, sorted by index into model->cgroups, then id. */
+	struct former_cgroup { uint64_t id; uint32_t cgroup; } *formers;
+	size_t n_formers;
 	struct { uint64_t id; uint32_t binding; } *execs;	/* cgroups of `outbindctl exec` */
 	size_t n_execs;
 	bool *suspended;			/* by binding: what the operator said; NULL: none is */
@@ -218,6 +221,9 @@ struct facts {
 };
 
 void facts_drop(struct facts *facts);
+
+/* Those of @formers that stood for one of the model's cgroups; their number. Borrowed. */
+size_t facts_formers(const struct facts *facts, uint32_t cgroup, const struct former_cgroup **ret);
 
 /* The interface called @name, or NULL. */
 const struct link *facts_link(const struct facts *facts, const char *name);

@@ -162,29 +162,44 @@ static void build_kind(struct plan *plan, int kind, struct areas *areas)
 	free(open.at);
 }
 
-/* Which kind, and as what range; false if it is not there now. */
-static bool locate(const struct relay_client *client, const struct facts *facts, int *ret_kind,
-		   struct span *ret)
+static void add_area(struct areas *all, int kind, struct area area, struct span who)
+{
+	area.who = who;
+	PUSH(&all[kind], area);
+}
+
+/* The cgroup that is there, and those that were: their sockets may live on. */
+static void add_cgroups(struct areas *all, const struct facts *facts, uint32_t cgroup,
+			struct area area)
+{
+	const struct former_cgroup *formers;
+	size_t n = facts_formers(facts, cgroup, &formers);
+	uint64_t id = facts->cgroup_ids ? facts->cgroup_ids[cgroup] : 0;
+
+	for (size_t i = 0; i < n; i++)
+		add_area(all, KIND_CGROUP, area, (struct span){ formers[i].id, formers[i].id });
+	if (id)
+		add_area(all, KIND_CGROUP, area, (struct span){ id, id });
+}
+
+/* @area for @client: nothing if it is not there. */
+static void add_client(struct areas *all, const struct facts *facts,
+		       const struct relay_client *client, struct area area)
 {
 	switch (client->kind) {
 	case RELAY_BY_CGROUP:
-		if (!facts->cgroup_ids || facts->cgroup_ids[client->cgroup] == 0)
-			return false;
-		*ret_kind = KIND_CGROUP;
-		*ret = (struct span){ facts->cgroup_ids[client->cgroup],
-				      facts->cgroup_ids[client->cgroup] };
-		return true;
+		add_cgroups(all, facts, client->cgroup, area);
+		return;
 	case RELAY_BY_USER:
 	case RELAY_BY_GROUP:
-		*ret_kind = client->kind == RELAY_BY_USER ? KIND_USER : KIND_GROUP;
-		*ret = (struct span){ client->ids.first, client->ids.last };
-		return true;
+		add_area(all, client->kind == RELAY_BY_USER ? KIND_USER : KIND_GROUP, area,
+			 (struct span){ client->ids.first, client->ids.last });
+		return;
 	case RELAY_BY_SOURCE:
-		*ret_kind = client->source.ip.len == 4 ? KIND_SOURCE4 : KIND_SOURCE6;
-		*ret = prefix_span(&client->source);
-		return true;
+		add_area(all, client->source.ip.len == 4 ? KIND_SOURCE4 : KIND_SOURCE6, area,
+			 prefix_span(&client->source));
+		return;
 	}
-	return false;
 }
 
 /* Every port that is asked for, for the one look of what is not. */
@@ -226,7 +241,6 @@ void plan_intercept_build(const struct model *model, const struct facts *facts, 
 {
 	struct areas all[KINDS] = { 0 };
 	struct area area = { 0 };
-	int kind = 0;
 
 	for (size_t l = 0; l < model->relay.listeners.n; l++) {
 		const struct relay_listener *listener = &model->relay.listeners.at[l];
@@ -238,15 +252,13 @@ void plan_intercept_build(const struct model *model, const struct facts *facts, 
 		area.listener = (uint32_t)l;
 		for (uint32_t i = 0; i < intercept->n_clients; i++)
 			for (uint32_t p = 0; p < intercept->n_ports; p++) {
-				if (!locate(&intercept->clients[i], facts, &kind, &area.who))
-					continue;
 				area.ports = intercept->ports[p];
 				area.order++;
-				PUSH(&all[kind], area);
+				add_client(all, facts, &intercept->clients[i], area);
 			}
 	}
 	build_ports(all, plan);
-	for (kind = 0; kind < KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		build_kind(plan, kind, &all[kind]);
 		free(all[kind].at);
 	}

@@ -183,18 +183,33 @@ static void add_otherwise(struct policy *policy, const struct winners *winners)
 
 struct ranges { struct claims users, groups, source4, source6; };
 
+/* The one that is there, and those that were: their sockets may live on. */
+static void add_cgroup(struct policy *policy, const struct facts *facts, uint32_t cgroup,
+		       const struct winners *winners)
+{
+	const struct former_cgroup *formers;
+	size_t n = facts_formers(facts, cgroup, &formers);
+	uint8_t key[8];
+
+	for (size_t i = 0; i < n; i++) {
+		put_host64(key, formers[i].id);
+		add_exact(policy, SET_BY_CGROUP, key, sizeof key, winners);
+	}
+	if (!facts->cgroup_ids || facts->cgroup_ids[cgroup] == 0)
+		return;
+	put_host64(key, facts->cgroup_ids[cgroup]);
+	add_exact(policy, SET_BY_CGROUP, key, sizeof key, winners);
+}
+
 static void add_client(struct policy *policy, const struct facts *facts, struct ranges *ranges,
 		       const struct winners *winners, const struct client *client)
 {
 	bool users = client->kind == CLIENT_USER;
-	uint8_t key[8];
+	uint8_t key[4];
 
 	switch (client->kind) {
 	case CLIENT_CGROUP:
-		if (!facts->cgroup_ids || facts->cgroup_ids[client->cgroup] == 0)
-			return;
-		put_host64(key, facts->cgroup_ids[client->cgroup]);
-		add_exact(policy, SET_BY_CGROUP, key, 8, winners);
+		add_cgroup(policy, facts, client->cgroup, winners);
 		return;
 	case CLIENT_USER:
 	case CLIENT_GROUP:
