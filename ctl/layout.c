@@ -155,7 +155,7 @@ static void read_words(struct text *text, unsigned depth, FILE *out)
 			read_block(text, depth + 1, &lines);
 			if (depth == 0 && is_sorted(begin))
 				sort(&lines);
-			print_block(&lines, (size_t)(text->at - begin), out);
+			print_block(&lines, (size_t)ftell(out), out);
 			return;
 		}
 		len = word_len(text);
