@@ -119,9 +119,20 @@ void session_hello_reply(struct session *session)
 	session->state = SESSION_READY;
 }
 
+/* Another name than before, where the name decides: what was opened for that one is not for this. */
+static void forget_opened(struct session *session, struct text name)
+{
+	if (session->kind->point != POINT_HELLO || !session->standing ||
+	    (session->helo && text_is(name, session->helo)))
+		return;
+	session->standing = false;
+	session_release_legs(session);
+}
+
 void session_hello(struct session *session, const struct command *command)
 {
 	session_end_transaction(session);
+	forget_opened(session, command->argument);
 	session_forget(&session->helo);
 	session->helo = mem_text(command->argument.at, command->argument.len);
 	session->said_ehlo = command->verb != VERB_HELO;

@@ -8,8 +8,8 @@ import time
 from cases import test
 from lab import FAR, check, pool
 from place import wait_for
-from relay_lab import DESTINATION, NAME, RELAY_UID, RelayLab, mail_binding, relay_block, smarthost
-from smtp_client import Client, tcp, unix
+from relay_lab import DESTINATION, NAME, RELAY_UID, RelayLab, certificate, mail_binding, relay_block, smarthost
+from smtp_client import Client, any_certificate, tcp, unix
 from smtp_peer import CAPS, Manner, SENT
 
 HOSTS = {n: ("203.0.113.%d" % n, "2001:db8:2::%d" % n) for n in range(1, 20)}
@@ -297,3 +297,27 @@ def _():
                 check("then the end", client.command("FOO")[0] in (421, 500), True)
         check("is alive", send(lab, "x@d.example")[0], 250)
         check("families", socket.has_ipv6, True)
+
+
+@test("a session that says EHLO again by another name, in the clear or behind STARTTLS, leaves from the binding of that", seconds=40)
+def _():
+    with RelayLab() as lab:
+        cert, key = certificate(lab.dir, "relay.example")
+        receiver = lab.receiver({DESTINATION: Manner()})
+        lab.relay(mail_binding("acme", 11) + mail_binding("beta", 12) + relay_block(
+            'listen 127.0.0.1:2500 { tls offered; certificate "%s"; key "%s"; }\n' % (cert, key) +
+            'ehlo "a.example" use acme;\nehlo "b.example" use beta;', smarthost=smarthost()))
+        with lab.client(2500, name="a.example") as client:
+            got = []
+            for name, starttls in (("a.example", False), ("b.example", False), ("a.example", True), ("nobody.example", False),
+                                   ("b.example", False)):
+                if starttls:
+                    client.starttls(any_certificate())
+                client.name = name
+                check("EHLO", client.hello()[0], 250)
+                before = len(receiver.messages)
+                code = client.transaction("x@y.example", ["c@d.example"], b"x\r\n").code
+                got.append((name, code, receiver.messages[-1].source if len(receiver.messages) > before else None))
+        check("where they left from", got, [("a.example", 250, pool(11, 4)), ("b.example", 250, pool(12, 4)), ("a.example", 250, pool(11, 4)),
+                                            ("nobody.example", 451, None), ("b.example", 250, pool(12, 4))])
+        check("violations", receiver.violations, [])
