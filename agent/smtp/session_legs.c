@@ -111,11 +111,13 @@ void session_routed(struct session *session, const struct route *route, uint64_t
 static void open_without(struct session *session, enum route_for what, const struct reply *reply,
 			 bool dialled)
 {
-	if (what == ROUTE_HELLO) {
+	if (what == ROUTE_HELLO || session->kind->front != FRONT_INTERCEPT) {
+		reply_drop(&session->no_route);	/* of an EHLO before */
 		session->no_route = reply_copy(reply);
+	}
+	if (what == ROUTE_HELLO) {
 		session_hello_reply(session);
 	} else if (session->kind->front != FRONT_INTERCEPT) {
-		session->no_route = reply_copy(reply);
 		session_greet(session);
 	} else if (dialled) {
 		session_close(session);

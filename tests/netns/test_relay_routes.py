@@ -309,7 +309,7 @@ def _():
             'ehlo "a.example" use acme;\nehlo "b.example" use beta;', smarthost=smarthost()))
         with lab.client(2500, name="a.example") as client:
             got = []
-            for name, starttls in (("a.example", False), ("b.example", False), ("a.example", True), ("nobody.example", False),
+            for name, starttls in (("a.example", False), ("b.example", False), ("a.example", True), ("nobody.example", False), ("nobody.example", False),
                                    ("b.example", False)):
                 if starttls:
                     client.starttls(any_certificate())
@@ -319,5 +319,5 @@ def _():
                 code = client.transaction("x@y.example", ["c@d.example"], b"x\r\n").code
                 got.append((name, code, receiver.messages[-1].source if len(receiver.messages) > before else None))
         check("where they left from", got, [("a.example", 250, pool(11, 4)), ("b.example", 250, pool(12, 4)), ("a.example", 250, pool(11, 4)),
-                                            ("nobody.example", 451, None), ("b.example", 250, pool(12, 4))])
+                                            ("nobody.example", 451, None), ("nobody.example", 451, None), ("b.example", 250, pool(12, 4))])
         check("violations", receiver.violations, [])
