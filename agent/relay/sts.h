@@ -29,5 +29,11 @@ void sts_free(struct sts *sts);
 struct sts_query *sts_ask(struct sts *sts, const char *domain, sts_done *done, void *context);
 void sts_cancel(struct sts_query *query);
 
-/* The value of a look-up, cut up in place. False: not understood, so nothing may be sent. */
-bool sts_parse(char *value, struct sts_policy *ret);
+/*
+ * sts_parse - the value of a look-up, cut up in place
+ * @dotted: the domain that was asked for, with a dot in front; the policy borrows both. `nexthop` and
+ * `dot-nexthop` are names of it. A `secure` without names has these, as in Postfix (postconf(5),
+ * smtp_tls_secure_cert_match): the host's own name came by DNS, and is what MTA-STS does not trust.
+ * False: not understood, so nothing may be sent.
+ */
+bool sts_parse(char *value, const char *dotted, struct sts_policy *ret);

@@ -48,7 +48,7 @@ static void policy(const uint8_t *octets, size_t n)
 
 	memcpy(copy, octets, n);
 	copy[n] = '\0';
-	(void)sts_parse(copy, &policy);
+	(void)sts_parse(copy, ".d.example", &policy);
 	while (policy.names[names])
 		names++;
 	check(names <= STS_NAMES_MAX);

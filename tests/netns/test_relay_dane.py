@@ -32,6 +32,7 @@ def zone(digest):
     for name, address in HOSTS.items():
         made["%s.example MX" % name] = ["10 mx.%s.example." % name]
         made["mx.%s.example A" % name] = [address]
+    made["else.example MX"] = ["10 mx.right.example."]
     made["_25._tcp.mx.right.example TLSA"] = ["3 1 1 " + digest]
     made["_25._tcp.mx.wrong.example TLSA"] = ["3 1 1 " + "00" * 32]
     made["_25._tcp.mx.broken.example TLSA"] = "SERVFAIL"
@@ -81,6 +82,10 @@ def _():
             before = len(receiver.messages)
             outcome = deliver(lab, name)
             check("%s: %s" % (name, outcome), (outcome.code, len(receiver.messages) - before), (code, int(code == 250)))
+        for name, policy, code in (("right", "secure", 250), ("else", "secure", 451), ("else", "secure match=nexthop", 451),
+                                   ("else", "secure match=hostname", 250), ("else", "verify", 250)):
+            policies[name + ".example"] = "OK " + policy    # mx.right.example stands for both
+            check("%s, %s" % (name, policy), deliver(lab, name).code, code)
 
 
 @test("MTA-STS: `dane-only` demands records that are secure, and mail waits where there are none", seconds=60)

@@ -192,6 +192,11 @@ static void test_policies(void **state)
 		{ "dane-only", true, RELAY_UPSTREAM_DANE, "", true },
 		{ "may", true, RELAY_UPSTREAM_MAY, "", false },
 		{ "verify match=hostname", true, RELAY_UPSTREAM_VERIFY, "", false },
+		{ "secure", true, RELAY_UPSTREAM_VERIFY, "d.example .d.example ", false },
+		{ "secure match=dot-nexthop:nexthop:a", true, RELAY_UPSTREAM_VERIFY,
+		  ".d.example d.example a ", false },
+		{ "verify", true, RELAY_UPSTREAM_VERIFY, "", false },
+		{ "secure match=hostname", true, RELAY_UPSTREAM_VERIFY, "", false },
 		{ "fingerprint match=ab", false, RELAY_UPSTREAM_UNSAID, "", false },
 		{ "secure strictly", false, RELAY_UPSTREAM_VERIFY, "", false },
 		{ "secure match=a::b", false, RELAY_UPSTREAM_VERIFY, "a ", false },
@@ -205,7 +210,7 @@ static void test_policies(void **state)
 		bool good;
 
 		strcpy(value, rows[i].value);
-		good = sts_parse(value, &policy);
+		good = sts_parse(value, ".d.example", &policy);
 		for (size_t n = 0; policy.names[n]; n++)
 			sprintf(names + strlen(names), "%s ", policy.names[n]);
 		if (good != rows[i].good || policy.level != rows[i].level ||
@@ -252,7 +257,8 @@ static void test_a_policy_only_adds(void **state)
 		char value[100];
 
 		if (rows[i].policy)
-			assert_true(sts_parse(strcpy(value, rows[i].policy), &policy));
+			assert_true(sts_parse(strcpy(value, rows[i].policy), ".d.example",
+					      &policy));
 		demand = demand_make(rows[i].configured, rows[i].policy ? &policy : NULL);
 		same = demand_make(rows[i].configured, rows[i].policy ? &policy : NULL);
 		name = demand.names[0] ? demand.names[0] : "";
