@@ -334,7 +334,7 @@ void session_text_continue(struct session *session)
 		session_send_envelope(session, (int)i);
 		if (leg_waits(session, (int)i))
 			settled = false;
-		else if (leg->n_accepted > 0 && !leg->data_sent)
+		else if (leg->n_accepted > 0 && !leg->data_sent && leg->verdict.code == 0)
 			send_data(session, leg);
 	}
 	if (!settled || !legs_settled(session))
